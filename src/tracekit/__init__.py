@@ -1,0 +1,1 @@
+"""Tracing for Python the way Rust's `tracing` does it, on OpenTelemetry."""
