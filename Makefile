@@ -1,0 +1,58 @@
+# `make demo` and `make test` set themselves up in .venv; nothing but Python and make is needed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+
+.PHONY: demo test check lint types layers docs bench nox clean
+
+demo: $(VENV)/ready-demo
+	$(BIN)/python -m examples.user_service.demo
+
+test: $(VENV)/ready-test
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+check: lint types layers docs
+
+lint: $(VENV)/ready-check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/ready-check
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+layers: $(VENV)/ready-check
+	$(BIN)/lint-imports
+
+docs: $(VENV)/ready-check
+	$(BIN)/mkdocs build --strict --quiet --site-dir site
+
+bench: $(VENV)/ready-test
+	$(BIN)/python -m bench.calls
+
+nox: $(VENV)/ready-check
+	$(BIN)/nox
+
+clean:
+	rm -rf $(VENV) .nox site .coverage .coverage.*
+
+$(VENV)/ready:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	touch $@
+
+$(VENV)/ready-demo: $(VENV)/ready pyproject.toml
+	$(INSTALL) --editable '.[examples]'
+	touch $@
+
+$(VENV)/ready-test: $(VENV)/ready pyproject.toml
+	$(INSTALL) --editable '.[examples]' --group test
+	touch $@
+
+$(VENV)/ready-check: $(VENV)/ready pyproject.toml
+	$(INSTALL) --editable '.[examples]' --group test --group lint --group docs --group nox
+	touch $@

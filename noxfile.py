@@ -1,0 +1,41 @@
+"""The tests on every Python, and on the oldest OpenTelemetry that the metadata admits."""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.default_venv_backend = "uv"
+nox.options.error_on_missing_interpreters = True
+
+PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """The tests with the newest releases that fit together."""
+    session.install("-e", ".[examples]", *_group("test"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python=[PYTHONS[0], PYTHONS[-1]])
+def oldest(session: nox.Session) -> None:
+    """The tests with the oldest OpenTelemetry that the metadata admits."""
+    session.install("-e", ".[otlp-http]", *_group("test"), *OLDEST)
+    session.run("pytest", *session.posargs)
+
+
+OLDEST = [
+    f"opentelemetry-{name}==1.33.0"
+    for name in (
+        "api",
+        "sdk",
+        "exporter-otlp-proto-grpc",
+        "exporter-otlp-proto-http",
+        "propagator-b3",
+        "propagator-jaeger",
+    )
+]
+
+
+def _group(name: str) -> list[str]:
+    return ["--group", name]

@@ -1,0 +1,125 @@
+"""Functions made to measure: wrappers and captures written from a function's own parameter list.
+
+A wrapper that is compiled with the parameters of the function it wraps lets the interpreter bind
+the arguments: a wrong call fails with the very `TypeError` of the undecorated function, defaults
+are filled in, and nothing is bound twice. What the made function needs reaches it through its
+closure, so that its globals can stay those of the user's module, where tools look annotations up.
+"""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import types
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_Parameter = inspect.Parameter
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """A parameter list as source text.
+
+    Attributes:
+        names: The names, in order; without the stars.
+        declared: What stands between the parentheses of the `def`; a default stands as `None` and
+            is put in its place afterwards.
+        passed: What stands between the parentheses of a call that hands every argument on.
+    """
+
+    names: tuple[str, ...]
+    declared: str
+    passed: str
+
+    @classmethod
+    def of(cls, signature: inspect.Signature) -> Parameters:
+        """Write the parameter list of a signature."""
+        parameters = list(signature.parameters.values())
+        return cls(
+            names=tuple(parameter.name for parameter in parameters),
+            declared=", ".join(_declared(parameters)),
+            passed=", ".join(map(_passed, parameters)),
+        )
+
+    def free_name(self, wanted: str) -> str:
+        """A name like the wanted one that no parameter has."""
+        while any(name.startswith(wanted) for name in self.names):
+            wanted += "_"
+        return wanted
+
+
+def _declared(parameters: list[_Parameter]) -> Iterable[str]:
+    kinds = [parameter.kind for parameter in parameters]
+    starred = False
+    for index, parameter in enumerate(parameters):
+        if parameter.kind is _Parameter.KEYWORD_ONLY and not starred:
+            yield "*"
+            starred = True
+        starred = starred or parameter.kind is _Parameter.VAR_POSITIONAL
+        default = "" if parameter.default is _Parameter.empty else "=None"
+        yield _STARS.get(parameter.kind, "") + parameter.name + default
+        last_positional_only = parameter.kind is _Parameter.POSITIONAL_ONLY and (
+            _Parameter.POSITIONAL_ONLY not in kinds[index + 1 :]
+        )
+        if last_positional_only:
+            yield "/"
+
+
+def _passed(parameter: _Parameter) -> str:
+    if parameter.kind is _Parameter.KEYWORD_ONLY:
+        return f"{parameter.name}={parameter.name}"
+    return _STARS.get(parameter.kind, "") + parameter.name
+
+
+_STARS = {_Parameter.VAR_POSITIONAL: "*", _Parameter.VAR_KEYWORD: "**"}
+
+
+def make_function(
+    source: str,
+    *,
+    name: str,
+    closure: Mapping[str, object],
+    module_globals: dict[str, Any],
+    title: str,
+) -> types.FunctionType:
+    """Compile one function definition.
+
+    Args:
+        source: The definition, of a function called `name`.
+        name: What the definition calls the function.
+        closure: The free names of the source and what they stand for.
+        module_globals: What the function's `__globals__` are to be.
+        title: What a traceback shows as the file of the function's frame.
+
+    Returns:
+        The function.
+    """
+    body = "".join(f"    {line}\n" for line in source.splitlines())
+    text = f"def _factory({', '.join(closure)}):\n{body}    return {name}\n"
+    namespace: dict[str, Any] = {}
+    exec(compile(text, title, "exec", dont_inherit=True), module_globals, namespace)  # noqa: S102 - the text is made here, from identifiers alone
+    # Without an entry a traceback shows a frame with no source line; None keeps checkcache() off.
+    linecache.cache[title] = (len(text), None, text.splitlines(keepends=True), title)
+    factory: Callable[..., types.FunctionType] = namespace["_factory"]
+    return factory(**closure)
+
+
+def disguise(made: types.FunctionType, original: Callable[..., Any], defaults_of: object) -> None:
+    """Give a made function the name and the defaults of the function that it stands for.
+
+    Args:
+        made: The function that was compiled.
+        original: What it stands for; the source of its name.
+        defaults_of: The function that the defaults are shared with.
+    """
+    name = getattr(original, "__name__", made.__name__)
+    qualname = getattr(original, "__qualname__", name)
+    renamed = {"co_name": name}
+    if hasattr(made.__code__, "co_qualname"):
+        renamed["co_qualname"] = qualname
+    made.__code__ = made.__code__.replace(**renamed)  # type: ignore[arg-type]  # co_qualname is new in 3.11
+    made.__name__, made.__qualname__ = name, qualname
+    made.__defaults__ = getattr(defaults_of, "__defaults__", None)
+    made.__kwdefaults__ = getattr(defaults_of, "__kwdefaults__", None)  # type: ignore[assignment]  # None is what a function without any has

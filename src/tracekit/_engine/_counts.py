@@ -1,0 +1,83 @@
+"""What became of the spans: started, exported, dropped, failed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import Span, SpanProcessor
+
+
+@dataclass(frozen=True)
+class ExporterStats:
+    """What became of the spans that one exporter was to deliver.
+
+    Attributes:
+        exported: Spans that the exporter delivered.
+        dropped: Spans that never reached the exporter: its queue was full, or time ran out at
+            shutdown.
+        failed: Spans that the exporter, or the receiver behind it, did not accept.
+        waiting: Spans that are in the queue or being exported now.
+    """
+
+    exported: int = 0
+    dropped: int = 0
+    failed: int = 0
+    waiting: int = 0
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What became of the spans of a set-up.
+
+    Every span that is ended counts once for each exporter, so that with one exporter
+    `exported + dropped + failed + waiting` is the number of sampled spans that were ended.
+
+    Attributes:
+        started: Spans that were started and recorded.
+        exporters: The counts of each exporter, by the name it was given in the set-up; a second
+            one of the same name has a number behind it (`otlp-2`).
+    """
+
+    started: int = 0
+    exporters: Mapping[str, ExporterStats] = field(default_factory=dict)
+
+    @property
+    def exported(self) -> int:
+        """Spans delivered, added up over the exporters."""
+        return sum(one.exported for one in self.exporters.values())
+
+    @property
+    def dropped(self) -> int:
+        """Spans that never reached their exporter, added up over the exporters."""
+        return sum(one.dropped for one in self.exporters.values())
+
+    @property
+    def failed(self) -> int:
+        """Spans not accepted by their exporter or receiver, added up over the exporters."""
+        return sum(one.failed for one in self.exporters.values())
+
+
+class StartCounter(SpanProcessor):
+    """Counts the spans that are started."""
+
+    def __init__(self) -> None:
+        self._count = count()
+        self._asked = 0
+        self._lock = threading.Lock()
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Count one more; `next` on a counter needs no lock."""
+        next(self._count)
+
+    @property
+    def started(self) -> int:
+        """How many spans were started."""
+        with self._lock:
+            # Reading a counter moves it on by one, which is taken off again.
+            started = next(self._count) - self._asked
+            self._asked += 1
+            return started

@@ -1,0 +1,123 @@
+"""A tracer provider whose pipeline can be exchanged while tracers of it are in use.
+
+OpenTelemetry's global provider can be set once, and libraries keep the tracers they got from it. So
+the provider that tracekit installs stays, and a new set-up gives it, and every tracer that was ever
+made from it, another pipeline.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Sampler
+from opentelemetry.trace import NonRecordingSpan, Span
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What a span goes through, from the decision to record it to the exporters.
+
+    Attributes:
+        sampler: Decides whether it is recorded.
+        resource: Who it comes from.
+        processor: Takes it when it starts and when it ends.
+        id_generator: Gives it its ids.
+        limits: Bound it.
+    """
+
+    sampler: Sampler
+    resource: Resource
+    processor: sdk.SynchronousMultiSpanProcessor
+    id_generator: IdGenerator
+    limits: sdk.SpanLimits
+
+
+class LiveTracer(sdk.Tracer):
+    """A tracer that follows its provider from pipeline to pipeline.
+
+    Attributes:
+        idle: Whether no pipeline is there, so that nothing is recorded and the parent's context is
+            passed on, as without an SDK.
+    """
+
+    idle: bool = False
+
+    def start_span(self, *args: Any, **kwargs: Any) -> Span:
+        """Start a span, as the SDK's tracer does."""
+        if self.idle:
+            context = kwargs.get("context", args[1] if len(args) > 1 else None)
+            return NonRecordingSpan(trace.get_current_span(context).get_span_context())
+        return super().start_span(*args, **kwargs)
+
+    def follow(self, pipeline: Pipeline | None) -> None:
+        """Go over to another pipeline, or to none."""
+        if pipeline is not None:
+            self.sampler = pipeline.sampler
+            self.resource = pipeline.resource
+            self.span_processor = pipeline.processor
+            self.id_generator = pipeline.id_generator
+            self._span_limits = pipeline.limits
+        self.idle = pipeline is None
+
+
+class LiveTracerProvider(sdk.TracerProvider):
+    """The SDK's provider, with a pipeline that can be exchanged."""
+
+    def __init__(self, pipeline: Pipeline | None) -> None:
+        self._live: weakref.WeakSet[LiveTracer] = weakref.WeakSet()
+        self._live_lock = threading.Lock()
+        super().__init__(sampler=ALWAYS_OFF, resource=Resource({}), shutdown_on_exit=False)
+        self.adopt(pipeline)
+
+    def get_tracer(self, *args: Any, **kwargs: Any) -> trace.Tracer:
+        """Make a tracer, as the SDK's provider does."""
+        with self._live_lock:
+            tracer = super().get_tracer(*args, **kwargs)
+            if isinstance(tracer, sdk.Tracer):
+                # The SDK names the class that it makes; specialising the instance keeps whatever
+                # a release puts into it.
+                tracer.__class__ = LiveTracer
+                assert isinstance(tracer, LiveTracer)  # noqa: S101 - told to the type checker
+                tracer.follow(self.pipeline)
+                self._live.add(tracer)
+        return tracer
+
+    def adopt(self, pipeline: Pipeline | None) -> None:
+        """Send the spans of all tracers through another pipeline from now on, or nowhere."""
+        with self._live_lock:
+            self.pipeline: Pipeline | None = pipeline
+            if pipeline is not None:
+                self.sampler = pipeline.sampler
+                self.id_generator = pipeline.id_generator
+                self._resource = pipeline.resource
+                self._active_span_processor = pipeline.processor
+                self._span_limits = pipeline.limits
+            for tracer in list(self._live):
+                tracer.follow(pipeline)
+
+    def tracer(self, target: str) -> trace.Tracer | None:
+        """The tracer for a target, or None where nothing is recorded."""
+        return None if self.pipeline is None else self.get_tracer(target)
+
+
+@contextmanager
+def global_provider(provider: trace.TracerProvider) -> Iterator[None]:
+    """Put a provider in the place of OpenTelemetry's global one for a while.
+
+    OpenTelemetry has no public way to take a global provider back, which a test needs.
+    """
+    before = trace._TRACER_PROVIDER
+    trace._TRACER_PROVIDER = provider
+    try:
+        yield
+    finally:
+        trace._TRACER_PROVIDER = before

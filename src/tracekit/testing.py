@@ -1,0 +1,259 @@
+"""Spans in tests: captured, printed as a tree, compared with plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+
+from tracekit import _installation
+from tracekit._builder import TelemetryBuilder
+from tracekit._filter import Filter
+from tracekit._memory import MemoryExporter
+
+__all__ = ["CapturedSpan", "CapturedSpans", "SteadyIds", "capture_spans"]
+
+_STANDARD: Final = ("code.", "thread.")
+_STEADY_TICK: Final = 1_000_000
+
+
+class CapturedSpan:
+    """A finished span, with its children.
+
+    Attributes:
+        span: The span as the SDK exports it.
+        children: The spans under it, in the order in which they started.
+    """
+
+    def __init__(self, span: ReadableSpan, clock: Mapping[int, int] | None) -> None:
+        self.span = span
+        self.children: list[CapturedSpan] = []
+        self._clock = clock
+
+    @property
+    def name(self) -> str:
+        """The span's name."""
+        return self.span.name
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Its own attributes, without `code.*` and `thread.*`; tuples for sequences."""
+        everything = dict(self.span.attributes or {})
+        return {name: value for name, value in everything.items() if not name.startswith(_STANDARD)}
+
+    @property
+    def events(self) -> list[tuple[str, dict[str, Any]]]:
+        """Its events, as names and attributes; of an exception without the stack trace."""
+        return [
+            (
+                event.name,
+                {
+                    name: value
+                    for name, value in (event.attributes or {}).items()
+                    if name != "exception.stacktrace"
+                },
+            )
+            for event in self.span.events
+        ]
+
+    @property
+    def status(self) -> str:
+        """`UNSET`, `OK`, `ERROR`, or `ERROR: ` and the description."""
+        status = self.span.status
+        description = f": {status.description}" if status.description else ""
+        return status.status_code.name + description
+
+    @property
+    def start(self) -> int:
+        """When it started, in nanoseconds; steady where that was asked for."""
+        return self._time(self.span.start_time)
+
+    @property
+    def end(self) -> int:
+        """When it ended, in nanoseconds; steady where that was asked for."""
+        return self._time(self.span.end_time)
+
+    def _time(self, moment: int | None) -> int:
+        at = moment or 0
+        return at if self._clock is None else self._clock[at]
+
+    def as_data(self) -> tuple[str, dict[str, Any], list[Any]]:
+        """The span as plain data: its name, its attributes, its children."""
+        return self.name, self.attributes, [child.as_data() for child in self.children]
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, CapturedSpan):
+            return self.span is other.span
+        return _matches(self, other)
+
+    def __hash__(self) -> int:
+        return id(self.span)
+
+    def __repr__(self) -> str:
+        return repr(self.as_data())
+
+
+class CapturedSpans(Sequence[CapturedSpan]):
+    """The finished spans of a test, in the order in which they started.
+
+    It compares with plain data: a list of the root spans, where a span is its name, or a tuple of
+    its name, its attributes (left out, they are not compared) and its children (left out, it has
+    none).
+
+    Example:
+        ```python
+        from tracekit import instrument, span
+        from tracekit.testing import capture_spans
+
+        @instrument
+        def greet(name):
+            with span("shout"):
+                return name.upper()
+
+        with capture_spans() as spans:
+            greet("ada")
+
+        assert spans == [("greet", {"name": "ada"}, ["shout"])]
+        assert spans["greet"].status == "UNSET"
+        ```
+    """
+
+    def __init__(self, exporter: MemoryExporter, *, steady: bool = False) -> None:
+        self._exporter = exporter
+        self._steady = steady
+
+    @property
+    def _all(self) -> list[CapturedSpan]:
+        finished = sorted(self._exporter.spans, key=lambda span: span.start_time or 0)
+        clock = _steady_clock(finished) if self._steady else None
+        captured = [CapturedSpan(span, clock) for span in finished]
+        by_id = {one.span.context.span_id: one for one in captured if one.span.context}
+        for one in captured:
+            parent = one.span.parent and by_id.get(one.span.parent.span_id)
+            if parent:
+                parent.children.append(one)
+        return captured
+
+    @property
+    def roots(self) -> list[CapturedSpan]:
+        """The spans whose parent was not captured."""
+        everything = self._all
+        below = {child for one in everything for child in one.children}
+        return [one for one in everything if one not in below]
+
+    def named(self, name: str) -> list[CapturedSpan]:
+        """All spans of this name."""
+        return [one for one in self._all if one.name == name]
+
+    def clear(self) -> None:
+        """Forget the spans so far."""
+        self._exporter.clear()
+
+    def __getitem__(self, key: Any) -> Any:
+        if not isinstance(key, str):
+            return self._all[key]
+        found = self.named(key)
+        if len(found) != 1:
+            names = [one.name for one in self._all]
+            raise KeyError(f"{len(found)} spans are called {key!r}; captured: {names}")
+        return found[0]
+
+    def __len__(self) -> int:
+        return len(self._exporter.spans)
+
+    def __iter__(self) -> Iterator[CapturedSpan]:
+        return iter(self._all)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, (list, tuple)):
+            return NotImplemented
+        return _all_match(self.roots, other)
+
+    __hash__ = None  # type: ignore[assignment]  # it compares with data and changes
+
+    def __repr__(self) -> str:
+        return repr([root.as_data() for root in self.roots])
+
+    def __str__(self) -> str:
+        return "\n".join(line for root in self.roots for line in _lines(root, ""))
+
+
+def _matches(span: CapturedSpan, expected: object) -> bool:
+    if isinstance(expected, str):
+        expected = (expected,)
+    if not isinstance(expected, tuple) or not expected or span.name != expected[0]:
+        return False
+    children: Any = []
+    for part in expected[1:]:
+        if isinstance(part, Mapping):
+            if span.attributes != dict(part):
+                return False
+        elif isinstance(part, (list, tuple)):
+            children = part
+        else:
+            return False
+    return _all_match(span.children, children)
+
+
+def _all_match(spans: Sequence[CapturedSpan], expected: Sequence[object]) -> bool:
+    return len(spans) == len(expected) and all(map(_matches, spans, expected))
+
+
+def _lines(span: CapturedSpan, indent: str) -> Iterator[str]:
+    fields = "".join(f" {name}={value!r}" for name, value in span.attributes.items())
+    status = f" [{span.status}]" if span.status != "UNSET" else ""
+    yield f"{indent}{span.name}{fields}{status}"
+    for name, attributes in span.events:
+        yield f"{indent}  • {name} {attributes}"
+    for child in span.children:
+        yield from _lines(child, indent + "  ")
+
+
+def _steady_clock(spans: Sequence[ReadableSpan]) -> dict[int, int]:
+    moments = {moment or 0 for span in spans for moment in (span.start_time, span.end_time)}
+    return {moment: tick * _STEADY_TICK for tick, moment in enumerate(sorted(moments))}
+
+
+class SteadyIds(IdGenerator):
+    """Trace and span ids that count from one, the same in every run."""
+
+    def __init__(self) -> None:
+        self._traces = self._spans = 0
+
+    def generate_trace_id(self) -> int:
+        """The next trace id."""
+        self._traces += 1
+        return self._traces
+
+    def generate_span_id(self) -> int:
+        """The next span id."""
+        self._spans += 1
+        return self._spans
+
+
+@contextmanager
+def capture_spans(
+    *, filter: str | Filter = "trace", steady: bool = False
+) -> Iterator[CapturedSpans]:
+    """Capture every span that ends in the block, of `@instrument` and of other libraries alike.
+
+    For the time of the block nothing else receives spans; afterwards all is as it was before, with
+    nothing installed.
+
+    Args:
+        filter: Which spans and events are wanted; by default all.
+        steady: Give trace and span ids that count from one, and times that count in milliseconds.
+
+    Yields:
+        The spans that have ended so far.
+    """
+    exporter = MemoryExporter()
+    builder = TelemetryBuilder("test").with_exporter(exporter).with_filter(filter)
+    builder = builder.with_sampler("always_on")
+    if steady:
+        builder = builder.with_id_generator(SteadyIds())
+    with _installation.temporarily(builder.parts()):
+        yield CapturedSpans(exporter, steady=steady)

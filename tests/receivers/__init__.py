@@ -1,0 +1,27 @@
+"""Real OTLP receivers beside the tests: over gRPC, over HTTP, and one that is not tracekit's.
+
+Each listens on a free port of the loopback interface, keeps what arrives, and answers as told.
+"""
+
+from tests.receivers.agent import AgentReceiver
+from tests.receivers.answers import Accept, Hang, Receiver, Refuse
+from tests.receivers.grpc_server import GrpcReceiver
+from tests.receivers.http_server import HttpReceiver
+from tests.receivers.spans import SENT, SpanView, finished_spans, view_spans
+from tests.receivers.tls import TlsMaterial, make_tls_material
+
+__all__ = [
+    "SENT",
+    "Accept",
+    "AgentReceiver",
+    "GrpcReceiver",
+    "Hang",
+    "HttpReceiver",
+    "Receiver",
+    "Refuse",
+    "SpanView",
+    "TlsMaterial",
+    "finished_spans",
+    "make_tls_material",
+    "view_spans",
+]

@@ -1,0 +1,710 @@
+"""The options of `@instrument`: what is recorded, and what is refused at decoration."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import pickle
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+import cloudpickle
+import pytest
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
+
+from tests import callables
+from tracekit import InstrumentationError, Level, instrument, span
+from tracekit.testing import capture_spans
+
+REMOTE = SpanContext(0xABC, 0xDEF, is_remote=True, trace_flags=TraceFlags(1))
+CARRIER = {"traceparent": f"00-{0xABC:032x}-{0xDEF:016x}-01"}
+
+
+# What is recorded.
+
+
+def test_the_arguments_are_recorded_in_order_under_their_own_names(spans):
+    """Positional-only, keyword-only, starred and defaulted arguments all have their names."""
+
+    @instrument
+    def work(a, /, b, c=3, *rest, d, e=5, **others):
+        return a
+
+    work(1, 2, d=4)
+    work(1, 2, 3, "x", "y", d=4, e=6, f=7)
+    assert [
+        {"a": 1, "b": 2, "c": 3, "rest": (), "d": 4, "e": 5, "others": "{}"},
+        {
+            "a": 1,
+            "b": 2,
+            "c": 3,
+            "rest": ("x", "y"),
+            "d": 4,
+            "e": 6,
+            "others": "{'f': 7}",
+        },
+    ] == [one.attributes for one in spans]
+    assert list("abc") == list(spans[0].attributes)[:3]
+
+
+def test_self_and_cls_are_never_recorded(spans):
+    """The receiver is no argument, by name or by its place below a descriptor."""
+
+    class Service:
+        @instrument
+        def method(self, a):
+            pass
+
+        @instrument
+        @classmethod
+        def factory(kind, a):
+            pass
+
+    Service().method(1)
+    Service.factory(2)
+    assert [{"a": 1}, {"a": 2}] == [one.attributes for one in spans]
+
+
+def test_arguments_are_taken_at_entry(spans):
+    """What the function does to an argument later is not seen."""
+
+    @instrument
+    def work(items):
+        items.append(4)
+
+    work([1, 2, 3])
+    assert (1, 2, 3) == spans["test_arguments_are_taken_at_entry.work"].attributes["items"]
+
+
+def test_skip_leaves_arguments_out(spans):
+    """Skipped names are not recorded; the others are."""
+
+    @instrument("work", skip=["db"])
+    def work(db, user):
+        pass
+
+    work(object(), "ada")
+    assert {"user": "ada"} == spans["work"].attributes
+
+
+def test_skip_all_keeps_the_fields(spans):
+    """With `skip_all` only the fields are recorded."""
+
+    @instrument("work", skip_all=True, fields={"size": lambda items: len(items)})
+    def work(items, other):
+        pass
+
+    work([1, 2], 3)
+    assert {"size": 2} == spans["work"].attributes
+
+
+def test_fields_are_constants_and_callables_in_order_after_the_arguments(spans):
+    """Callables get the arguments that their parameters name."""
+
+    @instrument("work", fields={"tier": "db", "b.first": lambda b, a: (b, a), "last": lambda: "x"})
+    def work(a, *, b=2):
+        pass
+
+    work(1)
+    assert [("a", 1), ("b", 2), ("tier", "db"), ("b.first", (2, 1)), ("last", "x")] == list(
+        spans["work"].attributes.items()
+    )
+
+
+def test_a_field_named_like_an_argument_replaces_it(spans):
+    """The argument's own value is not recorded then."""
+
+    @instrument("work", fields={"user": lambda user: user["name"]})
+    def work(user):
+        pass
+
+    work({"name": "ada"})
+    assert {"user": "ada"} == spans["work"].attributes
+
+
+def test_a_field_may_use_self(spans):
+    """`self` is not recorded, but there to be used."""
+
+    class Service:
+        name = "mailer"
+
+        @instrument("work", fields={"service.name": lambda self: self.name})
+        def work(self):
+            pass
+
+    Service().work()
+    assert {"service.name": "mailer"} == spans["work"].attributes
+
+
+def test_a_field_that_raises_is_left_out_and_said_once(spans, caplog):
+    """The call goes on, the other fields are there, and one line is logged."""
+
+    @instrument("work", fields={"bad": lambda a: 1 / a, "good": 1})
+    def work(a):
+        return "result"
+
+    assert ["result", "result"] == [work(0), work(0)]
+    assert [{"a": 0, "good": 1}] * 2 == [one.attributes for one in spans]
+    assert 1 == sum("the field 'bad'" in record.getMessage() for record in caplog.records)
+
+
+def test_fields_are_not_evaluated_when_the_span_is_filtered_out():
+    """A call that nobody wants evaluates nothing."""
+    asked = []
+
+    @instrument(level="debug", fields={"n": asked.append})
+    def work(object):  # noqa: A002 - the name of list.append's parameter
+        pass
+
+    with capture_spans(filter="info") as spans:
+        work(1)
+    assert ([], []) == (asked, list(spans))
+
+
+def test_ret_records_the_result(spans):
+    """As `return`; of a generator, its return value."""
+
+    @instrument("call", ret=True)
+    def call():
+        return 42
+
+    @instrument("steps", ret=len)
+    def steps():
+        yield
+        return "four"
+
+    call()
+    list(steps())
+    assert [42, 4] == [one.attributes["return"] for one in spans]
+
+
+def test_ret_records_nothing_of_a_failure(spans):
+    """A call that raises has no result."""
+
+    @instrument("work", ret=True)
+    def work():
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        work()
+    assert {} == spans["work"].attributes
+
+
+@pytest.mark.parametrize(
+    ("err", "status", "level"),
+    [
+        (True, "ERROR: ValueError: boom", None),
+        ("error", "ERROR: ValueError: boom", None),
+        (Level.WARN, "UNSET", "WARN"),
+        ("info", "UNSET", "INFO"),
+    ],
+)
+def test_err_decides_how_an_exception_shows(spans, err, status, level):
+    """As an event at its level; only ERROR makes the status ERROR."""
+
+    @instrument("work", err=err)
+    def work():
+        raise ValueError("boom")
+
+    with pytest.raises(ValueError, match="boom"):
+        work()
+    ((name, attributes),) = spans["work"].events
+    assert (status, "exception", level) == (spans["work"].status, name, attributes.get("level"))
+
+
+def test_err_false_records_nothing(spans):
+    """No event and no status."""
+
+    @instrument("work", err=False)
+    def work():
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        work()
+    assert ("UNSET", []) == (spans["work"].status, spans["work"].events)
+
+
+def test_an_exception_below_the_filter_is_not_recorded():
+    """The event of an exception goes through the filter at its own level."""
+
+    @instrument("work", err="debug")
+    def work():
+        raise ValueError
+
+    with capture_spans(filter="info") as spans, pytest.raises(ValueError):
+        work()
+    assert [] == spans["work"].events
+
+
+def test_the_stack_trace_begins_in_the_users_function(spans):
+    """The wrapper's own frame is not part of it."""
+
+    @instrument("work")
+    def work():
+        raise ValueError("boom")
+
+    with pytest.raises(ValueError):
+        work()
+    text = spans["work"].span.events[0].attributes["exception.stacktrace"]
+    assert ("tracekit wrapper" not in text, True) == (True, 'raise ValueError("boom")' in text)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_what_ends_the_program_is_no_error(spans, error):
+    """The status stays unset."""
+
+    @instrument("work")
+    def work():
+        raise error
+
+    with pytest.raises(error):
+        work()
+    assert ("UNSET", []) == (spans["work"].status, spans["work"].events)
+
+
+def test_the_standard_attributes(spans):
+    """Where the code is and which thread ran it, by the semantic conventions."""
+
+    @instrument("work")
+    def work():
+        pass
+
+    work()
+    recorded = spans["work"].span.attributes
+    code = work.__wrapped__.__code__
+    assert {
+        "code.function.name": f"{__name__}.test_the_standard_attributes.<locals>.work",
+        "code.file.path": __file__,
+        "code.line.number": code.co_firstlineno,
+        "thread.id": recorded["thread.id"],
+        "thread.name": "MainThread",
+    } == dict(recorded)
+
+
+def test_name_level_target_and_kind(spans):
+    """The name and kind are the span's, the target names its instrumentation scope."""
+
+    @instrument("lookup", target="shop.cache", kind="client")
+    def work():
+        pass
+
+    work()
+    made = spans["lookup"].span
+    assert (SpanKind.CLIENT, "shop.cache") == (made.kind, made.instrumentation_scope.name)
+
+
+def test_the_default_name_is_the_qualified_one_without_locals(spans):
+    """A method is named with its class; `<locals>` is left out."""
+
+    class Service:
+        @instrument
+        def work(self):
+            pass
+
+    Service().work()
+    name = "test_the_default_name_is_the_qualified_one_without_locals.Service.work"
+    assert [name] == [one.name for one in spans]
+
+
+def test_children_of_a_filtered_span_attach_to_the_nearest_recorded_one():
+    """A span that is not wanted leaves no gap in the tree."""
+
+    @instrument("outer")
+    def outer():
+        middle()
+
+    @instrument("middle", level="debug")
+    def middle():
+        inner()
+
+    @instrument("inner")
+    def inner():
+        pass
+
+    with capture_spans(filter="info") as spans:
+        outer()
+    assert spans == [("outer", ["inner"])]
+
+
+def test_nothing_is_recorded_where_instrumentation_is_suppressed(spans):
+    """OpenTelemetry's own switch in the context is heeded."""
+    from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+    @instrument("work")
+    def work():
+        pass
+
+    with suppress_instrumentation():
+        work()
+    assert [] == list(spans)
+
+
+# Parents and links.
+
+
+def parent_of(options: Mapping[str, Any], *arguments: Any) -> SpanContext | None:
+    @instrument("work", skip_all=True, **options)
+    def work(message=None):
+        pass
+
+    with capture_spans() as spans, span("around"):
+        work(*arguments)
+    return spans["work"].span.parent
+
+
+@pytest.mark.parametrize(
+    ("parent", "argument"),
+    [
+        (REMOTE, None),
+        (trace.NonRecordingSpan(REMOTE), None),
+        (CARRIER, None),
+        (trace.set_span_in_context(trace.NonRecordingSpan(REMOTE), Context()), None),
+        (lambda message: message, CARRIER),
+        (lambda message: message, [("TraceParent", CARRIER["traceparent"].encode())]),
+        (lambda message: message, REMOTE),
+    ],
+)
+def test_a_named_parent_wins_over_the_current_span(parent, argument):
+    """A span, span context, context or carrier, or a callable of the arguments that gives one."""
+    assert REMOTE.span_id == parent_of({"parent": parent}, argument).span_id
+
+
+@pytest.mark.parametrize("parent", [None, {}, lambda message: None, lambda: {}])
+def test_no_parent_begins_a_new_trace(parent):
+    """None, or a carrier that holds no trace."""
+    assert parent_of({"parent": parent}) is None
+
+
+def test_a_parent_that_cannot_be_found_falls_back_to_the_current_span(caplog):
+    """The call goes on and one line is logged."""
+    assert parent_of({"parent": lambda message: message.headers}) is not None
+    assert 1 == sum("the parent" in record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    "links", [[REMOTE], [CARRIER], [Link(REMOTE)], lambda message: [REMOTE], CARRIER]
+)
+def test_links_point_at_other_spans(links):
+    """The same forms as for a parent, and finished links."""
+
+    @instrument("work", links=links)
+    def work(message=None):
+        pass
+
+    with capture_spans() as spans:
+        work()
+    assert [REMOTE.span_id] == [link.context.span_id for link in spans["work"].span.links]
+
+
+def test_a_carrier_without_a_trace_gives_no_link(spans):
+    """It is left out rather than pointing nowhere."""
+
+    @instrument("work", links=[{}])
+    def work():
+        pass
+
+    work()
+    assert 0 == len(spans["work"].span.links)
+
+
+# What the decorated function keeps.
+
+
+def top_level(a: int, /, b: str = "x", *args: int, c: float, **kwargs: bool) -> list[int]:
+    """Its documentation."""
+    return [a, *args]
+
+
+decorated_top_level = top_level
+top_level = instrument(top_level)
+
+
+def test_it_keeps_its_identity():
+    """Name, documentation, signature, annotations, defaults, module and `__wrapped__`."""
+    original = top_level.__wrapped__
+    assert original is decorated_top_level
+    for name in ("__name__", "__qualname__", "__doc__", "__module__", "__annotations__"):
+        assert getattr(original, name) == getattr(top_level, name)
+    assert original.__defaults__ is top_level.__defaults__
+    assert original.__kwdefaults__ is top_level.__kwdefaults__
+    assert inspect.signature(original) == inspect.signature(top_level)
+    assert original.__globals__ is top_level.__globals__
+
+
+@pytest.mark.parametrize(
+    "predicate",
+    [
+        inspect.isfunction,
+        inspect.iscoroutinefunction,
+        inspect.isgeneratorfunction,
+        inspect.isasyncgenfunction,
+    ],
+)
+def test_it_stays_of_its_kind(predicate):
+    """The predicates of `inspect` answer as for the undecorated function."""
+    from tests.callables import async_generator, coroutine, generator, plain
+
+    for function in (plain, coroutine, generator, async_generator):
+        assert predicate(function) == predicate(instrument(function))
+
+
+def calls():
+    return [(), (1,), (1, "x", 2), {"a": 1}, {"b": 2, "c": 3}]
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs"),
+    [
+        ((), {}),
+        ((1,), {}),
+        ((1, 2, 3), {}),
+        ((), {"a": 1, "c": 2}),
+        ((1,), {"c": 2, "b": 3, "d": 4}),
+        ((1, 2), {"b": 3, "c": 4}),
+    ],
+)
+def test_a_wrong_call_raises_the_same_type_error(args, kwargs):
+    """The text is the undecorated function's, word for word."""
+
+    def work(a, /, b=2, *, c):
+        pass
+
+    with pytest.raises(TypeError) as undecorated:
+        if args == (1,) and kwargs.get("d"):
+            work(*args, **kwargs)
+        else:
+            work(*args, **{**kwargs, "surplus": 1})
+    with capture_spans(), pytest.raises(TypeError) as decorated:
+        if args == (1,) and kwargs.get("d"):
+            instrument(work)(*args, **kwargs)
+        else:
+            instrument(work)(*args, **{**kwargs, "surplus": 1})
+    assert str(undecorated.value) == str(decorated.value)
+
+
+def exhaust_coroutine(function):
+    callables.step(function("raises"))
+
+
+def exhaust_async_generator(function):
+    async def exhaust():
+        async for _ in function("raises"):
+            pass
+
+    callables.step(exhaust())
+
+
+@pytest.mark.parametrize(
+    ("function", "run"),
+    [
+        (callables.plain, lambda function: function("raises")),
+        (callables.coroutine, exhaust_coroutine),
+        (callables.generator, lambda function: list(function("raises"))),
+        (callables.async_generator, exhaust_async_generator),
+    ],
+)
+def test_a_traceback_has_one_frame_more(function, run):
+    """Decorating adds a single frame, whose source line can be shown."""
+
+    def frames(subject):
+        with pytest.raises(ValueError, match="boom") as caught:
+            run(subject)
+        return traceback.extract_tb(caught.value.__traceback__)
+
+    with capture_spans():
+        decorated = frames(instrument(function))
+    assert len(frames(function)) + 1 == len(decorated)
+    assert all(frame.line for frame in decorated)
+
+
+def test_it_pickles_by_name():
+    """A decorated function of a module goes through pickle as itself."""
+    assert pickle.loads(pickle.dumps(top_level)) is top_level
+
+
+def test_it_pickles_by_value_from_main(tmp_path, run_python):
+    """Cloudpickle takes a decorated function of `__main__` along, with its options."""
+    script = f"""
+import cloudpickle
+from tracekit import instrument
+
+SCALE = 3
+
+@instrument("scaled", skip=["secret_key"], fields={{"twice": lambda n: 2 * n}}, ret=True)
+def scaled(n, secret_key):
+    return SCALE * n
+
+with open({str(tmp_path / "function")!r}, "wb") as file:
+    cloudpickle.dump(scaled, file)
+"""
+    run_python(script)
+    function = cloudpickle.loads((tmp_path / "function").read_bytes())
+    with capture_spans() as spans:
+        assert 21 == function(7, object())
+    assert spans == [("scaled", {"n": 7, "twice": 14, "return": 21})]
+
+
+def test_a_decorated_callable_object_pickles_with_its_options():
+    """What is unpickled is decorated as before."""
+    import functools
+
+    copy = pickle.loads(pickle.dumps(instrument("sum", skip_all=True)(functools.partial(sum, [1]))))
+    assert isinstance(copy, functools.partial)
+    with capture_spans() as spans:
+        assert 1 == copy()
+    assert spans == [("sum", {})]
+
+
+def test_a_class_is_decorated_in_place(spans):
+    """Every function of the body has spans; what the interpreter runs by itself has none."""
+
+    @instrument(skip=["password"])
+    class Account:
+        def __init__(self, name):
+            self.name = name
+
+        def __repr__(self):
+            return "Account()"
+
+        def __eq__(self, other):
+            return True
+
+        __hash__ = None
+
+        def login(self, password):
+            return self.check(password)
+
+        @staticmethod
+        def check(password):
+            return True
+
+        @classmethod
+        def guest(cls):
+            return cls("guest")
+
+        @property
+        def label(self):
+            return self.name
+
+        @instrument("own name")
+        def special(self):
+            pass
+
+    account = Account.guest()
+    repr(account)
+    account.login("x")
+    account.label
+    account.special()
+    prefix = "test_a_class_is_decorated_in_place.Account."
+    assert [
+        "guest",
+        "__init__",
+        "login",
+        "check",
+        "label",
+        "own name",
+    ] == [one.name.removeprefix(prefix) for one in spans]
+    assert all("password" not in one.attributes for one in spans)
+
+
+def test_what_a_class_inherits_or_dataclasses_made_is_left_alone(spans):
+    """Only functions that stand in the body are decorated."""
+    import dataclasses
+
+    class Base:
+        def inherited(self):
+            pass
+
+    @instrument
+    @dataclasses.dataclass
+    class Point(Base):
+        x: int
+
+        def work(self):
+            pass
+
+    Point(1).inherited()
+    Point(1).work()
+    assert 1 == len(spans)
+
+
+# What is refused.
+
+
+def a_function(a, b):
+    pass
+
+
+REFUSED = [
+    (lambda: instrument(skip=["c"])(a_function), "skip names 'c', which is no argument"),
+    (lambda: instrument(skip=["c"])(a_function), "it has 'a', 'b'"),
+    (lambda: instrument(skip=["c"])(a_function), "tests.test_instrument.a_function"),
+    (lambda: instrument(skip=["a", "a"])(a_function), "skip names 'a' twice"),
+    (lambda: instrument(skip=["a"], skip_all=True)(a_function), "exclude each other"),
+    (lambda: instrument(skip=[1]), "skip: 1 is not the name of an argument"),
+    (lambda: instrument(fields={"x": lambda c: c})(a_function), r"fields\['x'\] asks for 'c'"),
+    (lambda: instrument(fields=["x"])(a_function), r"fields=\['x'\]: expected a mapping"),
+    (lambda: instrument(fields={"": 1})(a_function), "fields: '' is not an attribute name"),
+    (lambda: instrument(fields={"x": dict.fromkeys})(a_function), "fields"),
+    (lambda: instrument(parent=lambda c: c)(a_function), "parent asks for 'c'"),
+    (lambda: instrument(parent=7)(a_function), "parent=7: expected None, a span"),
+    (lambda: instrument(links=[7])(a_function), r"links=\[7\]: expected links"),
+    (lambda: instrument(links=lambda c: c)(a_function), "links asks for 'c'"),
+    (lambda: instrument(level="loud")(a_function), "level='loud'.*TRACE, DEBUG"),
+    (lambda: instrument(level="off")(a_function), "a span cannot be OFF"),
+    (lambda: instrument(kind="outer")(a_function), "kind='outer' is not a span kind"),
+    (lambda: instrument(err="loud")(a_function), "err='loud'"),
+    (lambda: instrument(ret=1)(a_function), "ret=1: say True, False or a callable"),
+    (lambda: instrument(expected=[1])(a_function), "expected: 1 is not an exception type"),
+    (lambda: instrument("")(a_function), "name='' is not the name of a span"),
+    (lambda: instrument("a", name="b")(a_function), "the name is given twice"),
+    (lambda: instrument(7), "an object of type int cannot be decorated"),
+    (lambda: instrument([a_function]), "an object of type list cannot be decorated"),
+    (lambda: instrument("x")(type("Empty", (), {})), "name='x' would be the name of every"),
+    (lambda: instrument(type("Empty", (), {})), "defines no function"),
+    (lambda: instrument(int), "defines no function"),
+    (lambda: instrument(skip=["a"])(dict.__new__), "no argument"),
+]
+
+
+@pytest.mark.parametrize(("decorate", "message"), REFUSED)
+def test_a_mistake_is_refused_at_decoration(decorate, message):
+    """The error names the option, shows the value and says what would be right."""
+    with pytest.raises(InstrumentationError, match=message):
+        decorate()
+
+
+def test_an_async_generator_has_no_result():
+    """Asking for one is a mistake."""
+
+    async def steps():
+        yield 1
+
+    with pytest.raises(InstrumentationError, match="an async generator has no result"):
+        instrument(ret=True)(steps)
+
+
+def test_the_errors_are_what_a_python_user_expects():
+    """A mistake in decoration is a `TypeError` too."""
+    assert issubclass(InstrumentationError, TypeError)
+
+
+def test_a_failure_of_recording_is_logged_once_and_the_call_goes_on(caplog):
+    """A provider that raises does not reach the program."""
+
+    class Broken(trace.TracerProvider):
+        def get_tracer(self, *args, **kwargs):
+            raise RuntimeError("no tracer today")
+
+    from tracekit._engine._provider import global_provider
+
+    @instrument
+    def work(a):
+        return a + 1
+
+    with global_provider(Broken()), caplog.at_level(logging.WARNING):
+        assert [2, 2] == [work(1), work(1)]
+    assert 1 == len([r for r in caplog.records if "not recorded whole" in r.getMessage()])
