@@ -1,4 +1,4 @@
-"""The matrix *callable kind × outcome*, as data: what is decorated, how it is driven, what follows."""
+"""The matrix *callable kind × outcome*, as data: what is decorated and how it is driven."""
 
 from __future__ import annotations
 

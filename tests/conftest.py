@@ -9,6 +9,8 @@ import sys
 import pytest
 from opentelemetry import trace
 
+pytest_plugins = ["pytester"]
+
 from tests.receivers.fixtures import *  # noqa: F403 - pytest finds fixtures by their names here
 from tracekit import _installation
 from tracekit._log import forget_said

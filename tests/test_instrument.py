@@ -60,7 +60,7 @@ def test_self_and_cls_are_never_recorded(spans):
 
         @instrument
         @classmethod
-        def factory(kind, a):
+        def factory(kind, a):  # noqa: N804 - by its place, not by its name
             pass
 
     Service().method(1)

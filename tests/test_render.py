@@ -386,7 +386,7 @@ def test_nothing_harmful_is_printed(
 def test_no_line_can_be_forged(text: str, breaker: str) -> None:
     """Each line begins with a gutter of ours, and a line break in a text makes no line."""
     forged = text + breaker + " 10.0 ms 100%  forged" + breaker
-    lines = show(*made_with(forged), width=100)
+    lines = show(*made_with(forged), width=1_000)
     gutter = re.compile(r"[ \d.]{5} (ns|µs|ms|s )[ <\d]{4}%  |\+[ \d.]{4} ms {7}| {15}")
     assert [] == [line for line in lines if not gutter.match(line)]
     assert [] == [line for line in lines if line.startswith(" 10.0 ms 100%  forged")]

@@ -141,6 +141,14 @@ def test_trouble_is_not_folded(special: dict[str, object]) -> None:
     assert [[2], [3], [4]] == rows(top.children)
 
 
+def test_trouble_in_each_is_not_folded() -> None:
+    """Subtrees of one shape stay apart where something failed in each of them."""
+    loads = [make_span(n, 1, "load", start=n) for n in (2, 3, 4)]
+    reads = [make_span(n + 3, n, "read", error="") for n in (2, 3, 4)]
+    (top,) = build_tree([make_span(1), *loads, *reads])
+    assert [[2], [3], [4]] == rows(top.children)
+
+
 @pytest.mark.parametrize("special", QUIET.values(), ids=QUIET)
 def test_the_ordinary_is_folded(special: dict[str, object]) -> None:
     """Events, attributes and durations of their own do not keep siblings from being folded."""

@@ -248,8 +248,9 @@ def init_telemetry(
         The handle to it.
 
     Raises:
-        ConfigurationError: An argument, or a variable in its place, cannot be used; or OpenTelemetry
-            already has a global provider that is not tracekit's. Nothing is installed.
+        ConfigurationError: An argument, or a variable in its place, cannot be used; or
+            OpenTelemetry already has a global provider that is not tracekit's. Nothing is
+            installed.
 
     Example:
         ```python

@@ -103,7 +103,7 @@ class ConsoleExporter(SpanExporter):
             return SpanExportResult.FAILURE
         return SpanExportResult.SUCCESS if self._print(blocks) else SpanExportResult.FAILURE
 
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - nothing to wait for
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Print what waits for its root, as parts of their traces.
 
         Args:

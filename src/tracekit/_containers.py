@@ -7,49 +7,64 @@ before the first is written, since what is written may run code that changes the
 from __future__ import annotations
 
 from collections import ChainMap, OrderedDict, deque
-from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tracekit._bounds import MAX_NAME, MAX_WIDTH
 from tracekit._redaction import REDACTED, current_redaction
 from tracekit._text import Text, Writer, head
-from tracekit._type_names import short_name
+from tracekit._type_names import derives, name_of, type_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 Pair = tuple[object, object]
-_PLAIN_KEYS = frozenset({int, float, bool, type(None)})
+# By these names the methods of the builtin classes have types that are known to the checker.
+_list: Any = list
+_tuple: Any = tuple
+_set: Any = set
+_frozenset: Any = frozenset
+_deque: Any = deque
+_dict: Any = dict
+_ordered_dict: Any = OrderedDict
+
+
+def dict_head(value: Any, width: int = MAX_WIDTH) -> list[tuple[Any, object]]:
+    """The first items of a dict or an instance of a subclass."""
+    return head(lambda: _dict.items(value), width)
 
 
 def write_list(out: Text, value: list[object]) -> None:
     """Write a list or an instance of a subclass."""
-    items = list.__getitem__(value, slice(0, MAX_WIDTH))
-    _write_items(out, _brackets(value, list, "[]"), items, list.__len__(value))
+    items = _list.__getitem__(value, slice(0, MAX_WIDTH))
+    _write_items(out, _brackets(value, list, "[]"), items, _list.__len__(value))
 
 
 def write_tuple(out: Text, value: tuple[object, ...]) -> None:
     """Write a tuple or an instance of a subclass that names no fields."""
-    total = tuple.__len__(value)
+    total = _tuple.__len__(value)
     brackets = _brackets(value, tuple, ("(", ",)") if total == 1 else "()")
-    _write_items(out, brackets, tuple.__getitem__(value, slice(0, MAX_WIDTH)), total)
+    _write_items(out, brackets, _tuple.__getitem__(value, slice(0, MAX_WIDTH)), total)
 
 
 def write_set(out: Text, value: set[object]) -> None:
     """Write a set or an instance of a subclass."""
-    items = head(lambda: set.__iter__(value))
-    total = set.__len__(value)
+    items = head(lambda: _set.__iter__(value))
+    total = _set.__len__(value)
     _write_items(out, _brackets(value, set, "{}" if total else ("set(", ")")), items, total)
 
 
 def write_frozenset(out: Text, value: frozenset[object]) -> None:
     """Write a frozenset or an instance of a subclass."""
-    items = head(lambda: frozenset.__iter__(value))
-    _write_items(out, _titled(value, "{}"), items, frozenset.__len__(value))
+    items = head(lambda: _frozenset.__iter__(value))
+    total = _frozenset.__len__(value)
+    _write_items(out, _titled(value, "{}" if total else ("", "")), items, total)
 
 
 def write_deque(out: Text, value: deque[object]) -> None:
     """Write a deque or an instance of a subclass."""
-    items = head(lambda: deque.__iter__(value))
-    _write_items(out, _titled(value, "[]"), items, deque.__len__(value))
+    items = head(lambda: _deque.__iter__(value))
+    _write_items(out, _titled(value, "[]"), items, _deque.__len__(value))
 
 
 def write_view(out: Text, value: Any) -> None:
@@ -59,21 +74,20 @@ def write_view(out: Text, value: Any) -> None:
 
 def write_user_list(out: Text, value: Any) -> None:
     """Write a `collections.UserList` by the list inside."""
-    out.add(f"{short_name(type(value))}(")
-    out.value(vars(value).get("data"))
+    out.add(f"{name_of(value)}(")
+    out.value(value.data)
     out.add(")")
 
 
 def write_dict(out: Text, value: dict[object, object]) -> None:
     """Write a dict or an instance of a subclass."""
-    pairs = head(lambda: dict.items(value))
-    _write_pairs(out, _brackets(value, dict, "{}"), pairs, dict.__len__(value))
+    _write_pairs(out, _brackets(value, dict, "{}"), dict_head(value), _dict.__len__(value))
 
 
 def write_ordered_dict(out: Text, value: OrderedDict[object, object]) -> None:
     """Write an ordered dict, whose order is not that of the dict below it."""
-    pairs = head(lambda: OrderedDict.items(value))
-    _write_pairs(out, _titled(value, "{}"), pairs, dict.__len__(value))
+    pairs = head(lambda: _ordered_dict.items(value))
+    _write_pairs(out, _titled(value, "{}"), pairs, _dict.__len__(value))
 
 
 def write_items_view(out: Text, value: Any) -> None:
@@ -89,8 +103,8 @@ def write_mapping(out: Text, value: Mapping[object, object]) -> None:
 
 def write_chain_map(out: Text, value: ChainMap[object, object]) -> None:
     """Write a chain of mappings by its links: iterating it would merge them all."""
-    out.add(f"{short_name(type(value))}(")
-    out.items(value.maps[:MAX_WIDTH], len(value.maps), Text.value)
+    out.add(f"{name_of(value)}(")
+    out.items(value.maps[:MAX_WIDTH], len(value.maps))
     out.add(")")
 
 
@@ -117,21 +131,21 @@ def write_field(out: Text, field: tuple[str, object]) -> None:
 
 def hides_key(key: object) -> bool:
     """Tell whether the values under a key of any type are redacted."""
-    kind = type(key)
-    if kind in _PLAIN_KEYS or not current_redaction().enabled:
-        return False
-    return any(map(current_redaction().hides, _names_of_key(key)))
+    policy = current_redaction()
+    if type(key) is str:
+        return policy.hides(key)
+    return policy.enabled and any(map(policy.hides, _names_of_key(key)))
 
 
 def _names_of_key(key: Any) -> Iterable[str]:
-    kind = type(key)
-    if issubclass(kind, str):
+    kind = type_of(key)
+    if derives(kind, str):
         yield str.__str__(key)
     if kind is bytes:
-        yield (key[:MAX_NAME] + key[-MAX_NAME:]).decode("latin-1")
+        yield (key[:MAX_NAME] + b" " + key[-MAX_NAME:]).decode("latin-1")
     if kind is tuple:
         yield from (name for part in key[:MAX_WIDTH] for name in _names_of_key(part))
-    if issubclass(kind, Enum):
+    if derives(kind, Enum):
         yield str(key._name_)
 
 
@@ -142,12 +156,12 @@ def _brackets(value: object, builtin: type, brackets: str | tuple[str, str]) -> 
 
 
 def _titled(value: object, brackets: str | tuple[str, str]) -> tuple[str, str]:
-    return f"{short_name(type(value))}({brackets[0]}", f"{brackets[1]})"
+    return f"{name_of(value)}({brackets[0]}", f"{brackets[1]})"
 
 
 def _write_items(out: Text, brackets: tuple[str, str], items: Any, total: int) -> None:
     out.add(brackets[0])
-    out.items(items, total, Text.value)
+    out.items(items, total)
     out.add(brackets[1])
 
 

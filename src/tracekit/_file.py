@@ -101,7 +101,7 @@ class FileExporter(SpanExporter):
             return SpanExportResult.FAILURE
         return SpanExportResult.SUCCESS if line or not spans else SpanExportResult.FAILURE
 
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002  # the interface's
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Do nothing: `export` leaves nothing behind in the process.
 
         Args:

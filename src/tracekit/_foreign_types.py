@@ -7,17 +7,20 @@ when looked at tells nothing but its kind.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tracekit._bounds import MAX_NESTED_STRING
 from tracekit._text import cut
 from tracekit._type_names import package_of, qualified_name, short_name
 
-_PACKAGES = frozenset(
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PACKAGES = (
     "numpy pandas torch jax jaxlib tensorflow polars pyarrow xarray scipy cupy cupyx dask pyspark "
-    "django sqlalchemy".split()
+    "django sqlalchemy"
 )
+_SHORT_NAMED = frozenset(_PACKAGES.split())
 # Sparse matrices have no number of bytes and say how many elements they store.
 _SIZES = ("nbytes", "nnz")
 
@@ -63,7 +66,7 @@ def _bracketed(value: object, details: list[str]) -> str:
 def _name(kind: type) -> str:
     # The modules between package and name move from release to release.
     package = package_of(kind)
-    return f"{package}.{short_name(kind)}" if package in _PACKAGES else qualified_name(kind)
+    return f"{package}.{short_name(kind)}" if package in _SHORT_NAMED else qualified_name(kind)
 
 
 def _shape(array: Any) -> str:

@@ -87,6 +87,7 @@ def instrument(
     and other callable objects; and on a class, for every function that its body defines.
 
     Args:
+        subject: What is decorated; or the span's name, or nothing, where options follow.
         name: The span's name; by default the function's qualified name.
         level: How important the span is; filters match on it.
         target: What filters match on; by default the module's `__name__`. It is also the name of
@@ -165,14 +166,18 @@ def _decorate_any(subject: Any, options: Options) -> Any:
         return _decorate_property(subject, options)
     if isinstance(subject, functools.cached_property):
         return _decorate_cached_property(subject, options)
+    if inspect.isclass(subject):
+        return _decorate_class(subject, options)
+    return _decorate_bound(subject, options)
+
+
+def _decorate_bound(subject: Any, options: Options) -> Any:
     if isinstance(subject, functools.partialmethod):
         inner = _decorate_function(subject.func, options)
         return type(subject)(inner, *subject.args, **subject.keywords)
     if isinstance(subject, types.MethodType):
         inner = _decorate_function(subject.__func__, options, has_receiver=True)
         return types.MethodType(inner, subject.__self__)
-    if inspect.isclass(subject):
-        return _decorate_class(subject, options)
     return _decorate_function(subject, options)
 
 

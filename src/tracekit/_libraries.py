@@ -60,7 +60,7 @@ class Libraries:
             raise
 
     def take_over(self, before: Libraries) -> None:
-        """Answer from now on for what an earlier set-up switched on; what is not wanted goes off."""
+        """Answer for what an earlier set-up switched on; what is not wanted any more goes off."""
         for name, instrumentor in before._switched_on.items():
             if name in self.instrumentors:
                 self._switched_on[name] = instrumentor

@@ -7,21 +7,24 @@ own is not described here, unless that `__repr__` was generated from the fields.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from types import MemberDescriptorType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tracekit._bounds import MAX_ATTRIBUTES_SEEN, MAX_NESTED_STRING, MAX_TEXT, MAX_WIDTH
-from tracekit._containers import write_field
+from tracekit._containers import dict_head, write_field
 from tracekit._redaction import REDACTED, current_redaction
 from tracekit._scalars import exception_message, owner_of
-from tracekit._text import Text, Writer, cut, head
-from tracekit._type_names import kind_text, package_of, short_name, table_name
+from tracekit._text import Text, Writer, cut
+from tracekit._type_names import derives, kind_text, name_of, package_of, table_name, type_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 Field = tuple[str, object]
 _ABSENT = object()
+_tuple: Any = tuple  # so that its methods have types that are known to the checker
 _NAMESPACES = frozenset({"types.SimpleNamespace", "argparse.Namespace"})
 # Their `__repr__` may load from a database, whoever wrote it.
 _DATABASE_MODELS = frozenset({"django.Model", "peewee.Model"})
@@ -53,7 +56,7 @@ def is_database_model(kind: type) -> bool:
 
 
 def _declared_writer(kind: type) -> Writer | None:
-    if issubclass(kind, tuple):
+    if derives(kind, tuple):
         return write_named_tuple if _declares(kind, "_fields") else None
     if _is_pydantic(kind):
         return partial(write_pydantic, hidden=_pydantic_hidden(kind))
@@ -121,9 +124,9 @@ def write_declared(out: Text, value: object, *, names: Sequence[str]) -> None:
 def write_named_tuple(out: Text, value: tuple[object, ...]) -> None:
     """Write a named tuple."""
     names = _class_attribute(type(value), "_fields")
-    items = tuple.__getitem__(value, slice(0, MAX_WIDTH))
-    fields = list(zip(names, items))
-    _write_fields(out, value, fields, tuple.__len__(value) - len(items))
+    items: tuple[object, ...] = _tuple.__getitem__(value, slice(0, MAX_WIDTH))
+    fields = list(zip(names, items, strict=False))
+    _write_fields(out, value, fields, _tuple.__len__(value) - len(items))
 
 
 def write_attrs(out: Text, value: object) -> None:
@@ -139,7 +142,7 @@ def write_attrs(out: Text, value: object) -> None:
 def write_pydantic(out: Text, value: object, *, hidden: frozenset[str]) -> None:
     """Write a pydantic model from what it holds, validated or not."""
     extra: Any = _slot(value, "__pydantic_extra__")
-    held = [*_entries(value), *(head(lambda: dict.items(extra)) if type(extra) is dict else ())]
+    held = [*_entries(value), *(dict_head(extra) if type(extra) is dict else ())]
     _write_shown(out, value, [field for field in held if field[0] not in hidden])
 
 
@@ -160,9 +163,9 @@ def write_object(out: Text, value: object) -> None:
 
 def write_partial(out: Text, value: Any) -> None:
     """Write a `functools.partial` with what it has bound."""
-    out.add(f"{short_name(type(value))}(")
-    out.items([value.func, *value.args[:MAX_WIDTH]], 1 + len(value.args), Text.value)
-    fields = head(lambda: dict.items(value.keywords))
+    out.add(f"{name_of(value)}(")
+    out.items([value.func, *value.args[:MAX_WIDTH]], 1 + len(value.args))
+    fields = dict_head(value.keywords)
     out.add(", " if fields else "")
     out.items(fields, len(value.keywords), write_field)
     out.add(")")
@@ -170,7 +173,7 @@ def write_partial(out: Text, value: Any) -> None:
 
 def write_exception(out: Text, error: BaseException) -> None:
     """Write `ValueError: bad input`, or the type alone where there is no message."""
-    out.add(short_name(type(error)))
+    out.add(name_of(error))
     message: Any = exception_message(error)
     if not issubclass(type(message), str):
         out.add(": ")
@@ -191,7 +194,7 @@ def _write_fields(
     more: int,
     write: Callable[[Text, Field], None] = write_field,
 ) -> None:
-    out.add(f"{short_name(type(value))}(")
+    out.add(f"{name_of(value)}(")
     out.items(fields, len(fields) + more, write)
     out.add(")")
 
@@ -215,16 +218,15 @@ def _read(value: object, names: Iterable[str]) -> list[Field]:
 
 def _entries(value: object) -> list[Field]:
     held = _instance_dict(value)
-    items = head(lambda: dict.items(held), MAX_ATTRIBUTES_SEEN)
-    return [item for item in items if type(item[0]) is str]
+    return [item for item in dict_head(held, MAX_ATTRIBUTES_SEEN) if type(item[0]) is str]
 
 
 def _instance_dict(value: object) -> dict[str, object]:
     try:
-        held = object.__getattribute__(value, "__dict__")
+        held: Any = object.__getattribute__(value, "__dict__")
     except AttributeError:
         return {}
-    return held if isinstance(held, dict) else {}
+    return held if derives(type_of(held), dict) else {}
 
 
 def _slot_names(kind: type) -> Iterator[str]:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Union, cast
 
 from tracekit._bounds import MAX_NAME
 from tracekit._errors import ConfigurationError
@@ -19,34 +20,36 @@ from tracekit._errors import ConfigurationError
 REDACTED = "[redacted]"
 """What is recorded in place of a sensitive value."""
 
-_SINGLE_WORDS = frozenset(
+_SINGLE = (
     "password passwords passwd pwd passphrase passcode "
     "secret secrets credential credentials token bearer jwt authorization "
     "cookie cookies sessionid phpsessid jsessionid "
     "csrf xsrf csrftoken xsrftoken csrfmiddlewaretoken "
     "apikey apikeys apitoken authkey authtoken accesskey accesstoken refreshtoken "
     "privatekey secretkey clientsecret sessionkey setcookie "
-    "otp totp ssn cvv cvc creditcard cardnumber".split()
+    "otp totp ssn cvv cvc creditcard cardnumber"
 )
-_SEQUENCES = frozenset(
-    tuple(sequence.split())
-    for sequence in (
-        "pass word,pass phrase,db pass,database pass,user pass,smtp pass,mysql pass,postgres pass,"
-        "redis pass,api key,api keys,private key,access key,secret key,auth key,session key,"
-        "signing key,encryption key,master key,shared key,account key,ssh key,"
-        "auth code,security code,recovery code,backup code,session id,"
-        "credit card,card number,social security,seed phrase,connection string"
-    ).split(",")
+_IN_A_ROW = (
+    "pass word,pass phrase,db pass,database pass,user pass,smtp pass,mysql pass,postgres pass,"
+    "redis pass,api key,api keys,private key,access key,secret key,auth key,session key,"
+    "signing key,encryption key,master key,shared key,account key,ssh key,"
+    "auth code,security code,recovery code,backup code,session id,"
+    "credit card,card number,social security,seed phrase,connection string"
 )
 # Too common inside longer names (`auth_type`, `pass_count`), telling when they stand alone.
 _WHOLE_NAMES = frozenset({("auth",), ("pass",)})
 # Language models have made "token" a unit: these say something about tokens and hold none.
-_AFTER_TOKEN = frozenset("count counts limit limits length type usage budget".split())
+_AFTER = "count counts limit limits length type usage budget"
+
+_SINGLE_WORDS = frozenset(_SINGLE.split())
+_SEQUENCES = frozenset(tuple(words.split()) for words in _IN_A_ROW.split(","))
+_AFTER_TOKEN = frozenset(_AFTER.split())
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_A-Za-z]+")
 _ACCEPTED = "say True, False, a name, or an iterable of names that are redacted as well"
 
 Words = tuple[str, ...]
+_Given = Union["Redaction", bool, str, Iterable[str], None]
 
 
 def is_sensitive(name: str, extra: frozenset[str] = frozenset()) -> bool:
@@ -111,7 +114,7 @@ class Redaction:
     names: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, value: Redaction | bool | str | Iterable[str] | None) -> Redaction:
+    def of(cls, value: _Given, /) -> Redaction:
         """Read the `redact` argument of `init_telemetry`.
 
         Args:
@@ -124,7 +127,7 @@ class Redaction:
         Raises:
             ConfigurationError: The value is none of these, or a name holds no letter or digit.
         """
-        if isinstance(value, cls):
+        if isinstance(value, Redaction):
             return value
         if value is None or isinstance(value, bool):
             return cls(enabled=value is not False)
@@ -139,7 +142,7 @@ def _read_names(value: object) -> frozenset[str]:
     if isinstance(value, str):
         return frozenset({_read_name(value)})
     if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray)):
-        return frozenset(map(_read_name, value))
+        return frozenset(_read_name(name) for name in cast("Iterable[object]", value))
     raise ConfigurationError(f"redact={value!r} is not a redaction; {_ACCEPTED}")
 
 

@@ -7,7 +7,8 @@ remembering it does not keep the type alive.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Union
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from tracekit import _containers, _foreign_types, _scalars
 from tracekit._bounds import MAX_STRING, MAX_TEXT
@@ -19,11 +20,10 @@ from tracekit._objects import (
     write_partial,
 )
 from tracekit._text import Writer, cut, encodable, integer, quote
-from tracekit._type_names import kind_text, package_of, table_name
+from tracekit._type_names import derives, kind_text, package_of, table_name
 
-AttributeValue = Union[
-    str, bool, int, float, tuple[str, ...], tuple[bool, ...], tuple[int, ...], tuple[float, ...]
-]
+_Array = tuple[str, ...] | tuple[bool, ...] | tuple[int, ...] | tuple[float, ...]
+AttributeValue = str | bool | int | float | _Array
 """What OpenTelemetry takes as the value of an attribute."""
 
 
@@ -34,7 +34,10 @@ class Conversion(NamedTuple):
 
 
 class Registered:
-    """What a user's function returns stands for the values of a type and its subclasses."""
+    """What a user's function returns stands for the values of a type and its subclasses.
+
+    It refers to the type, which is known by its identity as long as it is registered.
+    """
 
     __slots__ = ("function", "kind")
 
@@ -60,7 +63,7 @@ class Nested(NamedTuple):
     writer: Writer
 
 
-Rule = Union[Conversion, Registered, SingleText, Nested]
+Rule = Conversion | Registered | SingleText | Nested
 
 
 def builtin_rule(kind: type) -> Rule:
@@ -80,7 +83,7 @@ def builtin_rule(kind: type) -> Rule:
 
 
 def _declared_rule(kind: type) -> Rule | None:
-    if issubclass(kind, tuple) and has_handwritten_repr(kind):
+    if derives(kind, tuple) and has_handwritten_repr(kind):
         return _REPR
     writer = find_writer(kind)
     return None if writer is None else Nested(writer)
@@ -91,7 +94,7 @@ def _known_rule(names: list[str]) -> Rule | None:
 
 
 def _other_rule(kind: type) -> Rule:
-    if issubclass(kind, Mapping):
+    if derives(kind, Mapping):
         return _MAPPING
     owner = _scalars.owner_of("__repr__", kind)
     if owner is not object and package_of(owner) not in _OPAQUE_PACKAGES:
@@ -126,6 +129,7 @@ _KNOWN: dict[str, Rule] = {
     "builtins.int": Conversion(int.__int__),
     "builtins.float": Conversion(float.__float__),
     "builtins.NoneType": SingleText(repr),
+    "collections.UserString": Conversion(attrgetter("data")),
     "builtins.complex": SingleText(complex.__repr__),
     "functools.partial": Nested(write_partial),
     "numpy.datetime64": SingleText(str),
@@ -134,8 +138,9 @@ _KNOWN: dict[str, Rule] = {
 }
 
 # Of these, nothing is worth knowing but what they are, and looking at them may block or consume.
-_OPAQUE_PACKAGES = frozenset(
+_OPAQUE = (
     "_io io _thread threading socket _socket ssl _ssl asyncio _asyncio concurrent queue _queue "
     "multiprocessing _multiprocessing subprocess select selectors sqlite3 tempfile mmap weakref "
-    "contextvars _contextvars itertools".split()
+    "contextvars _contextvars itertools"
 )
+_OPAQUE_PACKAGES = frozenset(_OPAQUE.split())

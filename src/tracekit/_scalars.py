@@ -7,13 +7,15 @@ Methods that a subclass may have overridden are called on the builtin class.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from types import BuiltinFunctionType, FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tracekit._bounds import MAX_TEXT
 from tracekit._text import integer
-from tracekit._type_names import kind_text, qualified_name, short_name
+from tracekit._type_names import kind_text, name_of, qualified_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 # Only inside `<… at 0x7f…>`: elsewhere a number in hexadecimal may be what the text is about.
 _ADDRESS = re.compile(r"(?: at 0x[0-9A-Fa-f]+| id='\d+')(?=[>;,])")
@@ -24,32 +26,29 @@ def enum_text(member: Any) -> str:
 
     `str()` of members with a mixed-in type and names of combined flags differ between releases.
     """
-    members: dict[str, Any] = type(member)._member_map_
-    number = member._value_
-    name = short_name(type(member))
-    for own_name, other in members.items():
+    members: dict[str, Any] = member._member_map_
+    for name, other in members.items():
         if other is member:
-            return f"{name}.{own_name}"
-    return f"{name}{_flag_names(members, number)}" if type(number) is int else f"{name}({number!r})"
+            return f"{name_of(member)}.{name}"
+    return f"{name_of(member)}.{_flag_names(members, member._value_)}"
 
 
 def _flag_names(members: dict[str, Any], number: int) -> str:
-    bits = {name: member._value_ for name, member in members.items()}
+    bits: dict[str, int] = {name: member._value_ for name, member in members.items()}
     if number < 0:
         # A complement is kept as a negative number by old releases, as its bits by new ones.
-        number &= _union(bits)
-    exact = [name for name, bit in bits.items() if bit == number]
-    names = exact or [name for name, bit in bits.items() if bit & number and bit.bit_count() == 1]
-    rest = number & ~_union({name: bits[name] for name in names})
-    shown = names[:1] if exact else names
-    if rest or not shown:
-        shown = [*shown, str(rest)]
-    return "." + "|".join(shown)
+        number &= _union(bits.values())
+    for name, bit in bits.items():
+        if bit == number:
+            return name
+    single = {name: bit for name, bit in bits.items() if bit & number and bit.bit_count() == 1}
+    rest = number & ~_union(single.values())
+    return "|".join([*single, *([str(rest)] if rest or not single else [])])
 
 
-def _union(bits: dict[str, int]) -> int:
+def _union(bits: Iterable[int]) -> int:
     union = 0
-    for bit in bits.values():
+    for bit in bits:
         union |= bit
     return union
 
@@ -125,7 +124,7 @@ def module_text(module: Any) -> str:
 
 def running_text(frame_holder: Any) -> str:
     """A generator or coroutine by the name of its function; it is not run."""
-    return f"<{short_name(type(frame_holder))} {frame_holder.__qualname__}>"
+    return f"<{name_of(frame_holder)} {frame_holder.__qualname__}>"
 
 
 def bytes_text(value: bytes) -> str:

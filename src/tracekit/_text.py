@@ -64,19 +64,22 @@ class Text:
         finally:
             self._depth -= 1
 
-    def items(self, items: Sequence[T], total: int, write: Callable[[Text, T], None]) -> None:
+    def items(
+        self, items: Sequence[T], total: int, write: Callable[[Text, T], None] | None = None
+    ) -> None:
         """Append items with commas between them, and how many more there are.
 
         Args:
             items: Those to be written.
             total: How many there are in all.
-            write: Writes one of them.
+            write: Writes one of them; by default as any value is written.
         """
+        write_one = write or self._write
         for index, item in enumerate(items):
             if self.full:
                 return
             self.add(", " if index else "")
-            write(self, item)
+            write_one(self, item)
         if total > len(items):
             self.add(f"{', ' if items else ''}… +{total - len(items):,} more")
 

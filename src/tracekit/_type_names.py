@@ -27,12 +27,26 @@ def package_of(kind: type) -> str:
 
 def short_name(kind: type) -> str:
     """A type's own name as it stands in the text of an instance."""
-    return type.__getattribute__(kind, "__name__")[:MAX_NAME]
+    name: str = type.__getattribute__(kind, "__name__")
+    return name[:MAX_NAME]
+
+
+def type_of(value: object) -> type:
+    """What a value is, whatever it claims to be in `__class__`."""
+    return type(value)
 
 
 def name_of(value: object) -> str:
     """The own name of a value's type."""
     return short_name(type(value))
+
+
+def derives(kind: type, *bases: type) -> bool:
+    """Tell whether a type is one of the bases or a subclass of one.
+
+    Unlike `isinstance` it does not ask the value for its `__class__`.
+    """
+    return issubclass(kind, bases)
 
 
 def table_name(kind: type) -> str:

@@ -7,11 +7,21 @@ as the type lives.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from itertools import repeat
+from operator import is_
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tracekit._bounds import MAX_ARRAY, MAX_ARRAY_STRING, MAX_INT, MAX_STRING, MIN_INT
+from tracekit._bounds import (
+    MAX_ARRAY,
+    MAX_ARRAY_STRING,
+    MAX_INT,
+    MAX_NESTED_STRING,
+    MAX_STRING,
+    MAX_TEXT,
+    MAX_WIDTH,
+    MIN_INT,
+)
 from tracekit._containers import write_list, write_tuple
 from tracekit._failures import failure_text
 from tracekit._rules import (
@@ -23,8 +33,11 @@ from tracekit._rules import (
     SingleText,
     builtin_rule,
 )
-from tracekit._text import Text, cut, encodable, integer
-from tracekit._type_names import TypeCache
+from tracekit._text import Text, cut, encodable, integer, quote
+from tracekit._type_names import TypeCache, type_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["AttributeValue", "describe", "register_type", "unregister_type"]
 
@@ -44,7 +57,10 @@ def describe(value: object) -> AttributeValue:
         of one of these as a tuple; text for everything else.
     """
     try:
-        exact = _exact.get(id(type(value)))
+        exact = _exact.get(type(value))
+    except Exception:
+        exact = None  # a metaclass may make its classes fail to hash
+    try:
         if exact is not None:
             return exact(value)
         return _describe_by(_rule_of(type(value)), value)
@@ -73,22 +89,43 @@ def _same(value: Any) -> Any:
     return value
 
 
+def _nothing(_: object) -> None:
+    """No array is made of these."""
+
+
 def _describe_sequence(value: Any) -> AttributeValue:
+    total = len(value)
+    long = total > MAX_ARRAY
     # One slice, since another thread may be changing the list.
-    items = tuple(value[: MAX_ARRAY + 1])
-    if len(items) <= MAX_ARRAY and len(set(map(type, items))) <= 1:
-        array = _array(items)
-        if array is not None:
-            return array
-    return _text_of(_SEQUENCES[type(value)], value)
-
-
-def _array(items: tuple[Any, ...]) -> AttributeValue | None:
+    items = tuple(value[: MAX_WIDTH if long else MAX_ARRAY])
     if not items:
         return ()
-    kind = id(type(items[0]))
-    convert = _ELEMENTS.get(kind) if kind in _exact else None
-    return None if convert is None else convert(items)
+    described = _describe_alike(value, items, total if long else 0) if _are_alike(items) else None
+    return _text_of(_SEQUENCES[type(value)], value) if described is None else described
+
+
+def _are_alike(items: tuple[object, ...]) -> bool:
+    kind = type_of(items[0])
+    return id(kind) in _written and all(map(is_, map(type, items), repeat(kind)))
+
+
+def _describe_alike(value: Any, items: tuple[Any, ...], total: int) -> AttributeValue | None:
+    kind = type_of(items[0])
+    if not total:
+        return _ELEMENTS[kind](items)
+    # Not item by item: a long list costs about what a short one costs, which becomes an array.
+    text = f"{repr(items)[1:-1]}, … +{total - len(items):,} more" if _SHORT[kind](items) else ""
+    if not text or len(text) > MAX_TEXT:
+        return None
+    return f"[{text}]" if type(value) is list else f"({text})"
+
+
+def _are_short(items: tuple[str, ...]) -> bool:
+    return len("".join(items)) <= MAX_NESTED_STRING
+
+
+def _fit(items: tuple[int, ...]) -> bool:
+    return min(items) >= MIN_INT and max(items) <= MAX_INT
 
 
 def _strings(items: tuple[str, ...]) -> tuple[str, ...]:
@@ -96,7 +133,7 @@ def _strings(items: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _integers(items: tuple[int, ...]) -> tuple[int, ...] | None:
-    return items if min(items) >= MIN_INT and max(items) <= MAX_INT else None
+    return items if _fit(items) else None
 
 
 def _text_of(rule: Rule, value: object) -> str:
@@ -121,11 +158,15 @@ def _describe_by(rule: Rule, value: object) -> AttributeValue:
 
 
 def _describe_builtin(value: object) -> AttributeValue:
-    exact = _BUILTIN.get(id(type(value)))
+    exact = _EXACT.get(type(value))
     return _describe_by(builtin_rule(type(value)), value) if exact is None else exact(value)
 
 
 def _write(out: Text, value: object) -> None:
+    written = _written.get(id(type(value)))
+    if written is not None:
+        out.add(written(value))
+        return
     mark = out.mark()
     try:
         _write_by(_rule_of(type(value)), out, value)
@@ -153,12 +194,19 @@ def _write_result(rule: Registered, out: Text, result: object) -> None:
 
 
 _SEQUENCES: dict[type, Rule] = {list: Nested(write_list), tuple: Nested(write_tuple)}
-# By identity: builtin types never go away, and a metaclass may make a type fail to hash.
-_ELEMENTS: dict[int, Callable[[Any], Any]] = {
-    id(str): _strings,
-    id(int): _integers,
-    id(bool): _same,
-    id(float): _same,
+_ELEMENTS: dict[type, Callable[[Any], AttributeValue | None]] = {
+    str: _strings,
+    int: _integers,
+    bool: _same,
+    float: _same,
+    type(None): _nothing,
+}
+_SHORT: dict[type, Callable[[Any], object]] = {
+    str: _are_short,
+    int: _fit,
+    bool: _same,
+    float: _same,
+    type(None): _same,
 }
 _EXACT: dict[type, Callable[[Any], AttributeValue]] = {
     str: _describe_string,
@@ -169,12 +217,20 @@ _EXACT: dict[type, Callable[[Any], AttributeValue]] = {
     list: _describe_sequence,
     tuple: _describe_sequence,
 }
-_BUILTIN = {id(kind): function for kind, function in _EXACT.items()}
+_WRITTEN: dict[type, Callable[[Any], str]] = {
+    str: quote,
+    int: integer,
+    bool: repr,
+    float: repr,
+    type(None): repr,
+}
 
 
 _lock = Lock()
 _registered: dict[int, Registered] = {}
-_exact = _BUILTIN
+_exact = _EXACT
+# By identity, since nobody stands behind it who takes a failure to hash.
+_written = {id(kind): function for kind, function in _WRITTEN.items()}
 _decisions: TypeCache[Rule] = TypeCache()
 
 
@@ -221,6 +277,8 @@ def unregister_type(kind: type) -> bool:
 
 
 def _forget_decisions() -> None:
-    global _exact, _decisions  # noqa: PLW0603 -- replaced at once, for readers that take no lock
-    _exact = {id(kind): _EXACT[kind] for kind in _EXACT if _registered_rule(kind) is None}
+    global _exact, _written, _decisions  # noqa: PLW0603 -- replaced at once, for readers that take no lock
+    plain = [kind for kind in _EXACT if _registered_rule(kind) is None]
+    _exact = {kind: _EXACT[kind] for kind in plain}
+    _written = {id(kind): _WRITTEN[kind] for kind in plain if kind in _WRITTEN}
     _decisions = TypeCache()

@@ -6,11 +6,14 @@ classes and many others are known. For the rest, and to change what is known, re
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from tracekit._errors import InstrumentationError
 from tracekit._values import register_type, unregister_type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["register", "unregister"]
 
@@ -54,7 +57,7 @@ def register(type_: type[Any], function: Callable[[Any], Any] | None = None, /) 
     """
     _check_type("register", type_)
     if function is None:
-        return lambda decorated: _register(type_, decorated)
+        return partial(_register, type_)
     return _register(type_, function)
 
 

@@ -109,7 +109,7 @@ class BatchDelivery(Delivery):
         while True:
             batch = self._next_batch()
             if batch:
-                self._export_batch(batch)
+                self._export(batch)
             elif self._closed:
                 break
             self._flush_exporter()
@@ -127,11 +127,13 @@ class BatchDelivery(Delivery):
     def _is_due(self) -> bool:
         return self._awake or self._closed or self._flush_served < self._flush_requests
 
-    def _export_batch(self, batch: list[ReadableSpan]) -> None:
-        self._export(batch)
+    def _settle(self, exported: int, failed: int) -> bool:
         with self._changed:
+            if self._abandoned:
+                return False
             self._exporting = 0
             self._changed.notify_all()
+            return super()._settle(exported, failed)
 
     @property
     def _settled(self) -> int:
@@ -186,20 +188,15 @@ class BatchDelivery(Delivery):
             self._changed.wait_for(lambda: self._finished, seconds)
             finished, left = self._finished, len(self._queue)
             self._queue.clear()
-            if left:
-                self._drop(left, "time ran out at shutdown")
-            if not finished and self._exporting:
-                self._abandon()
+            self._abandoned = not finished
+            lost = left if finished else left + self._exporting
+            if lost:
+                self._drop(lost, "time ran out at shutdown")
+            self._exporting = 0
         if not finished:
             # The exporter hangs: it is told to stop from a thread that nobody waits for.
             _call_in_background(self.exporter.shutdown, f"tracekit-shutdown-{self.name}")
         return self._nothing_lost_since_flush() and finished
-
-    def _abandon(self) -> None:
-        # What the exporter holds is lost as far as anyone can tell; it counts once, here.
-        self._abandoned = True
-        self._drop(self._exporting, "time ran out at shutdown")
-        self._exporting = 0
 
     def _work_here(self) -> None:
         # While the interpreter shuts down no thread can be started: the one that flushes does it.
@@ -209,7 +206,7 @@ class BatchDelivery(Delivery):
                 self._queue.clear()
             if not batch:
                 break
-            self._export_batch(batch)
+            self._export(batch)
         self._flush_exporter()
 
     def _close_exporter(self) -> None:

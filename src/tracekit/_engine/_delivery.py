@@ -140,14 +140,17 @@ class Delivery(SpanProcessor):
             result, reason = SpanExportResult.FAILURE, f"{type(error).__name__}: {error}"
         finally:
             detach(token)
-        self._settle(len(batch), result is SpanExportResult.SUCCESS, reason)
+        rejected = len(batch)
+        if result is SpanExportResult.SUCCESS:
+            rejected = min(rejected, getattr(self.exporter, "last_rejected", 0))
+        if self._settle(len(batch) - rejected, rejected):
+            self._tell(rejected, reason)
 
-    def _settle(self, size: int, delivered: bool, reason: str | None) -> None:  # noqa: FBT001 - one outcome
-        rejected = min(getattr(self.exporter, "last_rejected", 0), size) if delivered else size
+    def _settle(self, exported: int, failed: int) -> bool:
         with self._counting:
-            self._exported += size - rejected
-            self._failed += rejected
-        self._tell(rejected, reason)
+            self._exported += exported
+            self._failed += failed
+        return True
 
     def _tell(self, rejected: int, reason: str | None) -> None:
         if rejected and not self._failing:

@@ -1,0 +1,1 @@
+"""A web service with a database, and every request as one tree."""

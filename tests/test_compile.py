@@ -1,0 +1,121 @@
+"""Parameter lists written out and compiled again."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracekit import instrument
+from tracekit._compile import Parameters
+from tracekit.testing import capture_spans
+
+KINDS = list(inspect._ParameterKind)
+
+
+@st.composite
+def signatures(draw):
+    """Any parameter list that Python allows."""
+    kinds = sorted(draw(st.lists(st.sampled_from(KINDS), max_size=6)))
+    kinds = [k for i, k in enumerate(kinds) if k not in (2, 4) or k not in kinds[:i]]
+    parameters, has_default = [], False
+    for index, kind in enumerate(kinds):
+        default = inspect.Parameter.empty
+        if kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+            must = has_default and kind < inspect.Parameter.VAR_POSITIONAL
+            if must or draw(st.booleans()):
+                default = index
+                has_default = has_default or kind < inspect.Parameter.VAR_POSITIONAL
+        parameters.append(inspect.Parameter(f"p{index}", kind, default=default))
+    return inspect.Signature(parameters)
+
+
+def function_of(signature):
+    """A function with these parameters that gives back what they are bound to."""
+    names = ", ".join(signature.parameters)
+    namespace = {}
+    exec(f"def work{signature}: return [{names}]", namespace)
+    return namespace["work"]
+
+
+def outcome(function, args, kwargs):
+    try:
+        return function(*args, **kwargs)
+    except TypeError as error:
+        return str(error)
+
+
+@given(
+    signatures(),
+    st.lists(st.integers(), max_size=5),
+    st.dictionaries(st.sampled_from([f"p{n}" for n in range(7)]), st.integers(), max_size=4),
+)
+def test_any_call_of_any_function_is_as_undecorated(signature, args, kwargs):
+    """Arguments, defaults and the texts of errors."""
+    function = function_of(signature)
+    decorated = instrument(function)
+    expected = outcome(function, args, kwargs)
+    with capture_spans() as spans:
+        assert expected == outcome(decorated, args, kwargs)
+    assert (not isinstance(expected, str)) == (len(spans) == 1)
+
+
+@given(signatures())
+def test_a_parameter_list_is_written_out_as_it_was(signature):
+    """What is declared has the names, kinds and defaults of the original."""
+    namespace = {}
+    exec(f"def made({Parameters.of(signature).declared}): pass", namespace)
+    made = inspect.signature(namespace["made"]).parameters.values()
+    original = signature.parameters.values()
+    assert [(p.name, p.kind, p.default is p.empty) for p in original] == [
+        (p.name, p.kind, p.default is p.empty) for p in made
+    ]
+
+
+@pytest.mark.parametrize("name", ["_tk", "_tk_site", "_tk_function", "self", "print"])
+def test_no_name_of_the_users_is_in_the_way(name):
+    """The wrapper's own names step aside."""
+    namespace = {}
+    exec(f"def work(first, {name}=2): return {name}", namespace)
+    with capture_spans() as spans:
+        assert 5 == instrument(namespace["work"])(1, 5)
+    assert {"first": 1, name: 5} == spans["work"].attributes
+
+
+def test_a_module_that_shadows_builtins_does_not_matter():
+    """The wrapper runs in the module's globals and takes nothing from them."""
+    namespace = {"Exception": None, "BaseException": None}
+    exec("def work(a): return a", namespace)
+    with capture_spans() as spans:
+        assert 1 == instrument(namespace["work"])(1)
+    assert 1 == len(spans)
+
+
+def test_annotations_are_looked_up_in_the_users_module():
+    """Tools that resolve text annotations find the user's names."""
+    namespace = {"__name__": "users"}
+    exec(
+        "from __future__ import annotations\nclass Order: pass\ndef work(a: Order): pass",
+        namespace,
+    )
+    import typing
+
+    decorated = instrument(namespace["work"])
+    assert decorated.__globals__ is namespace
+    assert {"a": namespace["Order"]} == typing.get_type_hints(decorated)
+
+
+def test_the_wrappers_frame_shows_its_source():
+    """A traceback has no blank line in it."""
+
+    @instrument
+    def work():
+        raise ValueError
+
+    with pytest.raises(ValueError) as caught:
+        work()
+    wrapper = traceback.extract_tb(caught.value.__traceback__)[1]
+    assert ("work", True) == (wrapper.name, "_tk_function()" in wrapper.line)

@@ -1,0 +1,152 @@
+"""What is recorded in a function's body."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
+
+from tracekit import InstrumentationError, event, record, span
+from tracekit.testing import capture_spans
+
+REMOTE = SpanContext(0xABC, 0xDEF, is_remote=True, trace_flags=TraceFlags(1))
+
+
+def test_a_span_around_a_block(spans):
+    """Dotted names come in the mapping, plain ones as keywords; blocks nest."""
+    with span("outer", {"cache.key": "k"}, hit=False), span("inner"):
+        pass
+    assert spans == [("outer", {"cache.key": "k", "hit": False}, ["inner"])]
+
+
+def test_the_variable_is_the_current_span(spans):
+    """It is an OpenTelemetry span."""
+    with span("work") as current:
+        assert current is trace.get_current_span()
+        current.set_attribute("later", 1)
+    assert {"later": 1} == spans["work"].attributes
+
+
+def test_target_level_kind_parent_and_links(spans):
+    """As for `@instrument`; the target defaults to the calling module."""
+    with span("work", kind="producer", parent=REMOTE, links=[REMOTE], target="shop"):
+        pass
+    with span("here"):
+        pass
+    made = spans["work"].span
+    assert (SpanKind.PRODUCER, REMOTE, "shop", REMOTE, __name__) == (
+        made.kind,
+        made.parent,
+        made.instrumentation_scope.name,
+        made.links[0].context,
+        spans["here"].span.instrumentation_scope.name,
+    )
+
+
+def test_no_parent_begins_a_new_trace(spans):
+    """`parent=None` makes a root."""
+    with span("outer"), span("root", parent=None):
+        pass
+    assert spans == ["outer", "root"]
+
+
+def test_an_exception_shows_and_goes_on(spans):
+    """It is recorded and not swallowed."""
+    with pytest.raises(ValueError, match="boom"), span("work"):
+        raise ValueError("boom")
+    assert "ERROR: ValueError: boom" == spans["work"].status
+
+
+def test_a_filtered_span_leaves_no_gap():
+    """The block runs; what is set on its variable goes nowhere; children go further up."""
+    with capture_spans(filter="info") as spans:
+        with span("outer"), span("middle", level="debug") as current:
+            current.set_attribute("lost", 1)
+            with span("inner"):
+                pass
+    assert spans == [("outer", {}, ["inner"])]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: span(""), "name='' is not the name of a span"),
+        (lambda: span("x", level="loud"), "level='loud'"),
+        (lambda: span("x", kind="loud"), "kind='loud'"),
+        (lambda: span("x", parent=7).__enter__(), "7 is not a span"),
+        (lambda: span("x", links=[7]).__enter__(), "7 is not a span"),
+        (lambda: event(""), "name='' is not the name of a span"),
+        (lambda: event("x", level="loud"), "level='loud'"),
+    ],
+)
+def test_a_mistake_is_loud(make, message):
+    """The error names the argument and shows the value."""
+    with pytest.raises(InstrumentationError, match=message):
+        make()
+
+
+def test_an_event_is_of_the_current_span_and_carries_its_level(spans):
+    """With attributes from the mapping and from keywords."""
+    with span("work"):
+        event("miss", {"cache.key": "k"}, level="warning", tries=2)
+    assert [("miss", {"level": "WARN", "cache.key": "k", "tries": 2})] == spans["work"].events
+
+
+def test_an_event_goes_through_the_filter():
+    """By its own level, and its target: the calling module, or the one it names."""
+    with capture_spans(filter=f"info,{__name__}=debug,noisy=off") as spans, span("work"):
+        event("kept", level="debug")
+        event("too fine", level="trace")
+        event("silenced", level="error", target="noisy.lib")
+    assert ["kept"] == [name for name, _ in spans["work"].events]
+
+
+def test_record_sets_attributes_of_the_current_span(spans):
+    """Later values replace earlier ones."""
+    with span("work", size=1):
+        record({"user.id": 7}, size=2)
+    assert {"size": 2, "user.id": 7} == spans["work"].attributes
+
+
+def test_sensitive_names_are_redacted(spans):
+    """Everywhere that a name is given."""
+    with span("work", {"http.request.header.authorization": "Basic x"}, password="p"):
+        record(api_key="k")
+        event("login", token="t")
+    hidden = "[redacted]"
+    assert {
+        "http.request.header.authorization": hidden,
+        "password": hidden,
+        "api_key": hidden,
+    } == spans["work"].attributes
+    assert [("login", {"level": "INFO", "token": hidden})] == spans["work"].events
+
+
+def test_without_a_span_nothing_happens():
+    """Events and attributes without a place are let go."""
+    event("alone")
+    record(alone=1)
+    with span("nobody listens") as current:
+        assert not current.is_recording()
+
+
+def test_a_failure_of_recording_is_logged_once(caplog):
+    """A span that raises does not reach the program."""
+
+    class Broken(trace.NonRecordingSpan):
+        def is_recording(self):
+            return True
+
+        def add_event(self, *args, **kwargs):
+            raise RuntimeError("full")
+
+        set_attributes = add_event
+
+    broken = Broken(REMOTE)
+    with trace.use_span(broken), caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            event("miss")
+            record(a=1)
+    assert 2 == len([one for one in caplog.records if one.name == "tracekit"])

@@ -1,0 +1,200 @@
+"""Text stops where its room, its width or its depth ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracekit._bounds import MAX_INT_BITS, MAX_NESTED_STRING, MAX_TEXT
+from tracekit._text import Text, cut, encodable, head, integer, quote
+
+
+def write(out: Text, value: Any) -> None:
+    out.add(str(value))
+
+
+def write_nested(out: Text, value: Any) -> None:
+    if isinstance(value, list):
+        out.nest(write_list, value)
+    else:
+        write(out, value)
+
+
+def write_list(out: Text, value: list[Any]) -> None:
+    out.add("[")
+    out.items(value, len(value))
+    out.add("]")
+
+
+@given(st.lists(st.text(max_size=50)), st.integers(0, 100))
+def test_room(pieces: list[str], room: int) -> None:
+    """A text is what was added, or as much of it as there is room for and an ellipsis."""
+    text = Text(write, room)
+    for piece in pieces:
+        text.add(piece)
+    whole = encodable("".join(pieces))
+    fits = len("".join(pieces)) <= room
+    assert (whole if fits else whole[:room] + "…") == str(text)
+    assert fits is not text.full
+
+
+@pytest.mark.parametrize(
+    ("items", "total", "expected"),
+    [
+        ([], 0, ""),
+        ([1], 1, "1"),
+        ([1, 2], 2, "1, 2"),
+        ([1, 2], 200_002, "1, 2, … +200,000 more"),
+        ([], 7, "… +7 more"),
+    ],
+)
+def test_items(items: list[int], total: int, expected: str) -> None:
+    """Items stand between commas, followed by how many more there are."""
+    text = Text(write)
+    text.items(items, total)
+    assert expected == str(text)
+
+
+def test_items_stop_when_full() -> None:
+    """No item is written once the room is used up."""
+    written: list[int] = []
+
+    def note(out: Text, item: int) -> None:
+        written.append(item)
+        out.add("x" * MAX_TEXT)
+
+    text = Text(write)
+    text.items([1, 2, 3, 4], 4, note)
+    assert [1, 2] == written
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ([[[1]]], "[[[1]]]"),
+        ([[[[1]]]], "[[[[1]]]]"),
+        ([[[[[1]]]]], "[[[[…]]]]"),
+        ([1, [[[[2], 3]]], 4], "[1, [[[…, 3]]], 4]"),
+    ],
+)
+def test_depth(value: object, expected: str) -> None:
+    """Below the deepest level stands an ellipsis."""
+    text = Text(write_nested)
+    text.value(value)
+    assert expected == str(text)
+
+
+def test_depth_after_failure() -> None:
+    """A writer that fails leaves the depth as it was."""
+
+    def fail(out: Text, value: object) -> None:
+        raise ValueError(value)
+
+    text = Text(write_nested)
+    for _ in range(10):
+        with pytest.raises(ValueError, match="x"):
+            text.nest(fail, "x")
+    text.value([[[[1]]]])
+    assert "[[[[1]]]]" == str(text)
+
+
+def test_undo() -> None:
+    """What was added since a mark can be taken back, with its room."""
+    text = Text(write, 5)
+    text.add("ab")
+    mark = text.mark()
+    text.add("cdefgh")
+    text.undo(mark)
+    text.add("xyz")
+    assert "abxyz" == str(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "expected"),
+    [
+        ("", 0, ""),
+        ("abc", 3, "abc"),
+        ("abcd", 3, "abc… +1 characters"),
+        ("x" * 2_003, 3, "xxx… +2,000 characters"),
+    ],
+)
+def test_cut(text: str, limit: int, expected: str) -> None:
+    """A text that is too long ends with how much is missing."""
+    assert expected == cut(text, limit)
+
+
+@given(st.text(alphabet=st.characters(), max_size=MAX_NESTED_STRING))
+def test_quote_short(text: str) -> None:
+    """A string inside a text is written as Python writes it."""
+    assert repr(text) == quote(text)
+
+
+def test_quote_long() -> None:
+    """A long string inside a text is cut outside its quotes."""
+    assert f"'{'x' * MAX_NESTED_STRING}'… +1,000 characters" == quote(
+        "x" * (MAX_NESTED_STRING + 1_000)
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (0, "0"),
+        (-(2**64), "-18446744073709551616"),
+        (2**MAX_INT_BITS - 1, str(2**MAX_INT_BITS - 1)),
+        (2**MAX_INT_BITS, "<int, 2,049 bits>"),
+        (10**10_000, "<int, 33,220 bits>"),
+    ],
+    ids=["zero", "65 bits", "longest", "too long", "giant"],
+)
+def test_integer(number: int, expected: str) -> None:
+    """An integer is written in digits, or as its size where that would take long."""
+    assert expected == integer(number)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain", "plain"),
+        ("héllo \N{SNOWMAN} \0", "héllo \N{SNOWMAN} \0"),
+        ("a\ud800b\udfff", "a\\ud800b\\udfff"),
+        ("é\ud83d", "é\\ud83d"),
+    ],
+)
+def test_encodable(text: str, expected: str) -> None:
+    """Lone surrogates become visible backslash text, and all else stays."""
+    assert expected == encodable(text)
+
+
+def test_head() -> None:
+    """Only the first items are taken."""
+    taken = iter(range(100))
+    assert [0, 1, 2] == head(lambda: taken, 3)
+    assert 3 == next(taken)
+
+
+def test_head_of_a_changing_collection() -> None:
+    """A collection that changes while it is read is read once more, and given up in the end."""
+    failures = [RuntimeError("changed"), KeyError("gone")]
+
+    def iterate() -> list[int]:
+        if failures:
+            raise failures.pop()
+        return [1, 2]
+
+    assert [1, 2] == head(iterate)
+    failures.extend(RuntimeError("changed") for _ in range(3))
+    assert [] == head(iterate)
+
+
+def test_head_out_of_stack() -> None:
+    """Running out of stack is not taken for a changing collection."""
+
+    def iterate() -> list[int]:
+        raise RecursionError
+
+    with pytest.raises(RecursionError):
+        head(iterate)
