@@ -80,7 +80,9 @@ def test_a_foreign_provider_is_not_pushed_aside():
     """The error says what to do."""
     trace.set_tracer_provider(TracerProvider(shutdown_on_exit=False))
     foreign = trace.get_tracer_provider()
-    with pytest.raises(ConfigurationError, match=r"already set.*opentelemetry.*TracerProvider") as e:
+    with pytest.raises(
+        ConfigurationError, match=r"already set.*opentelemetry.*TracerProvider"
+    ) as e:
         tracekit.init_telemetry("test", exporter="memory")
     assert "leave out init_telemetry" in str(e.value)
     assert foreign is trace.get_tracer_provider()

@@ -660,7 +660,6 @@ REFUSED = [
     (lambda: instrument(ret=1)(a_function), "ret=1: say True, False or a callable"),
     (lambda: instrument(expected=[1])(a_function), "expected: 1 is not an exception type"),
     (lambda: instrument("")(a_function), "name='' is not the name of a span"),
-    (lambda: instrument("a", name="b")(a_function), "the name is given twice"),
     (lambda: instrument(7), "an object of type int cannot be decorated"),
     (lambda: instrument([a_function]), "an object of type list cannot be decorated"),
     (lambda: instrument("x")(type("Empty", (), {})), "name='x' would be the name of every"),

@@ -184,7 +184,7 @@ class TelemetryBuilder:
         chosen = [] if disabled else _exporter_choice.choose(self._exporters)
         counter = StartCounter()
         deliveries = tuple(one.delivery(settings) for one in chosen)
-        processor = SynchronousMultiSpanProcessor()
+        processor = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]  # untyped in the SDK
         for one in (counter, *processors, *deliveries):
             processor.add_span_processor(one)
         return Parts(

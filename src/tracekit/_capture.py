@@ -177,7 +177,9 @@ class Capture:
             "parentage", [f"return {inner}_resolve({parent_source}, {links_source})"], closure
         )
 
-    def _function(self, name: str, lines: list[str], closure: dict[str, Any]) -> Any:
+    def _function(
+        self, name: str, lines: list[str], closure: dict[str, Any]
+    ) -> Callable[..., Any]:
         body = "".join(f"    {line}\n" for line in lines)
         return make_function(
             f"def {name}({self.parameters.declared}):\n{body}",

@@ -73,7 +73,7 @@ def _passed(parameter: _Parameter) -> str:
     return _STARS.get(parameter.kind, "") + parameter.name
 
 
-_STARS = {_Parameter.VAR_POSITIONAL: "*", _Parameter.VAR_KEYWORD: "**"}
+_STARS: dict[Any, str] = {_Parameter.VAR_POSITIONAL: "*", _Parameter.VAR_KEYWORD: "**"}
 
 
 def make_function(
@@ -122,4 +122,4 @@ def disguise(made: types.FunctionType, original: Callable[..., Any], defaults_of
     made.__code__ = made.__code__.replace(**renamed)  # type: ignore[arg-type]  # co_qualname is new in 3.11
     made.__name__, made.__qualname__ = name, qualname
     made.__defaults__ = getattr(defaults_of, "__defaults__", None)
-    made.__kwdefaults__ = getattr(defaults_of, "__kwdefaults__", None)  # type: ignore[assignment]  # None is what a function without any has
+    made.__kwdefaults__ = getattr(defaults_of, "__kwdefaults__", None)

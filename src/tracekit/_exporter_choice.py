@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -115,12 +115,7 @@ def _by_name(name: str, argument: str) -> list[Chosen]:
         return []
     if name.startswith("file:"):
         return [Chosen("file", exporters.file(name.removeprefix("file:")), made_here=True)]
-    maker = {
-        "console": exporters.console,
-        "memory": exporters.memory,
-        "otlp": exporters.otlp,
-        "otlp-http": lambda: exporters.otlp(protocol="http"),
-    }.get(name)
+    maker = _MAKERS.get(name)
     if maker is not None:
         return [Chosen(name, maker(), made_here=True)]
     point = _entry_points.find(_GROUP, name)
@@ -130,6 +125,14 @@ def _by_name(name: str, argument: str) -> list[Chosen]:
     if not isinstance(made, SpanExporter):
         raise ConfigurationError(f"{argument}={name!r}: {point.value} makes no SpanExporter")
     return [Chosen(name, made, made_here=True)]
+
+
+_MAKERS: Final[dict[str, Callable[[], SpanExporter]]] = {
+    "console": exporters.console,
+    "memory": exporters.memory,
+    "otlp": exporters.otlp,
+    "otlp-http": lambda: exporters.otlp(protocol="http"),
+}
 
 
 def _known() -> str:

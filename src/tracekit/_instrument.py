@@ -59,10 +59,8 @@ def instrument(function: T, /) -> T: ...
 
 
 def instrument(
-    subject: Any = None,
-    /,
+    name: Any = None,
     *,
-    name: str | None = None,
     level: Level | str | int = Level.INFO,
     target: str | None = None,
     kind: SpanKind | str = SpanKind.INTERNAL,
@@ -87,8 +85,8 @@ def instrument(
     and other callable objects; and on a class, for every function that its body defines.
 
     Args:
-        subject: What is decorated; or the span's name, or nothing, where options follow.
-        name: The span's name; by default the function's qualified name.
+        name: The span's name; by default the function's qualified name. Without options, what is
+            decorated stands in its place.
         level: How important the span is; filters match on it.
         target: What filters match on; by default the module's `__name__`. It is also the name of
             the span's instrumentation scope.
@@ -123,11 +121,9 @@ def instrument(
             db.append(new_user)
         ```
     """
-    positional_name = subject is None or isinstance(subject, str)
-    if positional_name and subject is not None and name is not None:
-        raise InstrumentationError(f"the name is given twice: {subject!r} and name={name!r}")
+    has_name = name is None or isinstance(name, str)
     options = Options(
-        name=read_name(subject if positional_name and subject is not None else name),
+        name=read_name(name) if has_name else None,
         level=read_level(level),
         target=target,
         kind=read_kind(kind),
@@ -140,9 +136,9 @@ def instrument(
         parent=parent,
         links=links,
     )
-    if positional_name:
+    if has_name:
         return functools.partial(decorate, options=options)
-    return decorate(subject, options)
+    return decorate(name, options)
 
 
 def decorate(subject: Any, options: Options) -> Any:
@@ -202,8 +198,8 @@ def _decorate_function(subject: Any, options: Options, *, has_receiver: bool = F
 
 
 _CONTEXTLIB: Final[dict[types.CodeType, Callable[..., Any]]] = {
-    contextlib.contextmanager(_decorate_any).__code__: contextlib.contextmanager,  # type: ignore[arg-type]  # made for its code object alone
-    contextlib.asynccontextmanager(_decorate_any).__code__: contextlib.asynccontextmanager,  # type: ignore[arg-type]  # made for its code object alone
+    contextlib.contextmanager(_decorate_any).__code__: contextlib.contextmanager,
+    contextlib.asynccontextmanager(_decorate_any).__code__: contextlib.asynccontextmanager,
 }
 
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import wrapt
 
 from tracekit._options import Options
 
+if TYPE_CHECKING:
+    _ObjectProxy = wrapt.ObjectProxy[Any]
+else:
+    # Older releases of wrapt have no types, and no class that could be subscripted.
+    _ObjectProxy = wrapt.ObjectProxy
 
-class InstrumentedCallable(wrapt.ObjectProxy):  # type: ignore[misc]  # wrapt's classes are untyped to mypy
+
+class InstrumentedCallable(_ObjectProxy):
     """A callable object whose calls have spans.
 
     It is an instance of the object's own class and has its attributes. The calls go straight to the
@@ -38,7 +44,8 @@ class _InstrumentedMethod(InstrumentedCallable):
     """A callable object that binds to the instance it is looked up on, as functions do."""
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        return self if instance is None else types.MethodType(self, instance)
+        call: Any = self
+        return self if instance is None else types.MethodType(call, instance)
 
 
 def instrumented(subject: Any, call: Callable[..., Any], options: Options) -> InstrumentedCallable:

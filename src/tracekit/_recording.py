@@ -54,7 +54,7 @@ class RecordingSite(CallSite):
     ) -> None:
         self.name = name
         self.kind = kind
-        self.err = err
+        self.err: ErrorPolicy = err
         self.expected = expected
         self.ret = ret
         super().__init__(target, level)
@@ -164,9 +164,10 @@ def finish_failed(site: RecordingSite, span: Span, error: BaseException) -> None
     try:
         if span.is_recording():
             policy = site.err
-            if policy and not gate.enables(site.target, policy):
-                policy = False
-            record_exit(span, error, policy=policy, expected=site.expected)
+            wanted = policy is not False and gate.enables(site.target, policy)
+            record_exit(
+                span, error, policy=policy if wanted else False, expected=site.expected
+            )
     except Exception as failure:
         give_up(site, failure)
     _end(site, span)

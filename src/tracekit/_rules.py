@@ -94,13 +94,20 @@ def _known_rule(names: list[str]) -> Rule | None:
 
 
 def _other_rule(kind: type) -> Rule:
-    if derives(kind, Mapping):
+    if _is_mapping(kind):
         return _MAPPING
     owner = _scalars.owner_of("__repr__", kind)
     if owner is not object and package_of(owner) not in _OPAQUE_PACKAGES:
         return _REPR
     opaque = any(package_of(base) in _OPAQUE_PACKAGES for base in kind.__mro__)
     return _KIND if opaque else _OBJECT
+
+
+def _is_mapping(kind: type) -> bool:
+    try:
+        return derives(kind, Mapping)
+    except Exception:
+        return False  # the check hashes the class, which a metaclass may make fail
 
 
 # Inside a text; alone, these are attribute values as they are.

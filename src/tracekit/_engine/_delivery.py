@@ -114,7 +114,7 @@ class Delivery(SpanProcessor):
         """
         return self.begin_flush()(timeout_millis / 1000)
 
-    def shutdown(self, timeout_millis: float = 30_000) -> bool:
+    def shutdown(self, timeout_millis: float = 30_000) -> bool:  # type: ignore[override]  # tells more than the SDK asks for
         """Deliver what waits, then shut the exporter down.
 
         Args:

@@ -97,7 +97,7 @@ class LiveTracerProvider(sdk.TracerProvider):
             self.pipeline: Pipeline | None = pipeline
             if pipeline is not None:
                 self.sampler = pipeline.sampler
-                self.id_generator = pipeline.id_generator
+                self.id_generator = pipeline.id_generator  # type: ignore[assignment]  # the SDK narrows its own attribute
                 self._resource = pipeline.resource
                 self._active_span_processor = pipeline.processor
                 self._span_limits = pipeline.limits

@@ -1,0 +1,581 @@
+"""Any value becomes an attribute value, within bounds, and nothing happens to the program."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import gc
+import itertools
+import logging
+import math
+import sys
+import threading
+import timeit
+import weakref
+from collections import Counter, OrderedDict, deque
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracekit import _values
+from tracekit._bounds import (
+    MAX_ARRAY,
+    MAX_ARRAY_STRING,
+    MAX_STRING,
+    MAX_TEXT,
+)
+from tracekit._redaction import REDACTED, Redaction, current_redaction, set_redaction
+from tracekit._values import describe
+
+# The longest mark is shorter: "… +18,446,744,073,709,551,616 characters".
+MARK = 50
+
+
+@contextmanager
+def redaction(policy: Redaction):
+    before = current_redaction()
+    set_redaction(policy)
+    try:
+        yield
+    finally:
+        set_redaction(before)
+
+
+class Text(str):
+    """A string all of whose methods lie."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise AssertionError
+
+    __repr__ = __len__ = __getitem__ = __iter__ = __hash__ = __format__ = __str__
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError
+
+
+class Number(int):
+    def __repr__(self) -> str:
+        raise AssertionError
+
+    __str__ = __int__ = __index__ = __bool__ = __abs__ = bit_length = __repr__
+
+
+class Ratio(float):
+    def __repr__(self) -> str:
+        raise AssertionError
+
+    __str__ = __float__ = __int__ = __bool__ = __repr__
+
+
+AS_THEY_ARE = ["", "text", "héllo\n", "x" * MAX_STRING, True, False, 0, 2**63 - 1, -(2**63), 1.5]
+
+
+@pytest.mark.parametrize("value", AS_THEY_ARE)
+def test_primitives(value: object) -> None:
+    """What OpenTelemetry takes is returned itself."""
+    assert value is describe(value)
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_special_floats(value: float) -> None:
+    """Infinities and NaN are floats like others."""
+    assert value is describe(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("x" * (MAX_STRING + 1), "x" * MAX_STRING + "… +1 characters"),
+        ("a\ud800", "a\\ud800"),
+        (2**63, "9223372036854775808"),
+        (-(2**63) - 1, "-9223372036854775809"),
+        (10**10_000, "<int, 33,220 bits>"),
+        (None, "None"),
+        (1 + 2j, "(1+2j)"),
+        (..., "Ellipsis"),
+        (range(3), "range(0, 3)"),
+        (slice(1, 2), "slice(1, 2, None)"),
+        (b"abc", "<bytes, 3 bytes>"),
+        (bytes(1024), "<bytes, 1,024 bytes>"),
+        (bytearray(3), "<bytearray, 3 bytes>"),
+        (memoryview(bytes(8)).cast("I"), "<memoryview, 8 bytes>"),
+    ],
+    ids=itertools.count(),
+)
+def test_other_builtins(value: object, expected: object) -> None:
+    """Builtin values that OpenTelemetry does not take are text."""
+    assert expected == describe(value)
+
+
+def test_huge_string() -> None:
+    """A string of a hundred million characters is cut with the number of those missing."""
+    assert "x" * MAX_STRING + "… +99,995,904 characters" == describe("x" * 100_000_000)
+
+
+@pytest.mark.skipif(not hasattr(sys, "set_int_max_str_digits"), reason="not in this release")
+def test_integer_digits_limit() -> None:
+    """The lowest limit that a program may set on digits does not make an integer fail."""
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(640)
+    try:
+        assert "9" * 600 == describe(int("9" * 600))
+        assert "<int, 2,127 bits>" == describe(10**640)
+    finally:
+        sys.set_int_max_str_digits(before)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(Text("plain"), "plain"), (Number(7), 7), (Number(2**64), str(2**64)), (Ratio(1.5), 1.5)],
+    ids=["str", "int", "long", "float"],
+)
+def test_subclasses_of_primitives(value: object, expected: object) -> None:
+    """A subclass of a primitive becomes the plain primitive and none of its methods runs."""
+    described = describe(value)
+    assert (type(expected), expected) == (type(described), described)
+
+
+def test_subclasses_of_primitives_inside() -> None:
+    """Inside a container, a subclass of a primitive is written like the primitive."""
+    assert "['plain', 7, 1.5]" == describe([Text("plain"), Number(7), Ratio(1.5)])
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ([], ()),
+        ((), ()),
+        (["a", "b"], ("a", "b")),
+        (("a",), ("a",)),
+        ([1, -(2**63)], (1, -(2**63))),
+        ([True, False], (True, False)),
+        ((1.5, math.inf), (1.5, math.inf)),
+        (["a\ud800"], ("a\\ud800",)),
+        (["x" * 2_000], ("x" * MAX_ARRAY_STRING + "… +976 characters",)),
+        ([1] * MAX_ARRAY, (1,) * MAX_ARRAY),
+    ],
+)
+def test_arrays(value: object, expected: object) -> None:
+    """A short list or tuple of one primitive type is an array of that type."""
+    described = describe(value)
+    assert expected == described
+    assert {type(item) for item in expected} == {type(item) for item in described}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ([1, 2.0], "[1, 2.0]"),
+        ([1, True], "[1, True]"),
+        ([1, "a"], "[1, 'a']"),
+        ((1, None), "(1, None)"),
+        ([None, None], "[None, None]"),
+        ((None,), "(None,)"),
+        ([2**63], "[9223372036854775808]"),
+        ([10**10_000], "[<int, 33,220 bits>]"),
+        ([[1], [2]], "[[1], [2]]"),
+        ([1] * 17, "[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, … +7 more]"),
+        ((1.5,) * 17, f"({'1.5, ' * 10}… +7 more)"),
+    ],
+    ids=itertools.count(),
+)
+def test_other_sequences(value: object, expected: str) -> None:
+    """Mixed, nested and long sequences are text."""
+    assert expected == describe(value)
+
+
+@pytest.mark.parametrize("make", [list, tuple])
+@pytest.mark.parametrize(
+    "item",
+    [1, 2**64, 10**5_000, 1.5, True, None, "a", "x" * 300, "\ud800", "'", [1], {"a": 1}],
+    ids=itertools.count(),
+)
+def test_long_sequences(make: Any, item: object) -> None:
+    """A long sequence reads like a short one of the same items, with the number of the rest."""
+    # A class at the end makes the short one mixed, so that it is written item by item.
+    short = str(describe(make([*[item] * 10, object])))
+    long = str(describe(make([item] * 200_000)))
+    assert short.replace("… +1 more", "… +199,990 more") == long
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({}, "{}"),
+        ({"a": 1, 2: None}, "{'a': 1, 2: None}"),
+        ({"a": {"b": [1, {"c": ()}]}}, "{'a': {'b': [1, {'c': …}]}}"),
+        ({"a": {"b": {"c": {"d": {}}}}}, "{'a': {'b': {'c': {'d': …}}}}"),
+        ({1}, "{1}"),
+        (set(), "set()"),
+        (frozenset({1}), "frozenset({1})"),
+        (frozenset(), "frozenset()"),
+        (deque([1, 2]), "deque([1, 2])"),
+        (OrderedDict(a=1), "OrderedDict({'a': 1})"),
+        (Counter("aab"), "Counter({'a': 2, 'b': 1})"),
+    ],
+    ids=itertools.count(),
+)
+def test_containers(value: object, expected: str) -> None:
+    """Containers are written as Python writes them, four levels deep."""
+    assert expected == describe(value)
+
+
+def test_cycles() -> None:
+    """A container that contains itself ends at the deepest level."""
+    cycle: list[Any] = []
+    cycle.append(cycle)
+    loop: dict[str, Any] = {}
+    loop["me"] = loop
+    assert "[[[[…]]]]" == describe(cycle)
+    assert "{'me': {'me': {'me': {'me': …}}}}" == describe(loop)
+
+
+def test_length() -> None:
+    """The text of a wide and deep value ends where its room ends."""
+    deep: Any = "x" * 100
+    for _ in range(4):
+        deep = [deep, 1.5] * 10
+    text = str(describe(deep))
+    assert (MAX_TEXT + 1, "…") == (len(text), text[-1])
+
+
+BIG = {
+    "list of dicts": lambda size: [{"a": 1}] * size,
+    "list of objects": lambda size: [[object]] * size,
+    "dict": lambda size: dict.fromkeys(range(size), "x"),
+    "set": lambda size: set(range(size)),
+    "deque": lambda size: deque(range(size)),
+}
+
+
+@pytest.mark.parametrize("make", BIG.values(), ids=BIG)
+def test_cost(make: Any) -> None:
+    """A container of 200,000 costs what one of eleven costs."""
+    small, big = (_cost(make(size)) for size in (11, 200_000))
+    # The budget is 1.5; what a walk over all items would take is 10,000 times as much.
+    assert big < 3 * small
+
+
+def _cost(value: object) -> float:
+    return min(timeit.repeat(lambda: describe(value), number=20, repeat=10))
+
+
+class Broken:
+    def __init__(self, error: BaseException | None = None, text: Any = None) -> None:
+        self.error, self.text = error, text
+
+    def __repr__(self) -> str:
+        if self.error is not None:
+            raise self.error
+        return self.text
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (Broken(ValueError("no")), "<Broken, repr failed: ValueError>"),
+        (Broken(text=3), "<Broken, repr failed: TypeError>"),
+        (Broken(RecursionError()), "<Broken, repr failed: RecursionError>"),
+        (Broken(text="a\ud800"), "a\\ud800"),
+        (Broken(text=Text("fine")), "fine"),
+        (Broken(text="x" * 2_000), "x" * MAX_TEXT + "… +976 characters"),
+        (Broken(text="<Door at 0x7f00aa>, 0x7f"), "<Door>, 0x7f"),
+        ([1, Broken(ValueError()), 2], "[1, <Broken, repr failed: ValueError>, 2]"),
+        ({"a": [Broken(ValueError())]}, "{'a': [<Broken, repr failed: ValueError>]}"),
+    ],
+    ids=itertools.count(),
+)
+def test_repr(value: object, expected: str) -> None:
+    """An own `__repr__` is called, cut and cleaned; where it fails, its failure is the text."""
+    assert expected == describe(value)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])
+def test_interruption(error: type[BaseException]) -> None:
+    """What is no `Exception` passes through."""
+    with pytest.raises(error):
+        describe([Broken(error())])
+
+
+def test_endless_repr() -> None:
+    """A `__repr__` that never ends its recursion is a failure like others."""
+
+    class Endless:
+        def __repr__(self) -> str:
+            return repr(self)
+
+    assert "<Endless, repr failed: RecursionError>" == describe(Endless())
+
+
+def test_failures_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A failing type is logged the first time only, to the logger `tracekit`."""
+    with caplog.at_level(logging.WARNING, "tracekit"):
+        for _ in range(5):
+            describe([Broken(ValueError("no"))])
+    assert ["tracekit"] == [record.name for record in caplog.records]
+    assert "Broken could not be described: ValueError" in caplog.text
+
+
+def test_raising_log_handler() -> None:
+    """A log handler that raises does not reach the program."""
+
+    class Raising(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise ValueError(record)
+
+    handler = Raising()
+    logging.getLogger("tracekit").addHandler(handler)
+    try:
+        assert "<Broken, repr failed: ValueError>" == describe(Broken(ValueError()))
+    finally:
+        logging.getLogger("tracekit").removeHandler(handler)
+
+
+class HatefulMeta(type):
+    def __eq__(cls, other: object) -> bool:
+        raise AssertionError
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __getattr__(cls, name: str) -> Any:
+        raise AssertionError(name)
+
+    __instancecheck__ = __subclasscheck__ = __repr__ = __getattr__  # type: ignore[assignment]
+
+
+class Hateful(metaclass=HatefulMeta):
+    def __init__(self) -> None:
+        self.name = "ada"
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(name)
+
+    @property
+    def __class__(self) -> Any:
+        raise AssertionError
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError
+
+    def __hash__(self) -> int:
+        raise AssertionError
+
+    def __len__(self) -> int:
+        raise AssertionError
+
+    __bool__ = __iter__ = __str__ = __len__
+
+
+def test_untouched() -> None:
+    """No hook of an object or of its metaclass runs."""
+    texts = [describe(Hateful()), describe([Hateful(), 1]), describe(Hateful)]
+    assert ["Hateful(name='ada')", "[Hateful(name='ada'), 1]", f"{__name__}.Hateful"] == texts
+
+
+def numbers():
+    yield from range(3)
+
+
+async def answer():
+    return 42
+
+
+async def answers():
+    yield 42
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (numbers, "<generator numbers>"),
+        (lambda: iter([0, 1, 2]), "<list_iterator>"),
+        (lambda: map(int, "012"), "<map>"),
+        (lambda: zip(range(3), strict=False), "<zip>"),
+        (lambda: itertools.islice(range(3), 3), "<itertools.islice>"),
+        (lambda: itertools.chain([0], [1, 2]), "<itertools.chain>"),
+    ],
+)
+def test_iterators(make: Any, expected: str) -> None:
+    """An iterator is recorded by its kind, and still yields all its items."""
+    iterator = make()
+    assert expected == describe(iterator)
+    assert f"[{expected}]" == describe([iterator])
+    assert 3 == len(list(iterator))
+
+
+def test_coroutines() -> None:
+    """A coroutine or an async generator is recorded by its kind and not started."""
+    coroutine, generator = answer(), answers()
+    assert "<coroutine answer>" == describe(coroutine)
+    assert "<async_generator answers>" == describe(generator)
+    assert 42 == asyncio.run(coroutine)
+
+
+def test_opaque(tmp_path: Any) -> None:
+    """Locks, files, futures and the like are recorded by their kind."""
+    expected = ["<_thread.lock>", "<_io.TextIOWrapper>", "<concurrent.futures._base.Future>"]
+    with (tmp_path / "file").open("w") as file:
+        assert expected == [describe(value) for value in (threading.Lock(), file, Future())]
+
+
+def test_changing_containers() -> None:
+    """Containers that another thread changes meanwhile are read without a failure."""
+    shared: tuple[Any, ...] = ({}, set(), deque(), [], OrderedDict())
+    done = threading.Event()
+
+    def change() -> None:
+        for number in itertools.count():
+            mapping, numbers, queue, items, ordered = shared
+            mapping[number] = ordered[number] = number
+            numbers.add(number)
+            queue.append(number)
+            items.append(number)
+            if number % 7 == 0:
+                for container in shared:
+                    container.clear()
+            if done.is_set():
+                return
+
+    changer = threading.Thread(target=change)
+    changer.start()
+    try:
+        texts = [str(describe(list(shared))) for _ in range(2_000)]
+    finally:
+        done.set()
+        changer.join()
+    assert not [text for text in texts if "failed" in text]
+
+
+def test_classes_are_not_kept() -> None:
+    """What is remembered about a class does not keep it alive, nor outlive it."""
+    gc.collect()
+    before = len(_values._decisions)
+    classes = weakref.WeakSet()
+    for _ in range(50):
+        for kind in _local_classes():
+            describe(kind())
+            classes.add(kind)
+    del kind
+    gc.collect()
+    assert 0 == len(classes)
+    assert before >= len(_values._decisions) - 1
+
+
+def _local_classes() -> list[Any]:
+    import dataclasses
+
+    import attrs
+    import pydantic
+
+    class Plain:
+        def __init__(self) -> None:
+            self.name = "ada"
+
+    class Slotted:
+        __slots__ = ("name",)
+
+        def __init__(self) -> None:
+            self.name = "ada"
+
+    class Own:
+        def __repr__(self) -> str:
+            raise ValueError
+
+    data = dataclasses.make_dataclass("Data", [("x", int, 1)])
+    fields = attrs.make_class("Fields", {"x": attrs.field(default=1, repr=str)})
+    model = pydantic.create_model("Model", x=(int, 1))
+    return [Plain, Slotted, Own, data, fields, model]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"user": "ada", "password": "x"}, "{'user': 'ada', 'password': [redacted]}"),
+        ({"a": [{"b": {"apiKey": {"c": "x"}}}]}, "{'a': [{'b': {'apiKey': [redacted]}}]}"),
+        ({b"cookie": "x"}, "{<bytes, 6 bytes>: [redacted]}"),
+        ({"token": []}, "{'token': [redacted]}"),
+        ({("user", "password"): "x"}, "{('user', 'password'): [redacted]}"),
+        ({"password": "x"}.items(), "dict_items({'password': [redacted]})"),
+        (OrderedDict(password="x"), "OrderedDict({'password': [redacted]})"),
+        ({"tokens": 3}, "{'tokens': 3}"),
+    ],
+    ids=itertools.count(),
+)
+def test_redacted_keys(value: object, expected: str) -> None:
+    """Values under sensitive keys are redacted, at every depth and whatever they are."""
+    assert expected == describe(value)
+
+
+def test_redaction_policy() -> None:
+    """The policy in force decides."""
+    with redaction(Redaction.of("iban")):
+        assert "{'iban': [redacted], 'token': [redacted]}" == describe({"iban": 1, "token": 2})
+    with redaction(Redaction.of(False)):
+        assert "{'iban': 1, 'token': 2}" == describe({"iban": 1, "token": 2})
+
+
+keys = st.text(max_size=5) | st.integers() | st.booleans() | st.none() | st.tuples(st.text())
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.complex_numbers()
+    | st.text(alphabet=st.characters(exclude_categories=()))
+    | st.binary()
+    | st.dates()
+    | st.timedeltas()
+    | st.decimals()
+    | st.fractions()
+    | st.uuids()
+)
+nested = st.recursive(
+    leaves,
+    lambda inner: (
+        st.lists(inner, max_size=20)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.lists(inner, max_size=3).map(deque)
+        | st.sets(keys, max_size=3)
+        | st.dictionaries(keys, inner, max_size=15)
+    ),
+    max_leaves=40,
+)
+
+
+@given(nested)
+def test_any_data(value: Any) -> None:
+    """Any nested data gives a value that OpenTelemetry takes, of a bounded size, and stays."""
+    before = copy.deepcopy(value)
+    described = describe(value)
+    items = described if isinstance(described, tuple) else (described,)
+    assert len(items) <= MAX_ARRAY
+    assert len({type(item) for item in items}) <= 1
+    for item in items:
+        assert type(item) in {str, bool, int, float}
+        assert len(str(item).encode()) <= 4 * (MAX_STRING + MARK)
+    assert repr(before) == repr(value)
+
+
+@given(
+    st.recursive(
+        st.just("SECRET"),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
+        max_leaves=10,
+    ),
+    st.sampled_from(["password", "userPassword", "X-Api-Key", "set_cookie"]),
+    st.integers(0, 5),
+)
+def test_no_leak(secret: Any, name: str, depth: int) -> None:
+    """The value under a sensitive name does not show, whatever it is and wherever it stands."""
+    value: Any = {name: secret}
+    for level in range(depth):
+        value = [value] if level % 2 else {"key": value}
+    text = str(describe(value))
+    assert "SECRET" not in text
+    assert (REDACTED in text) is (depth < 4)
