@@ -1,4 +1,4 @@
-"""Code blocks of the documentation: found in pages and docstrings, and run in a process of their own.
+"""Code blocks of the documentation: found in pages and docstrings, run in their own process.
 
 Run as `python -m tests.pages FILE`, it runs the blocks of a Markdown page one after the other, or
 those of a module's docstrings each for itself, and prints as JSON what each of them printed.
@@ -16,6 +16,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -62,7 +63,7 @@ def blocks_of(path: Path) -> list[Block]:
 
 def _blocks(text: str, first_line: int) -> Iterator[Block]:
     found = [*_FENCE.finditer(text)]
-    for match, following in zip(found, [*found[1:], None], strict=True):
+    for match, following in zip_longest(found, found[1:]):
         if match["language"] == "python":
             shows = following is not None and following["language"] == "text"
             yield Block(

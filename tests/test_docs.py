@@ -31,7 +31,7 @@ NEEDS = {
         "opentelemetry.instrumentation.sqlalchemy",
     )
 }
-ENVIRONMENT = {"BACKEND_API_KEY": "k-1", "COLUMNS": "100"}
+ENVIRONMENT = {"BACKEND_API_KEY": "k-1", "NO_COLOR": "1"}
 
 
 def page_id(path: Path) -> str:
@@ -90,7 +90,7 @@ def test_tests_on_a_page_pass(in_a_process, tmp_path):
     """The tests that a page shows are collected by pytest, and pass."""
     blocks = blocks_of(ROOT / "docs/how-to/testing.md")
     (tmp_path / "test_page.py").write_text("\n".join(block.code for block in blocks))
-    report = in_a_process("pytest", "-q", "-p", "no:cacheprovider", "test_page.py")
+    report = in_a_process("pytest", "-p", "no:cacheprovider", "-p", "no:asyncio", "test_page.py")
     shown = sum(block.code.count("\ndef test_") for block in blocks)
     assert f"{shown} passed" in report
 

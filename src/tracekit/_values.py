@@ -65,14 +65,10 @@ def describe(value: object) -> AttributeValue:
             return exact(value)
         return _describe_by(_rule_of(type(value)), value)
     except Exception as error:
-        return _describe_failure(value, error)
-
-
-def _describe_failure(value: object, error: Exception) -> str:
-    try:
-        return failure_text(type(value), error)
-    except Exception:
-        return "<repr failed>"  # no stack is left to say more
+        try:
+            return failure_text(type(value), error)
+        except Exception:
+            return "<repr failed>"  # no stack is left to say more
 
 
 def _describe_string(value: str) -> str:

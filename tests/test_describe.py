@@ -1,0 +1,194 @@
+"""Users teach tracekit their types."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tracekit import describe
+from tracekit._bounds import MAX_STRING
+from tracekit._errors import InstrumentationError
+from tracekit._values import describe as described
+
+
+class Money:
+    def __init__(self, amount: int = 5) -> None:
+        self.amount = amount
+
+
+class Cents(Money):
+    pass
+
+
+class Both(dict):
+    pass
+
+
+@pytest.fixture
+def register() -> Iterator[Any]:
+    """`describe.register`, taken back after the test."""
+    registered = []
+
+    def register_here(type_: Any, function: Any) -> Any:
+        registered.append(type_)
+        return describe.register(type_, function)
+
+    yield register_here
+    for type_ in set(registered):
+        describe.unregister(type_)
+
+
+def amount(money: Money) -> str:
+    return f"{money.amount} EUR"
+
+
+def test_decorator() -> None:
+    """As a decorator, `register` teaches a type and returns the function."""
+
+    @describe.register(Money)
+    def describe_money(money: Money) -> str:
+        return f"{money.amount} EUR"
+
+    try:
+        assert "5 EUR" == described(Money()) == describe_money(Money())
+    finally:
+        describe.unregister(Money)
+
+
+def test_function(register: Any) -> None:
+    """As a function, `register` teaches a type and returns the function."""
+    assert amount is register(Money, amount)
+    assert "5 EUR" == described(Money())
+
+
+def test_later_than_first_use(register: Any) -> None:
+    """A registration takes effect on types that were described before."""
+    assert "Money(amount=5)" == described(Money())
+    register(Money, amount)
+    assert "5 EUR" == described(Money())
+    describe.unregister(Money)
+    assert "Money(amount=5)" == described(Money())
+    register(Money, amount)
+
+
+def test_subclasses(register: Any) -> None:
+    """A subclass is described like its nearest registered base."""
+    register(Money, amount)
+    assert "5 EUR" == described(Cents())
+    register(Cents, lambda cents: cents.amount)
+    assert 5 == described(Cents())
+    assert "5 EUR" == described(Money())
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (5, 5),
+        (None, "None"),
+        ([1, 2], (1, 2)),
+        ({"password": "x"}, "{'password': [redacted]}"),
+        ("x" * 5_000, "x" * MAX_STRING + "… +904 characters"),
+        ("\ud800", "\\ud800"),
+        (Cents(), "Cents(amount=5)"),
+    ],
+    ids=itertools.count(),
+)
+def test_result(register: Any, result: object, expected: object) -> None:
+    """What the function returns is described within the usual bounds."""
+
+    class Own:
+        pass
+
+    register(Own, lambda _: result)
+    assert expected == described(Own())
+
+
+def test_inside(register: Any) -> None:
+    """A registered type is described inside containers too."""
+    register(Money, amount)
+    assert "[1, '5 EUR']" == described([1, Money()])
+
+
+def test_failure(register: Any) -> None:
+    """A function that fails is recorded like a failing `__repr__`."""
+    register(Money, lambda money: money.missing)
+    assert "<Money, repr failed: AttributeError>" == described(Money())
+    assert "[1, <Money, repr failed: AttributeError>]" == described([1, Money()])
+
+
+@pytest.mark.parametrize(
+    ("type_", "function", "value", "expected"),
+    [
+        (str, lambda text: text[:2], "hello", "he"),
+        (str, str.upper, ["a", 1], "['A', 1]"),
+        (str, str.upper, ["a", "b"], "['A', 'B']"),
+        (float, lambda number: round(number, 1), 1.234, 1.2),
+        (float, lambda number: round(number, 1), [1.234], "[1.2]"),
+        (int, lambda number: -number, True, -1),
+        (int, lambda number: -number, 2, -2),
+        (list, lambda items: items[:2], [1, 2, 3], (1, 2)),
+        (list, lambda items: items[:2], [[1], 2, 3], "[[1], 2]"),
+        (dict, len, {"a": 1}, 1),
+        (type(None), lambda _: "nothing", None, "nothing"),
+        (Both, dict, Both(a=1), "{'a': 1}"),
+        (Money, lambda money: money, Money(), "Money(amount=5)"),
+        (Money, lambda money: [money], Money(), "[[[[…]]]]"),
+    ],
+    ids=itertools.count(),
+)
+def test_builtin_types(
+    register: Any, type_: type, function: Any, value: object, expected: object
+) -> None:
+    """Builtin types can be taught, and a function may return its own type."""
+    register(type_, function)
+    assert expected == described(value)
+
+
+def test_unhashable_class(register: Any) -> None:
+    """A class whose metaclass cannot hash can be registered."""
+
+    class Meta(type):
+        def __eq__(cls, other: object) -> bool:
+            return NotImplemented
+
+        __hash__ = None  # type: ignore[assignment]
+
+    class Odd(metaclass=Meta):
+        pass
+
+    describe.register(Odd, lambda _: "odd")
+    try:
+        assert "odd" == described(Odd())
+    finally:
+        describe.unregister(Odd)
+
+
+@pytest.mark.parametrize("wrong", ["Money", Money(), None, list[int]])
+def test_no_type(wrong: Any) -> None:
+    """What is not a class is refused with its name and what would be right."""
+    with pytest.raises(
+        InstrumentationError, match=r"describe\.register\(.*\): this is not a class"
+    ):
+        describe.register(wrong, amount)
+
+
+def test_object() -> None:
+    """`object` is refused: it would take over everything."""
+    with pytest.raises(InstrumentationError, match="say the classes that you mean"):
+        describe.register(object, repr)
+
+
+def test_no_function() -> None:
+    """What cannot be called is refused, as an argument and as what is decorated."""
+    for register in (lambda: describe.register(Money, 5), lambda: describe.register(Money)(5)):
+        with pytest.raises(InstrumentationError, match=r"5.*cannot be called"):
+            register()
+
+
+def test_unregister_unknown() -> None:
+    """Taking back what is not registered is refused."""
+    with pytest.raises(InstrumentationError, match="nothing is registered"):
+        describe.unregister(Money)
