@@ -1,6 +1,6 @@
 """What a decorated call costs its caller: bare, OpenTelemetry by hand, and tracekit.
 
-    python -m bench.calls
+python -m bench.calls
 """
 
 from __future__ import annotations

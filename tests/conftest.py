@@ -12,8 +12,8 @@ from opentelemetry import trace
 pytest_plugins = ["pytester"]
 
 from tests.receivers.fixtures import *  # noqa: F403 - pytest finds fixtures by their names here
-from tracekit import _installation
-from tracekit._log import forget_said
+from tracekit._ground.log import forget_said
+from tracekit._setup import installation as _installation
 
 
 @pytest.fixture(autouse=True)

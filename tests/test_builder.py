@@ -19,7 +19,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased,
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 import tracekit
-from tracekit import ConfigurationError, Filter, TelemetryBuilder, _entry_points, exporters
+from tracekit import ConfigurationError, Filter, TelemetryBuilder, exporters
+from tracekit._setup import entry_points as _entry_points
 
 pytestmark = pytest.mark.usefixtures("global_telemetry")
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracekit import instrument
-from tracekit._compile import Parameters
+from tracekit._ground.compile import Parameters
 from tracekit.testing import capture_spans
 
 KINDS = list(inspect._ParameterKind)

@@ -25,9 +25,9 @@ from opentelemetry.sdk.trace.export import (
 )
 
 from tests.finished_spans import make_span
-from tracekit._console import ConsoleExporter
-from tracekit._errors import ConfigurationError
-from tracekit._log import forget_said
+from tracekit._exporters.console.exporter import ConsoleExporter
+from tracekit._ground.errors import ConfigurationError
+from tracekit._ground.log import forget_said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -427,7 +427,7 @@ def test_flushed_by_a_signal_handler() -> None:
 FORK = """
 import os, sys, threading
 from tests.finished_spans import make_span
-from tracekit._console import ConsoleExporter
+from tracekit._exporters.console.exporter import ConsoleExporter
 
 exporter = ConsoleExporter(stream=sys.stdout)
 exporter.export([make_span(2, 1, "waits in the parent")])
@@ -474,7 +474,7 @@ def test_broken_pipe_in_a_program() -> None:
     code = (
         "import sys\n"
         "from tests.finished_spans import make_span\n"
-        "from tracekit._console import ConsoleExporter\n"
+        "from tracekit._exporters.console.exporter import ConsoleExporter\n"
         "exporter = ConsoleExporter()\n"
         "sys.stdin.readline()\n"
         "for n in range(1, 50): exporter.export([make_span(1, trace_id=n)])\n"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tracekit import describe
-from tracekit._bounds import MAX_STRING
-from tracekit._errors import InstrumentationError
-from tracekit._values import describe as described
+from tracekit._ground.errors import InstrumentationError
+from tracekit._values.bounds import MAX_STRING
+from tracekit._values.describing import describe as described
 
 
 class Money:

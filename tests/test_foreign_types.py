@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tracekit._values import describe
+from tracekit._values.describing import describe
 
 
 class Matrix(np.ndarray):

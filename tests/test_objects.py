@@ -19,8 +19,8 @@ import pydantic
 import pydantic.v1
 import pytest
 
-from tracekit._bounds import MAX_TEXT
-from tracekit._values import describe
+from tracekit._values.bounds import MAX_TEXT
+from tracekit._values.describing import describe
 
 
 class Unreadable:
@@ -431,7 +431,7 @@ def test_django_instance() -> None:
 
 SCRIPT = """
 import dataclasses
-from tracekit._values import describe
+from tracekit._values.describing import describe
 
 @dataclasses.dataclass
 class Generated:

@@ -22,8 +22,8 @@ from tests.receivers import (
     TlsMaterial,
     finished_spans,
 )
-from tracekit._errors import ConfigurationError
-from tracekit._otlp_http import OtlpHttpExporter
+from tracekit._exporters.otlp.http import OtlpHttpExporter
+from tracekit._ground.errors import ConfigurationError
 
 pytestmark = pytest.mark.usefixtures("no_otlp_environment")
 
@@ -107,7 +107,7 @@ PROGRAM_WITHOUT_THE_EXTRA = """
 import sys
 sys.modules["opentelemetry.exporter.otlp.proto.http"] = None
 try:
-    import tracekit._otlp_http
+    import tracekit._exporters.otlp.http
 except ValueError as error:
     print(error)
 """
@@ -142,9 +142,7 @@ class TestEndpoint:
             ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "/", "/"),
         ],
     )
-    def test_a_variable(  # noqa: PLR0917 - a table's columns and its fixtures
-        self, variable, given, path, http_receiver, make, monkeypatch
-    ):
+    def test_a_variable(self, variable, given, path, http_receiver, make, monkeypatch):
         """The general variable is a base, the one of traces is the URL itself."""
         http_receiver.paths = (path,)
         monkeypatch.setenv(variable, http_receiver.endpoint + given)

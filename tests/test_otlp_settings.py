@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracekit._errors import ConfigurationError
-from tracekit._otlp_settings import (
+from tracekit._exporters.otlp.settings import (
     Setting,
     TlsFiles,
     read,
@@ -23,6 +22,7 @@ from tracekit._otlp_settings import (
     read_tls_files,
     split_url,
 )
+from tracekit._ground.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from tests.receivers import TlsMaterial

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracekit._errors import ConfigurationError
-from tracekit._redaction import (
+from tracekit._ground.errors import ConfigurationError
+from tracekit._values.redaction import (
     Redaction,
     _is_sensitive,
     current_redaction,

@@ -16,7 +16,7 @@ from collections import UserString
 
 import pytest
 
-from tracekit._values import describe
+from tracekit._values.describing import describe
 
 
 class Color(enum.Enum):
@@ -164,7 +164,7 @@ def test_exceptions(value: object, expected: str) -> None:
         (Shop, f"{__name__}.Shop"),
         (Color, f"{__name__}.Color"),
         (pathlib.PurePath.__mro__[-1], "object"),
-        (describe, "tracekit._values.describe"),
+        (describe, "tracekit._values.describing.describe"),
         (test_enums, f"{__name__}.test_enums"),
         (Shop.buy, f"{__name__}.Shop.buy"),
         (Shop().buy, f"{__name__}.Shop.buy"),

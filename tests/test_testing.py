@@ -172,7 +172,7 @@ def test_steady_ids_are_valid():
 
 
 def test_the_fixture_is_there_without_being_imported(pytester):
-    """pytest finds it through the entry point, and its plugin imports nothing by itself."""
+    """Pytest finds it through the entry point, and its plugin imports nothing by itself."""
     pytester.makepyfile(
         "import sys\n"
         "def test_lazy():\n"

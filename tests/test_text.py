@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracekit._bounds import MAX_INT_BITS, MAX_NESTED_STRING, MAX_TEXT
-from tracekit._text import Text, cut, encodable, head, integer, quote
+from tracekit._values.bounds import MAX_INT_BITS, MAX_NESTED_STRING, MAX_TEXT
+from tracekit._values.text import Text, cut, encodable, head, integer, quote
 
 
 def write(out: Text, value: Any) -> None:

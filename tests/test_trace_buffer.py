@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.finished_spans import make_span
-from tracekit._trace_buffer import Block, TraceBuffer
+from tracekit._exporters.console.buffer import Block, TraceBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

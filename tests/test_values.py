@@ -20,15 +20,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracekit import _values
-from tracekit._bounds import (
+from tracekit._values import describing as _values
+from tracekit._values.bounds import (
     MAX_ARRAY,
     MAX_ARRAY_STRING,
     MAX_STRING,
     MAX_TEXT,
 )
-from tracekit._redaction import REDACTED, Redaction, current_redaction, set_redaction
-from tracekit._values import describe
+from tracekit._values.describing import describe
+from tracekit._values.redaction import REDACTED, Redaction, current_redaction, set_redaction
 
 # The longest mark is shorter: "… +18,446,744,073,709,551,616 characters".
 MARK = 50

@@ -88,7 +88,7 @@ async def read_user(db: Db, user_id: int) -> User:
     return user
 
 
-@app.delete("/users/{user_id}", status_code=204)
+@app.delete("/users/{user_id}", status_code=204, response_model=None)
 @instrument(skip=["db"], expected=HTTPException)
 async def delete_user(db: Db, user_id: int) -> None:
     if not await run_blocking(remove_user, db, user_id):

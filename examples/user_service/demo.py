@@ -151,8 +151,8 @@ def run(directory: str) -> None:
     if service.exit_code != 0 or (destination and rest):
         raise ServiceError(f"the service ended with exit code {service.exit_code}", rest)
     print(rest, end="")
-    where = f"sent to {destination}" if destination else "printed above"
-    print(f"{tour.requests} requests, {len(tour.trace_ids)} traces, {where}")
+    where = f", sent to {destination}" if destination else ""
+    print(f"{tour.requests} requests, {len(tour.trace_ids)} traces{where}")
 
 
 def main() -> int:

@@ -9,22 +9,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tracekit import describe
-from tracekit._errors import (
+from tracekit._code.instrument import instrument
+from tracekit._code.spans import event, record, span
+from tracekit._ground.errors import (
     ConfigurationError,
     FilterSyntaxError,
     InstrumentationError,
     TracekitError,
 )
-from tracekit._filter import Filter
-from tracekit._instrument import instrument
-from tracekit._levels import Level
-from tracekit._spans import event, record, span
+from tracekit._ground.filter import Filter
+from tracekit._ground.levels import Level
 
 if TYPE_CHECKING:
     from tracekit import exporters, testing
-    from tracekit._builder import TelemetryBuilder, init_telemetry
-    from tracekit._engine._counts import ExporterStats, Stats
-    from tracekit._telemetry import Telemetry
+    from tracekit._engine.counts import ExporterStats, Stats
+    from tracekit._setup.builder import TelemetryBuilder, init_telemetry
+    from tracekit._setup.telemetry import Telemetry
 
 __all__ = [
     "ConfigurationError",
@@ -51,12 +51,12 @@ __version__ = "0.1.0"
 
 # A library that decorates its functions must not pay for the SDK; the set-up loads when asked for.
 _LOADED_LATE = {
-    "ExporterStats": "tracekit._engine._counts",
-    "Stats": "tracekit._engine._counts",
-    "Telemetry": "tracekit._telemetry",
-    "TelemetryBuilder": "tracekit._builder",
+    "ExporterStats": "tracekit._engine.counts",
+    "Stats": "tracekit._engine.counts",
+    "Telemetry": "tracekit._setup.telemetry",
+    "TelemetryBuilder": "tracekit._setup.builder",
     "exporters": "tracekit.exporters",
-    "init_telemetry": "tracekit._builder",
+    "init_telemetry": "tracekit._setup.builder",
     "testing": "tracekit.testing",
 }
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from tracekit._errors import InstrumentationError
-from tracekit._values import register_type, unregister_type
+from tracekit._ground.errors import InstrumentationError
+from tracekit._values.describing import register_type, unregister_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable

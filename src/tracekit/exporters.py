@@ -10,13 +10,13 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal, TextIO
 
-from tracekit._errors import ConfigurationError
+from tracekit._ground.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from tracekit._console import ConsoleExporter
-    from tracekit._file import FileExporter
-    from tracekit._memory import MemoryExporter
-    from tracekit._otlp import OtlpExporter
+    from tracekit._exporters.console.exporter import ConsoleExporter
+    from tracekit._exporters.file import FileExporter
+    from tracekit._exporters.memory import MemoryExporter
+    from tracekit._exporters.otlp.exporter import OtlpExporter
 
 __all__ = ["console", "file", "memory", "otlp"]
 
@@ -52,7 +52,7 @@ def console(
         tracekit.init_telemetry("demo", exporter=exporters.console(stream=sys.stdout, width=80))
         ```
     """
-    from tracekit._console import ConsoleExporter
+    from tracekit._exporters.console.exporter import ConsoleExporter
 
     return ConsoleExporter(stream=stream, colour=colour, width=width, verbose=verbose)
 
@@ -116,7 +116,7 @@ def otlp(
         raise ConfigurationError(f"protocol={protocol!r}: say 'grpc' or 'http'")
     if compression == "deflate":
         raise ConfigurationError("compression='deflate' is for HTTP; over gRPC say 'gzip'")
-    from tracekit._otlp_grpc import OtlpGrpcExporter
+    from tracekit._exporters.otlp.grpc import OtlpGrpcExporter
 
     return OtlpGrpcExporter(
         endpoint=endpoint,
@@ -132,7 +132,7 @@ def otlp(
 
 def _otlp_http(**arguments: object) -> OtlpExporter:
     try:
-        from tracekit._otlp_http import OtlpHttpExporter
+        from tracekit._exporters.otlp.http import OtlpHttpExporter
     except ImportError as error:
         raise ConfigurationError(
             f"OTLP over HTTP needs a package that is not installed ({error.name}); "
@@ -174,7 +174,7 @@ def file(path: str | os.PathLike[str]) -> FileExporter:
             tracekit.init_telemetry("demo", exporter=exporters.file(f"{folder}/spans.jsonl"))
         ```
     """
-    from tracekit._file import FileExporter
+    from tracekit._exporters.file import FileExporter
 
     return FileExporter(path)
 
@@ -193,6 +193,6 @@ def memory() -> MemoryExporter:
         assert [one.name for one in memory.spans] == ["work"]
         ```
     """
-    from tracekit._memory import MemoryExporter
+    from tracekit._exporters.memory import MemoryExporter
 
     return MemoryExporter()

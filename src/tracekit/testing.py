@@ -9,10 +9,10 @@ from typing import Any, Final
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
-from tracekit import _installation
-from tracekit._builder import TelemetryBuilder
-from tracekit._filter import Filter
-from tracekit._memory import MemoryExporter
+from tracekit._exporters.memory import MemoryExporter
+from tracekit._ground.filter import Filter
+from tracekit._setup import installation as _installation
+from tracekit._setup.builder import TelemetryBuilder
 
 __all__ = ["CapturedSpan", "CapturedSpans", "SteadyIds", "capture_spans"]
 

@@ -1,0 +1,1 @@
+"""In code: what users' functions run through; OpenTelemetry's API alone."""

@@ -1,0 +1,332 @@
+"""What a decorated function's span is made of, compiled from the function's parameters."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from opentelemetry.trace import Link
+
+from tracekit._code.current import get_current
+from tracekit._code.options import CURRENT, Options
+from tracekit._code.parents import ACCEPTED, context_of, links_of
+from tracekit._code.recording import Parentage, RecordingSite, thread_name
+from tracekit._ground.compile import Parameters, make_function
+from tracekit._ground.errors import InstrumentationError
+from tracekit._ground.log import warn_once
+from tracekit._values.describing import describe
+from tracekit._values.redaction import REDACTED, Redaction, current_redaction
+
+_RECEIVERS = frozenset({"self", "cls", "mcs", "metacls"})
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A callable of a function's arguments, and how it is called with them.
+
+    Attributes:
+        function: The callable.
+        passed: The source text of its arguments.
+    """
+
+    function: Callable[..., Any]
+    passed: str
+
+    @classmethod
+    def of(cls, function: Callable[..., Any], parameters: Parameters, option: str) -> Expression:
+        """Check a callable's parameters against the names of a function's arguments.
+
+        Raises:
+            InstrumentationError: A parameter without a default is no argument of the function.
+        """
+        try:
+            wanted = inspect.signature(function).parameters.values()
+        except (TypeError, ValueError):
+            raise InstrumentationError(
+                f"{option}: the parameters of {function!r} cannot be read; write a lambda around it"
+            ) from None
+        passed = []
+        for parameter in wanted:
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                continue
+            if parameter.name in parameters.names:
+                keyword = f"{parameter.name}=" if parameter.kind is parameter.KEYWORD_ONLY else ""
+                passed.append(keyword + parameter.name)
+            elif parameter.default is parameter.empty:
+                raise InstrumentationError(
+                    f"{option} asks for {parameter.name!r}, which is no argument of the function; "
+                    f"{_there_are(parameters.names)}"
+                )
+            else:
+                break
+        return cls(function, ", ".join(passed))
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What is recorded of a call, before it is compiled.
+
+    Attributes:
+        parameters: The function's parameters.
+        constants: The attributes that every span of the function has.
+        arguments: The names of the arguments that are recorded.
+        fields: The attributes that are evaluated, by name.
+        parent: Where the span hangs, or `CURRENT`.
+        links: What the span points at, or None.
+    """
+
+    parameters: Parameters
+    constants: Mapping[str, str | int]
+    arguments: tuple[str, ...]
+    fields: Mapping[str, Expression] = field(default_factory=dict)
+    parent: Any = CURRENT
+    links: Any = None
+
+    @classmethod
+    def of(
+        cls,
+        parameters: Parameters,
+        options: Options,
+        constants: Mapping[str, str | int],
+        *,
+        has_receiver: bool,
+    ) -> Capture:
+        """Plan what is recorded.
+
+        Args:
+            parameters: The function's parameters.
+            options: What was asked for.
+            constants: The attributes that every span of the function has.
+            has_receiver: Whether the first argument is the instance or class whatever its name.
+
+        Raises:
+            InstrumentationError: An option names an argument that the function does not have.
+        """
+        names = parameters.names
+        unknown = [name for name in options.skip if name not in names]
+        if unknown:
+            raise InstrumentationError(
+                f"skip names {', '.join(map(repr, unknown))}, which is no argument of the "
+                f"function; {_there_are(names)}"
+            )
+        receiver = names[:1] if has_receiver or (names[:1] and names[0] in _RECEIVERS) else ()
+        left_out = {*receiver, *options.skip, *options.fields}
+        return cls(
+            parameters=parameters,
+            constants=constants,
+            arguments=()
+            if options.skip_all
+            else tuple(name for name in names if name not in left_out),
+            fields={
+                name: _expression(value, parameters, f"fields[{name!r}]")
+                for name, value in options.fields.items()
+            },
+            parent=_parent_option(options.parent, parameters),
+            links=_links_option(options.links, parameters),
+        )
+
+    @property
+    def has_parentage(self) -> bool:
+        """Whether a parent or links are named."""
+        return self.parent is not CURRENT or self.links is not None
+
+    def compile_attributes(self, redaction: Redaction) -> Callable[..., dict[str, Any]]:
+        """Make the function that takes a call's arguments and gives its span's attributes."""
+        inner = self.parameters.free_name("_tk")
+        closure: dict[str, Any] = {
+            f"{inner}_constants": dict(self.constants),
+            f"{inner}_describe": describe,
+            f"{inner}_evaluate": _evaluate,
+            f"{inner}_ident": threading.get_ident,
+            f"{inner}_thread": thread_name,
+        }
+        entries = [
+            f"**{inner}_constants",
+            f"'thread.id': {inner}_ident()",
+            f"'thread.name': {inner}_thread()",
+        ]
+        for name in self.arguments:
+            value = repr(REDACTED) if redaction.hides(name) else f"{inner}_describe({name})"
+            entries.append(f"{name!r}: {value}")
+        lines = [f"{inner} = {{{', '.join(entries)}}}"]
+        for index, (name, expression) in enumerate(self.fields.items()):
+            if redaction.hides(name):
+                lines.append(f"{inner}[{name!r}] = {REDACTED!r}")
+                continue
+            function = f"{inner}_field{index}"
+            closure[function] = expression.function
+            passed = f", {expression.passed}" if expression.passed else ""
+            lines.append(f"{inner}_evaluate({inner}, {name!r}, {function}{passed})")
+        lines.append(f"return {inner}")
+        return self._function("capture", lines, closure)
+
+    def compile_parentage(self) -> Callable[..., Parentage]:
+        """Make the function that takes a call's arguments and gives its span's parent and links."""
+        inner = self.parameters.free_name("_tk")
+        parent, parent_source = _source(self.parent, f"{inner}_parent")
+        links, links_source = _source(self.links, f"{inner}_links")
+        closure = {
+            f"{inner}_parent": parent,
+            f"{inner}_links": links,
+            f"{inner}_resolve": _resolve_parentage,
+        }
+        return self._function(
+            "parentage", [f"return {inner}_resolve({parent_source}, {links_source})"], closure
+        )
+
+    def _function(self, name: str, lines: list[str], closure: dict[str, Any]) -> Callable[..., Any]:
+        body = "".join(f"    {line}\n" for line in lines)
+        return make_function(
+            f"def {name}({self.parameters.declared}):\n{body}",
+            name=name,
+            closure=closure,
+            module_globals={},
+            title=f"<tracekit {name} of {self.constants.get('code.function.name', 'a callable')}>",
+        )
+
+
+class FunctionSite(RecordingSite):
+    """The call site of a decorated function.
+
+    Attributes:
+        plan: What is recorded of a call.
+        attributes: Takes a call's arguments and gives its span's attributes.
+        parentage: Takes a call's arguments and gives its span's parent and links, where any are
+            named.
+    """
+
+    __slots__ = ("_redaction", "attributes", "parentage", "plan")
+
+    def __init__(self, target: str, options: Options, name: str, plan: Capture) -> None:
+        self.plan = plan
+        self.parentage = plan.compile_parentage() if plan.has_parentage else None
+        self._redaction: Redaction | None = None
+        super().__init__(
+            target,
+            options.level,
+            name=name,
+            kind=options.kind,
+            err=options.err,
+            expected=options.expected,
+            ret=options.ret,
+        )
+
+    def refresh(self, enabled: bool) -> None:
+        """Take a new verdict, and compile the capture anew where other names are redacted."""
+        redaction = current_redaction()
+        if redaction != self._redaction:
+            self._redaction = redaction
+            self.attributes = self.plan.compile_attributes(redaction)
+        super().refresh(enabled)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A function of __main__ is pickled with its closure: the site goes along as its plan.
+        values = {
+            name: getattr(self, name)
+            for name in ("target", "level", "name", "kind", "err", "expected", "ret", "plan")
+        }
+        return _restore, (values,)
+
+
+def _restore(values: dict[str, Any]) -> FunctionSite:
+    site = FunctionSite.__new__(FunctionSite)
+    site.plan = values.pop("plan")
+    site.parentage = site.plan.compile_parentage() if site.plan.has_parentage else None
+    site._redaction = None
+    target, level = values.pop("target"), values.pop("level")
+    RecordingSite.__init__(site, target, level, **values)
+    return site
+
+
+def _expression(value: Any, parameters: Parameters, option: str) -> Expression:
+    if callable(value):
+        return Expression.of(value, parameters, option)
+    return Expression(_Constant(value), "")
+
+
+@dataclass(frozen=True)
+class _Constant:
+    value: Any
+
+    def __call__(self) -> Any:
+        return self.value
+
+
+def _parent_option(value: Any, parameters: Parameters) -> Any:
+    if value is CURRENT or value is None:
+        return value
+    if callable(value):
+        return Expression.of(value, parameters, "parent")
+    try:
+        context_of(value)
+    except (InstrumentationError, TypeError):
+        raise InstrumentationError(
+            f"parent={value!r}: expected None, {ACCEPTED}, or a callable of the arguments that "
+            f"gives one"
+        ) from None
+    return value
+
+
+def _links_option(value: Any, parameters: Parameters) -> Any:
+    if callable(value):
+        return Expression.of(value, parameters, "links")
+    try:
+        links_of(value)
+    except (InstrumentationError, TypeError):
+        raise InstrumentationError(
+            f"links={value!r}: expected links, or a list of {ACCEPTED}, or a callable of the "
+            f"arguments that gives them"
+        ) from None
+    return value
+
+
+def _source(value: Any, name: str) -> tuple[Any, str]:
+    if isinstance(value, Expression):
+        return value.function, f"lambda: {name}({value.passed})"
+    return (lambda: value), name
+
+
+def _evaluate(
+    attributes: dict[str, Any],
+    name: str,
+    function: Callable[..., Any],
+    *arguments: Any,
+    **named: Any,
+) -> None:
+    try:
+        attributes[name] = describe(function(*arguments, **named))
+    except Exception as error:
+        _not_evaluated(f"the field {name!r}", attributes.get("code.function.name"), error)
+
+
+def _resolve_parentage(parent: Callable[[], Any], links: Callable[[], Any]) -> Parentage:
+    try:
+        found = parent()
+        context = get_current() if found is CURRENT else context_of(found)
+    except Exception as error:
+        _not_evaluated("the parent", parent, error)
+        context = get_current()
+    pointed_at: tuple[Link, ...] = ()
+    try:
+        pointed_at = links_of(links())
+    except Exception as error:
+        _not_evaluated("the links", links, error)
+    return context, pointed_at
+
+
+def _not_evaluated(what: str, where: object, error: Exception) -> None:
+    warn_once(
+        (what, where, type(error)),
+        "%s of %s could not be evaluated (%s); the traced program is not affected",
+        what,
+        where,
+        type(error).__name__,
+        error=error,
+    )
+
+
+def _there_are(names: tuple[str, ...]) -> str:
+    return f"it has {', '.join(map(repr, names))}" if names else "it has no arguments"

@@ -1,0 +1,383 @@
+"""`@instrument`: the decorator, and what it does to each thing that can be decorated."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import types
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Final, TypeVar, overload
+
+from opentelemetry.trace import SpanKind
+
+from tracekit._code.capture import Capture, FunctionSite
+from tracekit._code.exits import type_name
+from tracekit._code.options import (
+    CURRENT,
+    ErrOption,
+    ExpectedOption,
+    Options,
+    RetOption,
+    read_err,
+    read_expected,
+    read_fields,
+    read_kind,
+    read_level,
+    read_name,
+    read_ret,
+    read_skip,
+)
+from tracekit._code.proxy import instrumented
+from tracekit._code.wrappers import Kind, site_of_wrapper, wrap_function, wrap_opaque
+from tracekit._ground.compile import Parameters
+from tracekit._ground.errors import InstrumentationError
+from tracekit._ground.levels import Level
+
+T = TypeVar("T")
+
+
+@overload
+def instrument(
+    name: str | None = None,
+    *,
+    level: Level | str | int = ...,
+    target: str | None = ...,
+    kind: SpanKind | str = ...,
+    skip: Iterable[str] = ...,
+    skip_all: bool = ...,
+    fields: Mapping[str, Any] | None = ...,
+    err: ErrOption = ...,
+    ret: RetOption = ...,
+    expected: ExpectedOption = ...,
+    parent: Any = ...,
+    links: Any = ...,
+) -> Callable[[T], T]: ...
+@overload
+def instrument(function: T, /) -> T: ...
+
+
+def instrument(
+    name: Any = None,
+    *,
+    level: Level | str | int = Level.INFO,
+    target: str | None = None,
+    kind: SpanKind | str = SpanKind.INTERNAL,
+    skip: Iterable[str] = (),
+    skip_all: bool = False,
+    fields: Mapping[str, Any] | None = None,
+    err: ErrOption = True,
+    ret: RetOption = False,
+    expected: ExpectedOption = (),
+    parent: Any = CURRENT,
+    links: Any = None,
+) -> Any:
+    """Give every call of a function a span.
+
+    The span lasts as long as the function's work: a coroutine function's from its first step until
+    it was awaited to the end, a generator's from its first step until it is exhausted or closed.
+    The arguments are recorded under their own names as they are at entry; `self` and `cls` never.
+    The function's result, exceptions, signature and type stay as they are.
+
+    It goes on functions, coroutine functions, generators and async generators; on methods, above or
+    below `@classmethod`, `@staticmethod`, `@property` and `@contextmanager`; on `functools.partial`
+    and other callable objects; and on a class, for every function that its body defines.
+
+    Args:
+        name: The span's name; by default the function's qualified name. Without options, what is
+            decorated stands in its place.
+        level: How important the span is; filters match on it.
+        target: What filters match on; by default the module's `__name__`. It is also the name of
+            the span's instrumentation scope.
+        kind: The span's kind, as OpenTelemetry's enum or its name in any case.
+        skip: The names of arguments that are not recorded.
+        skip_all: Record no arguments; `fields` are recorded all the same.
+        fields: Attributes to record besides: constants, or callables whose parameters are names of
+            the function's arguments (`lambda user, n: user.id + n`), called in order and only when
+            the span is recorded. A field named like an argument replaces it.
+        err: Whether an `Exception` that escapes becomes an `exception` event and the status ERROR;
+            or the level of the event, where the status becomes ERROR only at level `ERROR`.
+        ret: Whether the result is recorded as `return`; or a callable that makes the value from it.
+        expected: Exception types that are no errors: noted on the span, its status untouched.
+        parent: None for a new trace; a span, a span context, an OpenTelemetry context or a carrier
+            (a message's headers); or a callable of the arguments that gives one. By default the
+            current span.
+        links: A list of what `parent` takes, or a callable of the arguments that gives one.
+
+    Returns:
+        The decorated function, or the decorator where only options were given.
+
+    Raises:
+        InstrumentationError: An option names an argument that the function does not have, options
+            contradict each other, or the thing cannot be decorated.
+
+    Example:
+        ```python
+        from tracekit import instrument
+
+        @instrument(skip=["db"], fields={"user.name": lambda new_user: new_user["name"]})
+        def create_user(db, new_user):
+            db.append(new_user)
+        ```
+    """
+    has_name = name is None or isinstance(name, str)
+    options = Options(
+        name=read_name(name) if has_name else None,
+        level=read_level(level),
+        target=target,
+        kind=read_kind(kind),
+        skip=read_skip(skip),
+        skip_all=skip_all,
+        fields=read_fields(fields),
+        err=read_err(err),
+        ret=read_ret(ret),
+        expected=read_expected(expected),
+        parent=parent,
+        links=links,
+    )
+    if has_name:
+        return functools.partial(decorate, options=options)
+    return decorate(name, options)
+
+
+def decorate(subject: Any, options: Options) -> Any:
+    """Decorate anything that can be decorated, or say why not and where."""
+    try:
+        return _decorate_any(subject, options)
+    except InstrumentationError as error:
+        if getattr(error, "_placed", False):
+            raise
+        placed = InstrumentationError(f"@instrument on {_place(subject)}: {error}")
+        placed._placed = True  # type: ignore[attr-defined]  # said once, by the innermost
+        raise placed from None
+
+
+def _decorate_any(subject: Any, options: Options) -> Any:
+    if isinstance(subject, (classmethod, staticmethod)):
+        has_receiver = isinstance(subject, classmethod)
+        inner = _decorate_function(subject.__func__, options, has_receiver=has_receiver)
+        return type(subject)(inner)
+    if isinstance(subject, property):
+        return _decorate_property(subject, options)
+    if isinstance(subject, functools.cached_property):
+        return _decorate_cached_property(subject, options)
+    if inspect.isclass(subject):
+        return _decorate_class(subject, options)
+    return _decorate_bound(subject, options)
+
+
+def _decorate_bound(subject: Any, options: Options) -> Any:
+    if isinstance(subject, functools.partialmethod):
+        inner = _decorate_function(subject.func, options)
+        return type(subject)(inner, *subject.args, **subject.keywords)
+    if isinstance(subject, types.MethodType):
+        inner = _decorate_function(subject.__func__, options, has_receiver=True)
+        return types.MethodType(inner, subject.__self__)
+    return _decorate_function(subject, options)
+
+
+def _decorate_function(subject: Any, options: Options, *, has_receiver: bool = False) -> Any:
+    if not isinstance(subject, types.FunctionType):
+        return _decorate_object(subject, options)
+    with_statement = _CONTEXTLIB.get(subject.__code__)
+    if with_statement is not None:
+        # Above @contextmanager there is only the helper that makes the context manager: the
+        # function that does the work stands below it.
+        return with_statement(_decorate_function(inspect.unwrap(subject), options))
+    kind = Kind.of(subject)
+    if kind is Kind.ASYNC_GENERATOR and options.ret is not None:
+        raise InstrumentationError("ret: an async generator has no result that could be recorded")
+    plan = Capture.of(
+        Parameters.of(inspect.signature(subject, follow_wrapped=False)),
+        options,
+        _constants(subject),
+        has_receiver=has_receiver,
+    )
+    return wrap_function(subject, _site(subject, options, plan), kind)
+
+
+_CONTEXTLIB: Final[dict[types.CodeType, Callable[..., Any]]] = {
+    contextlib.contextmanager(_decorate_any).__code__: contextlib.contextmanager,
+    contextlib.asynccontextmanager(_decorate_any).__code__: contextlib.asynccontextmanager,
+}
+
+
+def _decorate_object(subject: Any, options: Options) -> Any:
+    if not callable(subject):
+        raise InstrumentationError(
+            f"{_kind_of(subject)} cannot be decorated; expected a function, a method, a class or "
+            f"another callable"
+        )
+    call = type(subject).__call__
+    if isinstance(call, types.FunctionType):
+        named = replace(options, name=options.name or f"{type(subject).__qualname__}.__call__")
+        wrapper = _decorate_function(call, named, has_receiver=True)
+        return instrumented(subject, types.MethodType(wrapper, subject), options)
+    return instrumented(subject, _wrap_opaque(subject, options), options)
+
+
+def _wrap_opaque(subject: Any, options: Options) -> Any:
+    function = _innermost(subject)
+    try:
+        parameters = Parameters.of(inspect.signature(subject))
+    except (TypeError, ValueError):
+        if options.skip or any(map(callable, options.fields.values())):
+            raise InstrumentationError(
+                "its parameters cannot be read, so that no argument can be named"
+            ) from None
+        parameters = Parameters((), "*args, **kwargs", "*args, **kwargs")
+    plan = Capture.of(parameters, options, _constants(function), has_receiver=False)
+    return wrap_opaque(subject, _site(function, options, plan), Kind.of(function))
+
+
+def _innermost(subject: Any) -> Any:
+    while isinstance(subject, functools.partial):
+        subject = subject.func
+    return inspect.unwrap(subject)
+
+
+def _site(function: Any, options: Options, plan: Capture) -> FunctionSite:
+    target = options.target or getattr(function, "__module__", None) or "builtins"
+    return FunctionSite(target, options, options.name or _short_name(function), plan)
+
+
+def _short_name(function: Any) -> str:
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    return str(name).replace("<locals>.", "")
+
+
+def _constants(function: Any) -> dict[str, str | int]:
+    module = getattr(function, "__module__", None)
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    constants: dict[str, str | int] = {
+        "code.function.name": f"{module}.{name}" if module else str(name)
+    }
+    code = getattr(function, "__code__", None)
+    if code is not None:
+        constants["code.file.path"] = code.co_filename
+        constants["code.line.number"] = code.co_firstlineno
+    return constants
+
+
+def _decorate_property(subject: property, options: Options) -> property:
+    made = subject
+    for name, rebuild in (("fget", "getter"), ("fset", "setter"), ("fdel", "deleter")):
+        accessor = getattr(subject, name)
+        if accessor is not None and site_of_wrapper(accessor) is None:
+            skipped = _known_to(accessor, options)
+            made = getattr(made, rebuild)(_decorate_function(accessor, skipped, has_receiver=True))
+    return made
+
+
+def _decorate_cached_property(subject: Any, options: Options) -> Any:
+    made = type(subject)(_decorate_function(subject.func, options, has_receiver=True))
+    if subject.attrname is not None:
+        made.__set_name__(None, subject.attrname)
+    return made
+
+
+def _known_to(function: Any, options: Options) -> Options:
+    names = inspect.signature(function).parameters
+    return replace(options, skip=tuple(name for name in options.skip if name in names))
+
+
+def _decorate_class(subject: type, options: Options) -> type:
+    if options.name is not None:
+        raise InstrumentationError(
+            f"name={options.name!r} would be the name of every method's spans; leave it out"
+        )
+    functions = {
+        name: member for name, member in vars(subject).items() if _is_own(subject, name, member)
+    }
+    if not functions:
+        raise InstrumentationError("the class body defines no function that could be decorated")
+    parameters = {p for member in functions.values() for p in _parameter_names(member)}
+    unknown = [name for name in options.skip if name not in parameters]
+    if unknown:
+        raise InstrumentationError(
+            f"skip names {', '.join(map(repr, unknown))}, which no function of the class takes"
+        )
+    made = {
+        name: _decorate_member(member, _for_member(member, options))
+        for name, member in functions.items()
+    }
+    for name, member in made.items():
+        setattr(subject, name, member)
+    return subject
+
+
+def _decorate_member(member: Any, options: Options) -> Any:
+    if isinstance(member, types.FunctionType):
+        return _decorate_function(member, options, has_receiver=True)
+    return decorate(member, options)
+
+
+def _for_member(member: Any, options: Options) -> Options:
+    names = _parameter_names(member)
+    return replace(options, skip=tuple(name for name in options.skip if name in names))
+
+
+def _functions_of(member: Any) -> list[types.FunctionType]:
+    if isinstance(member, property):
+        found = [member.fget, member.fset, member.fdel]
+    elif isinstance(member, functools.cached_property):
+        found = [member.func]
+    else:
+        found = [getattr(member, "__func__", member)]
+    return [one for one in found if isinstance(one, types.FunctionType)]
+
+
+def _parameter_names(member: Any) -> set[str]:
+    return {name for one in _functions_of(member) for name in inspect.signature(one).parameters}
+
+
+def _is_own(cls: type, name: str, member: Any) -> bool:
+    if not isinstance(
+        member,
+        (types.FunctionType, classmethod, staticmethod, property, functools.cached_property),
+    ):
+        return False
+    functions = _functions_of(member)
+    return (
+        name not in _RUN_BY_THE_INTERPRETER
+        and any(site_of_wrapper(one) is None for one in functions)
+        and all(_is_written_in(cls, one) for one in functions)
+    )
+
+
+def _is_written_in(cls: type, function: types.FunctionType) -> bool:
+    # A function that dataclasses or attrs made for the class has no file.
+    return (
+        inspect.unwrap(function).__qualname__.startswith(f"{cls.__qualname__}.")
+        and function.__module__ == cls.__module__
+        and not inspect.unwrap(function).__code__.co_filename.startswith("<")
+    )
+
+
+# What the interpreter runs to make, compare, hash, show, copy, look into or destroy an object is
+# no work that anyone follows, and describing an argument would itself make such spans.
+_RUN_BY_THE_INTERPRETER: Final = frozenset(
+    f"__{name}__"
+    for name in (
+        "new del repr str format bytes hash bool len sizeof dir eq ne lt le gt ge getattr "
+        "getattribute setattr delattr get set delete set_name init_subclass class_getitem "
+        "subclasshook instancecheck subclasscheck reduce reduce_ex getstate setstate getnewargs "
+        "getnewargs_ex copy deepcopy fspath index int float complex"
+    ).split()
+)
+
+
+def _place(subject: Any) -> str:
+    functions = [] if inspect.isclass(subject) else _functions_of(subject)
+    named = functions[0] if functions else subject
+    name = getattr(named, "__qualname__", None)
+    if name is None:
+        return _kind_of(subject)
+    code = getattr(named, "__code__", None)
+    where = f" ({code.co_filename}:{code.co_firstlineno})" if code else ""
+    return f"{getattr(named, '__module__', '?')}.{name}{where}"
+
+
+def _kind_of(subject: Any) -> str:
+    return f"an object of type {type_name(type(subject))}"

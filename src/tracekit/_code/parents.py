@@ -1,0 +1,80 @@
+"""What a span may hang under or point at: a span, a span context, a context, or a carrier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from opentelemetry import propagate, trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, set_span_in_context
+
+from tracekit._code.current import get_current, no_span
+from tracekit._ground.errors import InstrumentationError
+
+ACCEPTED: Final = (
+    "a span, a span context, an OpenTelemetry context, or a carrier such as a message's headers"
+)
+
+
+def context_of(parent: Any) -> Context:
+    """The context in which a span with this parent is started.
+
+    Args:
+        parent: None for a new trace; a span, a span context, an OpenTelemetry context; or a
+            carrier: a mapping, or pairs of names and values (text or bytes), read through the
+            global propagator. A carrier that holds no trace begins a new one.
+
+    Returns:
+        The context, with everything but the span as it is now.
+
+    Raises:
+        InstrumentationError: It is none of these.
+    """
+    current = get_current()
+    if parent is None:
+        return no_span(current)
+    if isinstance(parent, Context):
+        return parent
+    if isinstance(parent, Span):
+        return set_span_in_context(parent, current)
+    if isinstance(parent, SpanContext):
+        return set_span_in_context(NonRecordingSpan(parent), current)
+    return propagate.extract(_carrier(parent), no_span(current))
+
+
+def links_of(targets: Any) -> tuple[Link, ...]:
+    """The links of a span.
+
+    Args:
+        targets: One or many of what `context_of` takes, or finished `Link`s.
+
+    Returns:
+        A link for each; none for a carrier that holds no trace.
+
+    Raises:
+        InstrumentationError: One of them is nothing that can be linked to.
+    """
+    if targets is None:
+        return ()
+    one = isinstance(targets, (Link, Span, SpanContext, Mapping))
+    found = [_link(target) for target in ([targets] if one else targets)]
+    return tuple(link for link in found if link.context.is_valid)
+
+
+def _link(target: Any) -> Link:
+    if isinstance(target, Link):
+        return target
+    return Link(trace.get_current_span(context_of(target)).get_span_context())
+
+
+def _carrier(value: Any) -> dict[str, str]:
+    pairs: Iterable[Any] = value.items() if isinstance(value, Mapping) else value
+    try:
+        return {_text(name).lower(): _text(content) for name, content in pairs}
+    except (TypeError, ValueError):
+        raise InstrumentationError(f"{value!r} is not {ACCEPTED}") from None
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,305 @@
+"""One recorded stretch of work: its span started, made current, ended.
+
+What the compiled wrappers and `span()` run through. Nothing here lets a failure of recording reach
+the traced program: it is logged once, and the program goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import _AsyncGeneratorContextManager, _GeneratorContextManager
+from types import FrameType
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, Span, SpanKind, Tracer, set_span_in_context
+
+from tracekit._code.current import attach, detach, get_current, is_suppressed
+from tracekit._code.exits import ErrorPolicy, record_exit
+from tracekit._ground.callsite import CallSite, gate
+from tracekit._ground.levels import Level
+from tracekit._ground.log import warn_once
+from tracekit._values.describing import describe
+
+Parentage = tuple[Context | None, Sequence[Link]]
+
+
+class RecordingSite(CallSite):
+    """A call site with what its spans are made of.
+
+    Attributes:
+        name: The name of its spans.
+        kind: Their kind.
+        err: How an escaping exception is recorded.
+        expected: The exceptions that are no errors.
+        ret: What makes the `return` attribute of a result, or None to record no result.
+    """
+
+    __slots__ = ("err", "expected", "kind", "name", "ret")
+
+    def __init__(
+        self,
+        target: str,
+        level: Level,
+        *,
+        name: str = "",
+        kind: SpanKind = SpanKind.INTERNAL,
+        err: ErrorPolicy = Level.ERROR,
+        expected: tuple[type[BaseException], ...] = (),
+        ret: Callable[[Any], object] | None = None,
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.err: ErrorPolicy = err
+        self.expected = expected
+        self.ret = ret
+        super().__init__(target, level)
+
+
+def tracer_of(site: CallSite) -> Tracer | None:
+    """The tracer that records this place now, or None where nothing is to be recorded."""
+    backend = gate.backend
+    source = _global_provider() if backend is None else backend
+    if source is None or is_suppressed(get_current()):
+        return None
+    if site.tracer_source is not source:
+        site.tracer = (
+            trace.get_tracer(site.target) if backend is None else backend.tracer(site.target)
+        )
+        site.tracer_source = source
+    tracer: Tracer | None = site.tracer
+    return tracer
+
+
+def _global_provider() -> object:
+    # The public getter reads the environment on every call, which costs more than all the rest of
+    # a call that is not recorded. Without the private name it is asked all the same.
+    provider = getattr(trace, "_TRACER_PROVIDER", _UNKNOWN)
+    if provider is None and _PROVIDER_VARIABLE not in _environment:
+        return None
+    return trace.get_tracer_provider() if provider in (None, _UNKNOWN) else provider
+
+
+_UNKNOWN: Final = object()
+_PROVIDER_VARIABLE: Final = "OTEL_PYTHON_TRACER_PROVIDER"
+# Read once: a provider named later in the environment is not how anyone sets one up.
+_environment: Final = frozenset(os.environ)
+
+
+class Recording:
+    """A span that is current, and what is needed to end it.
+
+    Attributes:
+        site: The place that it belongs to.
+        span: The span.
+    """
+
+    __slots__ = ("_token", "site", "span")
+
+    def __init__(self, site: RecordingSite, span: Span) -> None:
+        self.site = site
+        self.span = span
+        self._token = attach(set_span_in_context(span))
+
+    def succeed(self, result: object) -> None:
+        """End the span of a call that returned."""
+        detach(self._token)
+        finish(self.site, self.span, result)
+
+    def fail(self, error: BaseException) -> None:
+        """End the span of a call that an exception left."""
+        detach(self._token)
+        finish_failed(self.site, self.span, error)
+
+
+def start(
+    site: RecordingSite,
+    tracer: Tracer,
+    attributes: Mapping[str, Any],
+    parentage: Parentage | None = None,
+) -> Recording:
+    """Start a span and make it current."""
+    return Recording(site, start_span(site, tracer, site.name, attributes, parentage))
+
+
+def start_span(
+    site: RecordingSite,
+    tracer: Tracer,
+    name: str,
+    attributes: Mapping[str, Any],
+    parentage: Parentage | None = None,
+    kind: SpanKind | None = None,
+) -> Span:
+    """Start a span without making it current.
+
+    Args:
+        site: The place that it belongs to.
+        tracer: Who makes it.
+        name: Its name.
+        attributes: Its attributes, described already.
+        parentage: The OpenTelemetry context that holds its parent, and its links; None for the
+            current context and no links.
+        kind: Its kind, or None for the place's own.
+    """
+    context, links = parentage if parentage is not None else (None, ())
+    return tracer.start_span(name, context, kind or site.kind, attributes, links)
+
+
+def finish(site: RecordingSite, span: Span, result: object) -> None:
+    """End a span whose work is done."""
+    try:
+        if site.ret is not None and span.is_recording():
+            span.set_attribute("return", describe(site.ret(result)))
+    except Exception as error:
+        give_up(site, error)
+    _end(site, span)
+
+
+def finish_failed(site: RecordingSite, span: Span, error: BaseException) -> None:
+    """End a span whose work an exception left."""
+    try:
+        if span.is_recording():
+            policy = site.err
+            wanted = policy is not False and gate.enables(site.target, policy)
+            record_exit(span, error, policy=policy if wanted else False, expected=site.expected)
+    except Exception as failure:
+        give_up(site, failure)
+    _end(site, span)
+
+
+def _end(site: RecordingSite, span: Span) -> None:
+    try:
+        span.end()
+    except Exception as error:
+        give_up(site, error)
+
+
+def give_up(site: CallSite, error: Exception) -> None:
+    """Log, once for each place and kind of failure, that something was not recorded."""
+    warn_once(
+        (site.target, getattr(site, "name", ""), type(error)),
+        "not recorded whole: %s in %s (%s); the traced program is not affected",
+        getattr(site, "name", "") or "a span",
+        site.target,
+        type(error).__name__,
+        error=error,
+    )
+
+
+class Steps:
+    """The span of a generator, current only while the generator's body runs.
+
+    The generator has an OpenTelemetry context of its own, which goes on from step to step, so that
+    a `with span(...)` in its body that is open across a `yield` is found again at the next step.
+    Below `@contextmanager` the span stays current in the with-block instead.
+    """
+
+    __slots__ = ("_context", "_held", "_site", "_span", "_token")
+
+    def __init__(self, site: RecordingSite, span: Span, *, held: bool) -> None:
+        self._site = site
+        self._span = span
+        self._context = set_span_in_context(span)
+        self._held = held
+        self._token: object = None
+
+    def enter(self) -> None:
+        """Make the generator's context current."""
+        if self._token is None:
+            self._token = attach(self._context)
+
+    def leave(self) -> None:
+        """Give the consumer its context back."""
+        if not self._held:
+            self._context = get_current()
+            self._release()
+
+    def succeed(self, result: object) -> None:
+        """End the span of a generator that is exhausted."""
+        self._release()
+        finish(self._site, self._span, result)
+
+    def fail(self, error: BaseException) -> None:
+        """End the span of a generator that an exception, or its closing, left."""
+        self._release()
+        finish_failed(self._site, self._span, error)
+
+    def _release(self) -> None:
+        token, self._token = self._token, None
+        if token is not None:
+            detach(token)
+
+
+class _NoSteps(Steps):
+    """The steps of a generator that is not recorded."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        pass
+
+    def enter(self) -> None:
+        pass
+
+    def leave(self) -> None:
+        pass
+
+    def succeed(self, result: object) -> None:
+        pass
+
+    def fail(self, error: BaseException) -> None:
+        pass
+
+
+NO_STEPS: Final[Steps] = _NoSteps()
+
+
+def start_steps(
+    site: RecordingSite,
+    tracer: Tracer,
+    attributes: Mapping[str, Any],
+    parentage: Parentage | None = None,
+    *,
+    consumer: FrameType | None,
+) -> Steps:
+    """Start the span of a generator.
+
+    Args:
+        site: The place that it belongs to.
+        tracer: Who makes the span.
+        attributes: Its attributes, described already.
+        parentage: The context of its parent, and its links.
+        consumer: The frame that asks for the first item.
+    """
+    span = start_span(site, tracer, site.name, attributes, parentage)
+    return Steps(site, span, held=consumer is not None and consumer.f_code in _WITH_STATEMENTS)
+
+
+caller = sys._getframe
+
+# contextlib's own code drives a function below @contextmanager; seeing it is how such a function
+# is told from a plain generator.
+_WITH_STATEMENTS: Final = frozenset(
+    {
+        _GeneratorContextManager.__enter__.__code__,
+        _AsyncGeneratorContextManager.__aenter__.__code__,
+    }
+)
+
+
+def thread_name() -> str:
+    """The current thread's name, without making up a Thread object for a foreign thread."""
+    thread = _threads.get(threading.get_ident())
+    return "" if thread is None else thread.name
+
+
+def thread_attributes() -> dict[str, int | str]:
+    """What is recorded of the current thread."""
+    return {"thread.id": threading.get_ident(), "thread.name": thread_name()}
+
+
+_threads: Final[dict[int, threading.Thread]] = getattr(threading, "_active", {})

@@ -1,0 +1,224 @@
+"""What is recorded in a function's body: spans of a block, events, and attributes added later."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from types import FrameType, TracebackType
+from typing import Any, Final, Literal
+
+from opentelemetry import trace
+from opentelemetry.trace import NonRecordingSpan, Span, SpanKind
+
+from tracekit._code.attributes import attributes_of
+from tracekit._code.options import CURRENT, read_kind, read_level, read_name
+from tracekit._code.parents import context_of, links_of
+from tracekit._code.recording import (
+    Parentage,
+    Recording,
+    RecordingSite,
+    give_up,
+    start_span,
+    thread_attributes,
+    tracer_of,
+)
+from tracekit._ground.callsite import gate
+from tracekit._ground.levels import Level
+from tracekit._ground.log import warn_once
+
+
+class span:  # noqa: N801 - read as a verb at the place of use: `with span("lookup"):`
+    """A span around a block of code.
+
+    The arguments are checked when the block is entered. An exception that leaves the block is
+    recorded as by `@instrument`. Where the span is filtered out, the block runs without one, and
+    what is set on the variable of the `with` statement goes nowhere.
+
+    Args:
+        name: The span's name.
+        attributes: Its attributes; dotted names go here.
+        level: How important the span is.
+        target: What filters match on; by default the calling module's `__name__`.
+        kind: The span's kind, as OpenTelemetry's enum or its name in any case.
+        parent: None for a new trace; a span, a span context, an OpenTelemetry context or a carrier.
+            By default the current span.
+        links: A list of what `parent` takes.
+        **fields: Attributes with plain names.
+
+    Raises:
+        InstrumentationError: The name, level, kind, parent or links are none.
+
+    Example:
+        ```python
+        from tracekit import span
+
+        with span("cache lookup", {"cache.key": "user:7"}, hit=False) as current:
+            current.set_attribute("cache.size", 4096)
+        ```
+    """
+
+    __slots__ = (
+        "_attributes",
+        "_fields",
+        "_kind",
+        "_links",
+        "_name",
+        "_parent",
+        "_recording",
+        "_site",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        attributes: Mapping[str, object] | None = None,
+        /,
+        *,
+        level: Level | str | int = Level.INFO,
+        target: str | None = None,
+        kind: SpanKind | str = SpanKind.INTERNAL,
+        parent: Any = CURRENT,
+        links: Any = None,
+        **fields: object,
+    ) -> None:
+        read_name(name)
+        self._site = _site_at(sys._getframe(1), target, read_level(level))
+        self._name = name
+        self._kind = read_kind(kind)
+        self._parent = parent
+        self._links = links
+        self._attributes = attributes
+        self._fields = fields
+        self._recording: Recording | None = None
+
+    def __enter__(self) -> Span:
+        parentage = self._parentage()
+        site = self._site
+        if not site.off:
+            try:
+                tracer = tracer_of(site)
+                if tracer is not None:
+                    described = attributes_of(self._attributes, self._fields)
+                    attributes = {**thread_attributes(), **described}
+                    made = start_span(
+                        site, tracer, self._name, attributes, parentage, kind=self._kind
+                    )
+                    self._recording = Recording(site, made)
+                    return made
+            except Exception as error:
+                give_up(site, error)
+        return NonRecordingSpan(trace.get_current_span().get_span_context())
+
+    def _parentage(self) -> Parentage | None:
+        if self._parent is CURRENT and self._links is None:
+            return None
+        context = None if self._parent is CURRENT else context_of(self._parent)
+        return context, links_of(self._links)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        frames: TracebackType | None,
+    ) -> Literal[False]:
+        recording, self._recording = self._recording, None
+        if recording is not None:
+            if error is None:
+                recording.succeed(None)
+            else:
+                recording.fail(error)
+        return False
+
+
+def event(
+    name: str,
+    attributes: Mapping[str, object] | None = None,
+    /,
+    *,
+    level: Level | str | int = Level.INFO,
+    target: str | None = None,
+    **fields: object,
+) -> None:
+    """Add an event to the current span; without one that records, nothing happens.
+
+    Args:
+        name: The event's name.
+        attributes: Its attributes; dotted names go here.
+        level: How important the event is; it is recorded as the attribute `level`.
+        target: What filters match on; by default the calling module's `__name__`.
+        **fields: Attributes with plain names.
+
+    Raises:
+        InstrumentationError: The name or the level is none.
+
+    Example:
+        ```python
+        from tracekit import event
+
+        event("cache miss", {"cache.key": "user:7"}, level="debug", attempts=2)
+        ```
+    """
+    read_name(name)
+    importance = read_level(level)
+    current = trace.get_current_span()
+    if not current.is_recording():
+        return
+    module = target or _module_of(sys._getframe(1))
+    if gate.enables(module, importance):
+        try:
+            described = attributes_of(attributes, fields)
+            current.add_event(name, {"level": importance.name, **described})
+        except Exception as error:
+            _not_recorded("event", name, error)
+
+
+def record(attributes: Mapping[str, object] | None = None, /, **fields: object) -> None:
+    """Set attributes on the current span; without one that records, nothing happens.
+
+    Args:
+        attributes: Attributes; dotted names go here.
+        **fields: Attributes with plain names.
+
+    Example:
+        ```python
+        from tracekit import record
+
+        record({"user.id": 7}, cached=True)
+        ```
+    """
+    current = trace.get_current_span()
+    if not current.is_recording():
+        return
+    try:
+        current.set_attributes(attributes_of(attributes, fields))
+    except Exception as error:
+        _not_recorded("record", str(attributes and list(attributes)), error)
+
+
+def _not_recorded(what: str, name: str, error: Exception) -> None:
+    warn_once(
+        (what, name, type(error)),
+        "%s(%r) was not recorded (%s); the traced program is not affected",
+        what,
+        name,
+        type(error).__name__,
+        error=error,
+    )
+
+
+def _module_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "__main__"))
+
+
+def _site_at(frame: FrameType, target: str | None, level: Level) -> RecordingSite:
+    key = target or _module_of(frame), level
+    site = _sites.get(key)
+    if site is None:
+        site = RecordingSite(*key)
+        if len(_sites) < _MOST_SITES:
+            _sites[key] = site
+    return site
+
+
+_MOST_SITES: Final = 10_000
+_sites: Final[dict[tuple[str, Level], RecordingSite]] = {}

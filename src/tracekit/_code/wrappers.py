@@ -1,0 +1,244 @@
+"""The wrappers of decorated functions: one template for each kind of callable.
+
+A template is the whole path of a call, to be read from top to bottom. In it, `{tk}` is a prefix
+that no parameter of the function has, `{declared}` the function's parameter list and `{passed}` the
+same arguments handed on.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import types
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from enum import Enum
+from typing import Any, Final
+
+from tracekit._code.capture import FunctionSite
+from tracekit._code.recording import NO_STEPS, caller, give_up, start, start_steps, tracer_of
+from tracekit._ground.callsite import CallSite
+from tracekit._ground.compile import Parameters, disguise, make_function
+
+
+class Kind(Enum):
+    """How a callable runs, which decides what its span covers."""
+
+    FUNCTION = "function"
+    COROUTINE = "coroutine function"
+    GENERATOR = "generator function"
+    ASYNC_GENERATOR = "async generator function"
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> Kind:
+        """Tell a callable's kind; one marked as a coroutine function counts as one."""
+        if inspect.isasyncgenfunction(function):
+            return cls.ASYNC_GENERATOR
+        if inspect.isgeneratorfunction(function):
+            return cls.GENERATOR
+        return cls.COROUTINE if inspect.iscoroutinefunction(function) else cls.FUNCTION
+
+
+_CALL: Final = """\
+{define} wrapper({declared}):
+    if {tk}_site.off:
+        return {wait}{tk}_function({passed})
+    {tk}_recording = None
+    try:
+        {tk}_tracer = {tk}_tracer_of({tk}_site)
+        if {tk}_tracer is not None:
+            {tk}_recording = {tk}_start({tk}_site, {tk}_tracer, {captured})
+    except {tk}_Exception as {tk}_error:
+        {tk}_give_up({tk}_site, {tk}_error)
+    if {tk}_recording is None:
+        return {wait}{tk}_function({passed})
+    try:
+        {tk}_result = {wait}{tk}_function({passed})
+    except {tk}_BaseException as {tk}_error:
+        {tk}_recording.fail({tk}_error)
+        raise
+    {tk}_recording.succeed({tk}_result)
+    return {tk}_result
+"""
+
+_STEPS_BEGIN: Final = """\
+{define} wrapper({declared}):
+    {tk}_steps = {tk}_NO_STEPS
+    if not {tk}_site.off:
+        try:
+            {tk}_tracer = {tk}_tracer_of({tk}_site)
+            if {tk}_tracer is not None:
+                {tk}_steps = {tk}_start_steps(
+                    {tk}_site, {tk}_tracer, {captured}, consumer={tk}_caller(1)
+                )
+        except {tk}_Exception as {tk}_error:
+            {tk}_give_up({tk}_site, {tk}_error)
+"""
+
+_GENERATOR: Final = (
+    _STEPS_BEGIN
+    + """\
+    {tk}_generator = {tk}_function({passed})
+    if {tk}_steps is {tk}_NO_STEPS:
+        return (yield from {tk}_generator)
+    {tk}_resume, {tk}_value = {tk}_generator.send, None
+    try:
+        while True:
+            {tk}_steps.enter()
+            try:
+                {tk}_item = {tk}_resume({tk}_value)
+            except {tk}_StopIteration as {tk}_stop:
+                {tk}_result = {tk}_stop.value
+                break
+            finally:
+                {tk}_steps.leave()
+            try:
+                {tk}_value = yield {tk}_item
+                {tk}_resume = {tk}_generator.send
+            except {tk}_BaseException as {tk}_error:
+                {tk}_resume, {tk}_value = {tk}_generator.throw, {tk}_error
+    except {tk}_BaseException as {tk}_error:
+        {tk}_value = None
+        {tk}_steps.fail({tk}_error)
+        raise
+    {tk}_steps.succeed({tk}_result)
+    return {tk}_result
+"""
+)
+
+_ASYNC_GENERATOR: Final = (
+    _STEPS_BEGIN
+    + """\
+    {tk}_generator = {tk}_function({passed})
+    {tk}_step, {tk}_value = {tk}_first_step({tk}_generator), None
+    try:
+        while True:
+            {tk}_steps.enter()
+            try:
+                {tk}_item = await {tk}_step
+            except {tk}_StopAsyncIteration:
+                break
+            finally:
+                {tk}_steps.leave()
+            try:
+                {tk}_step = {tk}_generator.asend((yield {tk}_item))
+            except {tk}_BaseException as {tk}_error:
+                {tk}_step = {tk}_generator.athrow({tk}_error)
+    except {tk}_BaseException as {tk}_error:
+        {tk}_step = None
+        {tk}_steps.fail({tk}_error)
+        raise
+    {tk}_steps.succeed(None)
+"""
+)
+
+_TEMPLATES: Final = {
+    Kind.FUNCTION: (_CALL, "def", ""),
+    Kind.COROUTINE: (_CALL, "async def", "await "),
+    Kind.GENERATOR: (_GENERATOR, "def", ""),
+    Kind.ASYNC_GENERATOR: (_ASYNC_GENERATOR, "async def", "await "),
+}
+
+
+def first_step(generator: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
+    """Begin an async generator without telling the event loop of it.
+
+    The loop closes every async generator that it was told of when it ends. It knows the wrapper,
+    which closes the one within; told of both, it would close the inner one twice at the same time.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return generator.asend(None)
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+
+
+_CLOSURE: Final[dict[str, object]] = {
+    "BaseException": BaseException,
+    "Exception": Exception,
+    "NO_STEPS": NO_STEPS,
+    "StopAsyncIteration": StopAsyncIteration,
+    "StopIteration": StopIteration,
+    "caller": caller,
+    "first_step": first_step,
+    "give_up": give_up,
+    "start": start,
+    "start_steps": start_steps,
+    "tracer_of": tracer_of,
+}
+
+_ANYTHING: Final = Parameters(("args", "kwargs"), "*args, **kwargs", "*args, **kwargs")
+
+
+def wrap_function(function: types.FunctionType, site: FunctionSite, kind: Kind) -> Any:
+    """Make the wrapper of a Python function, with the function's own parameters.
+
+    Args:
+        function: What is called.
+        site: Its call site.
+        kind: How it runs.
+
+    Returns:
+        A function of the same kind, name, signature and defaults.
+    """
+    wrapper = _make(function, site, kind, site.plan.parameters, function.__globals__)
+    disguise(wrapper, function, defaults_of=function)
+    functools.update_wrapper(wrapper, function)
+    wrapper._tracekit_site = site  # type: ignore[attr-defined]  # functions take attributes
+    if function.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE:
+        types.coroutine(wrapper)
+    return wrapper
+
+
+def wrap_opaque(callable_: Callable[..., Any], site: FunctionSite, kind: Kind) -> Any:
+    """Make the wrapper of a callable whose arguments only it can bind, such as a builtin.
+
+    Args:
+        callable_: What is called.
+        site: Its call site.
+        kind: How it runs.
+
+    Returns:
+        A function that takes whatever it is given and hands it on.
+    """
+    wrapper = _make(callable_, site, kind, _ANYTHING, {})
+    name = site.name.rpartition(".")[2]
+    disguise(wrapper, types.SimpleNamespace(__name__=name, __qualname__=site.name), None)  # type: ignore[arg-type]  # only its names are read
+    return wrapper
+
+
+def _make(
+    function: Callable[..., Any],
+    site: FunctionSite,
+    kind: Kind,
+    parameters: Parameters,
+    module_globals: dict[str, Any],
+) -> types.FunctionType:
+    template, define, wait = _TEMPLATES[kind]
+    tk = parameters.free_name("_tk")
+    captured = f"{tk}_site.attributes({parameters.passed})"
+    if site.parentage is not None:
+        captured += f", {tk}_site.parentage({parameters.passed})"
+    source = template.format(
+        define=define,
+        wait=wait,
+        tk=tk,
+        declared=parameters.declared,
+        passed=parameters.passed,
+        captured=captured,
+    )
+    closure = {f"{tk}_{name}": value for name, value in _CLOSURE.items()}
+    closure |= {f"{tk}_site": site, f"{tk}_function": function}
+    return make_function(
+        source,
+        name="wrapper",
+        closure={name: value for name, value in closure.items() if name in source},
+        module_globals=module_globals,
+        title=f"<tracekit wrapper of {site.target}.{site.name}>",
+    )
+
+
+def site_of_wrapper(function: object) -> CallSite | None:
+    """The call site of a function that is decorated already, or None."""
+    return getattr(function, "_tracekit_site", None)

@@ -1,0 +1,189 @@
+"""Processors that hand ended spans to an exporter and know what became of each.
+
+The SDK's batch processor takes an exporter's failure for a success, has no deadline for its flush
+and calls the exporter from the thread that flushes. These keep their deadlines, whatever the
+exporter does, because only a thread of their own ever calls it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from opentelemetry.context import attach, detach, get_current, set_value
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from tracekit._code.current import SUPPRESS_KEY
+from tracekit._engine.counts import ExporterStats
+from tracekit._ground.errors import ConfigurationError
+from tracekit._ground.log import logger
+
+
+@dataclass(frozen=True)
+class BatchSettings:
+    """How spans are put together for an exporter; the specification's `OTEL_BSP_*`.
+
+    Attributes:
+        max_queue_size: The most spans that wait; with one more the oldest is dropped.
+        max_export_batch_size: The most spans in one call of the exporter.
+        schedule_delay: Seconds between two batches that are not full.
+    """
+
+    max_queue_size: int = 2048
+    max_export_batch_size: int = 512
+    schedule_delay: float = 5.0
+
+    @classmethod
+    def from_environment(cls) -> BatchSettings:
+        """Read `OTEL_BSP_MAX_QUEUE_SIZE`, `…_MAX_EXPORT_BATCH_SIZE` and `…_SCHEDULE_DELAY` (ms).
+
+        Raises:
+            ConfigurationError: One of them is no positive number.
+        """
+        queue = _positive("OTEL_BSP_MAX_QUEUE_SIZE", cls.max_queue_size)
+        batch = _positive("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", min(cls.max_export_batch_size, queue))
+        delay = _positive("OTEL_BSP_SCHEDULE_DELAY", int(cls.schedule_delay * 1000))
+        if batch > queue:
+            raise ConfigurationError(
+                f"OTEL_BSP_MAX_EXPORT_BATCH_SIZE={batch} is larger than the queue "
+                f"(OTEL_BSP_MAX_QUEUE_SIZE={queue}); make it at most that"
+            )
+        return cls(queue, batch, delay / 1000)
+
+
+def _positive(variable: str, default: int) -> int:
+    text = os.environ.get(variable, "").strip()
+    if not text:
+        return default
+    if not text.isdecimal() or int(text) == 0:
+        raise ConfigurationError(f"{variable}={text!r} is not a whole number above zero")
+    return int(text)
+
+
+# Waits for at most so many seconds, and tells whether all was delivered.
+Wait = Callable[[float], bool]
+
+
+class Delivery(SpanProcessor):
+    """A span processor that accounts for what it was given.
+
+    Attributes:
+        name: What the exporter is called in messages and statistics.
+        exporter: Who delivers.
+    """
+
+    def __init__(self, exporter: SpanExporter, name: str) -> None:
+        self.exporter = exporter
+        self.name = name
+        self._begin_counting()
+
+    def _begin_counting(self) -> None:
+        self._exported = self._dropped = self._failed = 0
+        self._lost_before_flush = 0
+        self._failing = False
+        self._counting = threading.Lock()
+
+    @property
+    def stats(self) -> ExporterStats:
+        """What became of the spans so far."""
+        return ExporterStats(self._exported, self._dropped, self._failed, self._waiting)
+
+    @property
+    def _waiting(self) -> int:
+        return 0
+
+    def begin_flush(self) -> Wait:
+        """Begin to deliver what waits, and give what waits for it."""
+        return lambda _: self._nothing_lost_since_flush()
+
+    def begin_shutdown(self) -> Wait:
+        """Begin to shut down, and give what waits for it."""
+        raise NotImplementedError
+
+    def force_flush(self, timeout_millis: float = 30_000) -> bool:
+        """Deliver what ended before the call.
+
+        Args:
+            timeout_millis: How long to wait for it, in milliseconds.
+
+        Returns:
+            Whether it was delivered in time, and nothing was lost since the last flush.
+        """
+        return self.begin_flush()(timeout_millis / 1000)
+
+    def shutdown(self, timeout_millis: float = 30_000) -> bool:  # type: ignore[override]  # tells more than the SDK asks for
+        """Deliver what waits, then shut the exporter down.
+
+        Args:
+            timeout_millis: How long to wait for both, in milliseconds. What waits even then is
+                dropped and counted.
+
+        Returns:
+            Whether all was done in time, and nothing was lost since the last flush.
+        """
+        return self.begin_shutdown()(timeout_millis / 1000)
+
+    def _nothing_lost_since_flush(self) -> bool:
+        lost = self._dropped + self._failed
+        before, self._lost_before_flush = self._lost_before_flush, lost
+        return lost == before
+
+    def _export(self, batch: Sequence[ReadableSpan]) -> None:
+        token = attach(set_value(SUPPRESS_KEY, True, get_current()))
+        try:
+            result = self.exporter.export(batch)
+            reason = getattr(self.exporter, "last_error", None)
+        except Exception as error:
+            result, reason = SpanExportResult.FAILURE, f"{type(error).__name__}: {error}"
+        finally:
+            detach(token)
+        rejected = len(batch)
+        if result is SpanExportResult.SUCCESS:
+            rejected = min(rejected, getattr(self.exporter, "last_rejected", 0))
+        if self._settle(len(batch) - rejected, rejected):
+            self._tell(rejected, reason)
+
+    def _settle(self, exported: int, failed: int) -> bool:
+        with self._counting:
+            self._exported += exported
+            self._failed += failed
+        return True
+
+    def _tell(self, rejected: int, reason: str | None) -> None:
+        if rejected and not self._failing:
+            logger.warning(
+                "the exporter %s did not deliver %d spans: %s; further ones are counted in silence",
+                self.name,
+                rejected,
+                reason or "it gave no reason",
+            )
+        elif self._failing and not rejected:
+            logger.info("the exporter %s delivers again; %d spans failed", self.name, self._failed)
+        self._failing = bool(rejected)
+
+
+class ImmediateDelivery(Delivery):
+    """Hands each span to the exporter in the thread that ends it; for exporters in memory."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Export a sampled span now."""
+        if is_sampled(span):
+            self._export((span,))
+
+    def begin_shutdown(self) -> Wait:
+        """Shut the exporter down."""
+        self.exporter.shutdown()
+        return self.begin_flush()
+
+
+def is_sampled(span: ReadableSpan) -> bool:
+    """Whether a span is to be exported."""
+    return bool(span.context and span.context.trace_flags.sampled)
+
+
+def is_local_root(span: ReadableSpan) -> bool:
+    """Whether a span is the first of its trace in this process."""
+    return span.parent is None or span.parent.is_remote

@@ -1,0 +1,1 @@
+"""Exporters: where the spans go."""

@@ -1,0 +1,1 @@
+"""The console: each trace as a tree."""

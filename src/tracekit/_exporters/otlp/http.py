@@ -1,0 +1,242 @@
+"""Spans over OTLP/HTTP with protobuf bodies; needs the extra `otlp-http`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from google.protobuf import json_format  # type: ignore[import-untyped] # no types in the package
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped] # the same
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped] # the same
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from tracekit._exporters.otlp.exporter import (
+    OtlpExporter,
+    TransientFailure,
+    current_outcome,
+    quiet_loggers,
+)
+from tracekit._exporters.otlp.settings import (
+    Setting,
+    TlsFiles,
+    read,
+    read_compression,
+    read_headers,
+    read_timeout,
+    read_tls_files,
+    split_url,
+)
+from tracekit._ground.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace.export import SpanExportResult
+
+try:
+    import requests
+    from opentelemetry.exporter.otlp.proto.http import Compression
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+except ImportError as _error:
+    raise ConfigurationError(
+        "OTLP over HTTP needs an extra: pip install otel-tracekit[otlp-http]"
+    ) from _error
+
+_DEFAULT_ENDPOINT: Final = "http://localhost:4318"
+_PATH: Final = "v1/traces"
+_COMPRESSIONS: Final = {
+    "none": Compression.NoCompression,
+    "gzip": Compression.Gzip,
+    "deflate": Compression.Deflate,
+}
+_LOGGERS: Final = (
+    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "opentelemetry.exporter.otlp.proto.http._common",
+    "opentelemetry.exporter.otlp.common.http",
+)
+_SLEEPS: Final = hasattr(
+    import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter"), "sleep"
+)
+_TRANSIENT: Final = frozenset({429, 502, 503, 504})
+
+
+class OtlpHttpExporter(OtlpExporter):
+    """Sends spans to an OpenTelemetry receiver over HTTP.
+
+    Where an argument is None, `OTEL_EXPORTER_OTLP_TRACES_*` and then `OTEL_EXPORTER_OTLP_*` of the
+    specification count. Making one opens no connection. Proxies of the environment are used as
+    everywhere in `requests`; a `certificate` counts before `REQUESTS_CA_BUNDLE`.
+
+    Example:
+        >>> exporter = OtlpHttpExporter(endpoint="http://localhost:4318", compression="gzip")
+        >>> exporter.shutdown()
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint: str | None = None,
+        headers: Mapping[str, str] | str | None = None,
+        certificate: str | os.PathLike[str] | None = None,
+        client_certificate: str | os.PathLike[str] | None = None,
+        client_key: str | os.PathLike[str] | None = None,
+        compression: Literal["gzip", "deflate", "none"] | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Check everything and make the exporter.
+
+        Args:
+            endpoint: `http://host:port` or `https://host[:port]`, to which `/v1/traces` is added,
+                or a URL with a path of its own, which is taken as it is. In the environment,
+                `OTEL_EXPORTER_OTLP_ENDPOINT` always gets `/v1/traces` added and
+                `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` never. Default `http://localhost:4318`.
+            headers: Headers of every request; a mapping, or `name=value,…` as in the environment.
+                Empty counts as None.
+            certificate: PEM file of the authorities to trust in place of the default ones.
+            client_certificate: PEM file of the certificate to show to the receiver.
+            client_key: PEM file of its key, unencrypted; default is the certificate's own file.
+            compression: `"gzip"`, `"deflate"` or `"none"` (default).
+            timeout: Seconds for one export with all its retries; default 10. The environment's
+                variable is in seconds too, as in OpenTelemetry's SDK for Python.
+
+        Raises:
+            ConfigurationError: An argument or a variable cannot be used.
+        """
+        arguments: dict[str, Any] = {
+            "endpoint": endpoint,
+            "headers": headers,
+            "certificate": certificate,
+            "client_certificate": client_certificate,
+            "client_key": client_key,
+            "compression": compression,
+            "timeout": timeout,
+        }
+        target = read("endpoint", endpoint) or Setting("endpoint", _DEFAULT_ENDPOINT)
+        url = _read_url(target)
+        tls = {
+            name: arguments[name] for name in ("certificate", "client_certificate", "client_key")
+        }
+        files = read_tls_files(target, tls, plain_text=url.startswith("http:"))
+        sent = read_headers(headers, grpc=False)
+        packed = _COMPRESSIONS[read_compression(compression, known=tuple(_COMPRESSIONS))]
+        seconds = read_timeout(timeout)
+        official = OTLPSpanExporter(
+            endpoint=url,
+            certificate_file=files.certificate,
+            client_certificate_file=files.client_certificate,
+            client_key_file=files.client_key,
+            headers=sent,
+            timeout=seconds,
+            compression=packed,
+            session=_WatchedSession(files, withheld=_foreign_headers(sent)),
+        )
+        quiet_loggers(_LOGGERS)
+        super().__init__(official, arguments, timeout=seconds, sleeps=_SLEEPS)
+
+    def _attempt(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        try:
+            return super()._attempt(spans)
+        except (requests.ConnectionError, requests.Timeout) as error:
+            # Versions of the official exporter below 1.35 let these through.
+            raise TransientFailure from error
+
+
+class _WatchedSession(requests.Session):
+    """Shows every answer of the receiver to the export that waits for it."""
+
+    def __init__(self, files: TlsFiles, *, withheld: frozenset[str]) -> None:
+        super().__init__()
+        self._files = files
+        self._withheld = withheld
+
+    def merge_environment_settings(self, *args: Any, **kwargs: Any) -> Any:
+        """Let a certificate that was asked for count before those of the environment."""
+        settings = super().merge_environment_settings(*args, **kwargs)
+        if self._files.certificate is not None:
+            settings["verify"] = self._files.certificate
+        return settings
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send the request, follow no redirect, and note the answer."""
+        outcome = current_outcome()
+        for name in self._withheld:
+            request.headers.pop(name, None)
+        kwargs["timeout"] = min(kwargs.get("timeout") or outcome.remaining(), outcome.remaining())
+        # A redirected POST arrives as a GET without the spans.
+        kwargs["allow_redirects"] = False
+        try:
+            response = super().send(request, **kwargs)
+        except Exception as error:
+            outcome.fail(f"{type(error).__name__}: {error}")
+            raise
+        _note_response(response)
+        return response
+
+
+def _note_response(response: requests.Response) -> None:
+    outcome = current_outcome()
+    if 200 <= response.status_code < 300:  # noqa: PLR2004 - the range that HTTP calls successful
+        outcome.accept(_decode_response(response))
+        return
+    outcome.fail(f"HTTP {response.status_code} {response.reason}{_explanation(response)}")
+    if _SLEEPS and response.status_code in _TRANSIENT:
+        raise TransientFailure(_retry_after(response))
+
+
+def _is_json(response: requests.Response) -> bool:
+    return "json" in response.headers.get("Content-Type", "")
+
+
+def _decode_response(response: requests.Response) -> ExportTraceServiceResponse:
+    """Return the answer; an empty one if a lax receiver says something else than OTLP."""
+    answer = ExportTraceServiceResponse()
+    try:
+        if _is_json(response):
+            json_format.Parse(response.content, answer, ignore_unknown_fields=True)
+        else:
+            answer.ParseFromString(response.content)
+    except (DecodeError, json_format.ParseError, UnicodeDecodeError):
+        return ExportTraceServiceResponse()
+    return answer
+
+
+def _explanation(response: requests.Response) -> str:
+    location = response.headers.get("Location")
+    if location is not None:
+        return f": redirects to {location}, which must be given as the endpoint itself"
+    try:
+        text = _error_message(response)
+    except (DecodeError, json_format.ParseError, UnicodeDecodeError):
+        text = ""
+    return f": {text}" if text else ""
+
+
+def _error_message(response: requests.Response) -> str:
+    kind = response.headers.get("Content-Type", "")
+    if "protobuf" in kind:
+        return str(Status.FromString(response.content).message)
+    if _is_json(response):
+        status = json_format.Parse(response.content, Status(), ignore_unknown_fields=True)
+        return str(status.message)
+    return response.content.decode() if kind.startswith("text/plain") else ""
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    seconds = response.headers.get("Retry-After", "")
+    return float(seconds) if seconds.isdecimal() else None
+
+
+def _foreign_headers(sent: Mapping[str, str]) -> frozenset[str]:
+    """Return names that the official exporter would add from the environment to an argument's."""
+    return frozenset(read_headers(None, grpc=False)) - frozenset(sent)
+
+
+def _read_url(endpoint: Setting) -> str:
+    """Return the URL to send to, `/v1/traces` added where it is the rule."""
+    url = split_url(endpoint)
+    base = endpoint.source == "OTEL_EXPORTER_OTLP_ENDPOINT"
+    if base or (not endpoint.from_environment and not url.path.strip("/")):
+        url = url._replace(path=f"{url.path.rstrip('/')}/{_PATH}")
+    return url.geturl()

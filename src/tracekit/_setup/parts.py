@@ -1,0 +1,47 @@
+"""What a set-up consists of, every argument read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from opentelemetry.propagators.textmap import TextMapPropagator
+from opentelemetry.sdk.trace import SpanProcessor
+
+from tracekit._engine.counts import StartCounter
+from tracekit._engine.delivery import Delivery
+from tracekit._engine.provider import Pipeline
+from tracekit._ground.filter import Filter
+from tracekit._setup.libraries import Libraries
+from tracekit._values.redaction import Redaction
+
+Discard = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a set-up.
+
+    Attributes:
+        pipeline: What the spans go through, or None where `OTEL_SDK_DISABLED` says so.
+        counter: Counts the spans that are started.
+        deliveries: Hand the spans to the exporters.
+        processors: The user's own processors.
+        filter: Which spans and events are wanted.
+        redaction: Which names are redacted.
+        propagator: Writes and reads the context of a trace.
+        libraries: The instrumentation libraries to switch on.
+        continue_trace: Whether the trace that the environment names goes on here.
+        discard: Gives back what was made, where the set-up does not come about.
+    """
+
+    pipeline: Pipeline | None
+    counter: StartCounter
+    deliveries: tuple[Delivery, ...]
+    processors: tuple[SpanProcessor, ...]
+    filter: Filter
+    redaction: Redaction
+    propagator: TextMapPropagator
+    libraries: Libraries
+    continue_trace: bool
+    discard: Discard

@@ -1,0 +1,147 @@
+"""`Telemetry`: the handle to what was set up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final
+
+from opentelemetry.sdk.trace import TracerProvider
+
+from tracekit._engine.counts import Stats
+from tracekit._ground.errors import ConfigurationError
+from tracekit._ground.filter import Filter
+from tracekit._setup import deadlines as _deadlines
+from tracekit._setup.parts import Parts
+
+DEFAULT_TIMEOUT: Final = 30.0
+
+
+class Telemetry:
+    """What `init_telemetry` or a `TelemetryBuilder` set up.
+
+    As a context manager it flushes and shuts down when the block is left.
+
+    Example:
+        ```python
+        import tracekit
+        from tracekit import exporters, span
+
+        with tracekit.init_telemetry("demo", exporter=exporters.memory()) as telemetry:
+            with span("work"):
+                pass
+            assert telemetry.flush(timeout=5.0)
+            assert telemetry.stats.exported == 1
+        ```
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        provider: TracerProvider,
+        *,
+        on_filter: Callable[[Filter], None] | None = None,
+        on_shutdown: Callable[[Telemetry], None] | None = None,
+    ) -> None:
+        """Made by `init_telemetry` and `TelemetryBuilder`, not by hand.
+
+        Args:
+            parts: What was set up.
+            provider: Who makes the spans.
+            on_filter: Puts a new filter in force.
+            on_shutdown: Takes the set-up out of force, before anything is shut down.
+        """
+        self._parts = parts
+        self._provider = provider
+        self._on_filter = on_filter
+        self._on_shutdown = on_shutdown
+        self._filter = parts.filter
+        self._ending = threading.Lock()
+        self._ended: bool | None = None
+
+    @property
+    def tracer_provider(self) -> TracerProvider:
+        """The OpenTelemetry tracer provider of this set-up."""
+        return self._provider
+
+    @property
+    def filter(self) -> Filter:
+        """The directives in force."""
+        return self._filter
+
+    def set_filter(self, directives: str | Filter) -> None:
+        """Put other directives in force, for the next call everywhere; open spans end as begun.
+
+        Args:
+            directives: Directives, or a `Filter`.
+
+        Raises:
+            FilterSyntaxError: The text does not parse; the old directives stay.
+        """
+        new = Filter(directives)
+        self._filter = new
+        if self._on_filter is not None:
+            self._on_filter(new)
+
+    @property
+    def stats(self) -> Stats:
+        """What became of the spans so far."""
+        return Stats(
+            started=self._parts.counter.started,
+            exporters={one.name: one.stats for one in self._parts.deliveries},
+        )
+
+    def flush(self, timeout: float = DEFAULT_TIMEOUT) -> bool:
+        """Deliver the spans that have ended.
+
+        Args:
+            timeout: How long to wait for it, in seconds; kept even where an exporter hangs.
+
+        Returns:
+            Whether they were delivered in time, and none was lost since the last flush.
+
+        Raises:
+            ConfigurationError: The timeout is no number from 0 on.
+        """
+        seconds = _deadlines.check_timeout(timeout)
+        waits = [one.begin_flush() for one in self._parts.deliveries]
+        waits += [_deadlines.begin_flush(one, seconds) for one in self._parts.processors]
+        return _deadlines.wait_for_all(waits, seconds)
+
+    def shutdown(self, timeout: float = DEFAULT_TIMEOUT) -> bool:
+        """Deliver the spans that have ended, and end the set-up.
+
+        Args:
+            timeout: How long to wait for it, in seconds; kept even where an exporter hangs. Spans
+                that wait even then are dropped and counted.
+
+        Returns:
+            Whether all was delivered in time, and none was lost since the last flush. A second
+            call gives the same answer at once.
+
+        Raises:
+            ConfigurationError: The timeout is no number from 0 on.
+        """
+        seconds = _deadlines.check_timeout(timeout)
+        with self._ending:
+            if self._ended is None:
+                if self._on_shutdown is not None:
+                    self._on_shutdown(self)
+                waits = [one.begin_shutdown() for one in self._parts.deliveries]
+                waits += [_deadlines.begin_shutdown(one) for one in self._parts.processors]
+                self._ended = _deadlines.wait_for_all(waits, seconds)
+            return self._ended
+
+    def __enter__(self) -> Telemetry:
+        if self._ended is not None:
+            raise ConfigurationError("this telemetry was shut down; set it up anew")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        frames: TracebackType | None,
+    ) -> None:
+        self.shutdown()

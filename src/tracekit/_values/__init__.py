@@ -1,0 +1,1 @@
+"""Any Python value as an attribute value, within bounds; the standard library alone."""

@@ -1,0 +1,37 @@
+"""The floors of the house, where import-linter cannot look: inside OpenTelemetry's packages."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import tracekit
+
+SOURCE = Path(tracekit.__file__).parent
+TOO_HEAVY = ("opentelemetry.sdk", "opentelemetry.exporter", "opentelemetry.proto", "grpc")
+LIGHT = sorted(
+    [*SOURCE.glob("_ground/*.py"), *SOURCE.glob("_values/*.py"), *SOURCE.glob("_code/*.py")]
+)
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+@pytest.mark.parametrize("path", LIGHT, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_what_users_functions_run_through_knows_no_sdk(path):
+    """The ground, the values and the in-code floor import OpenTelemetry's API at most."""
+    assert [] == [name for name in imported(path) if name.startswith(TOO_HEAVY)]
+
+
+def test_there_is_something_to_look_at():
+    """The paths above are where the code is."""
+    assert len(LIGHT) > 20
