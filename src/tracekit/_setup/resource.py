@@ -15,7 +15,7 @@ from opentelemetry.sdk.resources import Resource
 from tracekit._ground.errors import ConfigurationError
 
 
-def make(service_name: str | None, given: Any) -> Resource:
+def make_resource(service_name: str | None, given: Any) -> Resource:
     """Put the resource together.
 
     A later source wins: what tracekit finds out by itself, `OTEL_RESOURCE_ATTRIBUTES` and
