@@ -32,8 +32,14 @@ def receiver(protocol):
 
 
 @pytest.fixture
-def telemetry(protocol, receiver):
-    exporter = exporters.otlp(protocol=protocol, endpoint=receiver.endpoint, timeout=1.0)
+def patience():
+    """Seconds that one export may take, its retries included."""
+    return 1.0
+
+
+@pytest.fixture
+def telemetry(protocol, receiver, patience):
+    exporter = exporters.otlp(protocol=protocol, endpoint=receiver.endpoint, timeout=patience)
     made = tracekit.init_telemetry("outage", exporter=exporter)
     yield made
     receiver.release()
@@ -94,6 +100,7 @@ def test_a_collector_that_hangs(telemetry, receiver):
     assert (101, 0) == (after.exported + after.failed, after.waiting)
 
 
+@pytest.mark.parametrize("patience", [5.0])
 def test_a_collector_that_comes_back(telemetry, receiver, caplog):
     """What ends after it is back is delivered, and that is said once."""
     caplog.set_level("INFO")

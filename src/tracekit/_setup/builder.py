@@ -166,9 +166,8 @@ def parts_of(builder: TelemetryBuilder) -> Parts:
     Raises:
         ConfigurationError: An argument cannot be used; nothing is left behind.
     """
-    wanted_filter = (
-        Filter.from_environment() if builder._filter is None else Filter(builder._filter)
-    )
+    directives = builder._filter
+    wanted = Filter.from_environment() if directives is None else Filter(directives)
     sampler = sampler_choice.choose(builder._sampler)
     propagator = propagator_choice.choose(builder._propagator)
     redaction = Redaction.of(builder._redact)
@@ -190,7 +189,7 @@ def parts_of(builder: TelemetryBuilder) -> Parts:
         counter=counter,
         deliveries=deliveries,
         processors=processors,
-        filter=wanted_filter,
+        filter=wanted,
         redaction=redaction,
         propagator=propagator,
         libraries=libraries,
