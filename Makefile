@@ -35,7 +35,7 @@ bench: $(VENV)/ready-test
 	$(BIN)/python -m bench.calls
 
 nox: $(VENV)/ready-check
-	$(BIN)/nox
+	$(BIN)/nox $(SESSIONS)
 
 clean:
 	rm -rf $(VENV) .nox site .coverage .coverage.*

@@ -20,20 +20,16 @@ def tests(session: nox.Session) -> None:
 @nox.session(python=[PYTHONS[0], PYTHONS[-1]])
 def oldest(session: nox.Session) -> None:
     """The tests with the oldest OpenTelemetry that the metadata admits."""
-    session.install("-e", ".[otlp-http]", *_group("test"), *OLDEST)
+    session.install("-e", ".[examples]", *_group("test"), *OLDEST)
     session.run("pytest", *session.posargs)
 
 
+STABLE = ("api", "sdk", "exporter-otlp-proto-grpc", "exporter-otlp-proto-http")
+PROPAGATORS = ("propagator-b3", "propagator-jaeger")
+INSTRUMENTATIONS = ("instrumentation-fastapi", "instrumentation-sqlalchemy")
 OLDEST = [
-    f"opentelemetry-{name}==1.33.0"
-    for name in (
-        "api",
-        "sdk",
-        "exporter-otlp-proto-grpc",
-        "exporter-otlp-proto-http",
-        "propagator-b3",
-        "propagator-jaeger",
-    )
+    *(f"opentelemetry-{name}==1.33.0" for name in (*STABLE, *PROPAGATORS)),
+    *(f"opentelemetry-{name}==0.54b0" for name in INSTRUMENTATIONS),
 ]
 
 

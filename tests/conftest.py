@@ -13,7 +13,7 @@ pytest_plugins = ["pytester"]
 
 from tests.receivers.fixtures import *  # noqa: F403 - pytest finds fixtures by their names here
 from tracekit._ground.log import forget_said
-from tracekit._setup import installation as _installation
+from tracekit._setup import installation
 
 
 @pytest.fixture(autouse=True)
@@ -29,12 +29,12 @@ def clean_environment(monkeypatch):
 def global_telemetry():
     """Let a test install telemetry, and take it out of the process again."""
     yield
-    installed = _installation._Installed
+    installed = installation._Installed
     if installed.telemetry is not None:
         installed.telemetry.shutdown(5.0)
     trace._TRACER_PROVIDER = None
     trace._TRACER_PROVIDER_SET_ONCE = type(trace._TRACER_PROVIDER_SET_ONCE)()
-    _installation.gate.change(None, None)
+    installation.gate.change(None, None)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 import tracekit
 from tracekit import ConfigurationError, Filter, TelemetryBuilder, exporters
-from tracekit._setup import entry_points as _entry_points
+from tracekit._setup import components
 
 pytestmark = pytest.mark.usefixtures("global_telemetry")
 
@@ -42,13 +42,13 @@ class OwnExporter(SpanExporter):
 def declare(monkeypatch):
     """Declare components as an installed package would."""
     declared: list[EntryPoint] = []
-    real = _entry_points.entry_points
+    real = components.entry_points
 
     def entry_points(**wanted):
         ours = EntryPoints(declared).select(**wanted)
         return EntryPoints([*real(**wanted), *ours])
 
-    monkeypatch.setattr(_entry_points, "entry_points", entry_points)
+    monkeypatch.setattr(components, "entry_points", entry_points)
     return lambda group, name, value: declared.append(EntryPoint(name, value, group))
 
 

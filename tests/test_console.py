@@ -271,7 +271,7 @@ def longest_line(stream: io.StringIO, width: int | None = None) -> int:
     ("argument", "terminal", "columns", "expected"),
     [
         (None, NO, None, 100),
-        (None, NO, "60", 100),
+        (None, NO, "60", 60),
         (None, YES, None, 80),
         (None, YES, "120", 120),
         (None, YES, "wide", 80),

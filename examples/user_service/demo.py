@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -160,8 +161,9 @@ def main() -> int:
         if hasattr(signal, name):
             # Whoever ends the demo ends it as Ctrl-C does: the service ends first.
             signal.signal(getattr(signal, name), signal.default_int_handler)
-    # No trace is worth failing for a letter that the terminal does not have.
-    sys.stdout.reconfigure(errors="replace")
+    if isinstance(sys.stdout, TextIOWrapper):
+        # No trace is worth failing for an arrow that the terminal does not have.
+        sys.stdout.reconfigure(errors="replace")
     try:
         with TemporaryDirectory(prefix="user-service-") as directory:
             run(directory)

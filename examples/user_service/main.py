@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 
 import uvicorn
 from opentelemetry.instrumentation.propagators import (
@@ -26,13 +27,14 @@ def main() -> None:
     # uvicorn sends itself the signal that ended it once more. As an interrupt it leads out through
     # Python, where the last spans are delivered; as SIGTERM it would kill the process before.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # By name: the instrumentation gives spans only to an app that is made after it is switched on.
-    uvicorn.run(
-        "examples.user_service.app:app",
-        host=os.environ.get("HOST", "127.0.0.1"),
-        port=int(os.environ.get("PORT", "8000")),
-        log_level="warning",
-    )
+    with suppress(KeyboardInterrupt):
+        # By name, since only an app that is made from here on gets the spans of its library.
+        uvicorn.run(
+            "examples.user_service.app:app",
+            host=os.environ.get("HOST", "127.0.0.1"),
+            port=int(os.environ.get("PORT", "8000")),
+            log_level="warning",
+        )
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 
 from tracekit._exporters.memory import MemoryExporter
 from tracekit._ground.filter import Filter
-from tracekit._setup import installation as _installation
-from tracekit._setup.builder import TelemetryBuilder
+from tracekit._setup import installation
+from tracekit._setup.builder import TelemetryBuilder, parts_of
 
 __all__ = ["CapturedSpan", "CapturedSpans", "SteadyIds", "capture_spans"]
 
@@ -255,5 +255,5 @@ def capture_spans(
     builder = builder.with_sampler("always_on")
     if steady:
         builder = builder.with_id_generator(SteadyIds())
-    with _installation.temporarily(builder.parts()):
+    with installation.temporarily(parts_of(builder)):
         yield CapturedSpans(exporter, steady=steady)

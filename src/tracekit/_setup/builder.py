@@ -24,13 +24,10 @@ from tracekit._engine.delivery import BatchSettings
 from tracekit._engine.provider import LiveTracerProvider, Pipeline
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.filter import Filter
-from tracekit._setup import exporter_choice as _exporter_choice
-from tracekit._setup import installation as _installation
-from tracekit._setup import propagator_choice as _propagator_choice
-from tracekit._setup import resource as _resource
-from tracekit._setup import sampler_choice as _sampler_choice
+from tracekit._setup import exporter_choice, installation, propagator_choice, sampler_choice
 from tracekit._setup.libraries import Libraries
 from tracekit._setup.parts import Parts
+from tracekit._setup.resource import make_resource
 from tracekit._setup.telemetry import Telemetry
 from tracekit._values.redaction import Redaction
 
@@ -139,7 +136,7 @@ class TelemetryBuilder:
         Raises:
             ConfigurationError: An argument cannot be used; nothing is left behind.
         """
-        parts = self.parts()
+        parts = parts_of(self)
         if parts.pipeline is None:
             return Telemetry(parts, TracerProvider(shutdown_on_exit=False))
         return Telemetry(parts, LiveTracerProvider(parts.pipeline))
@@ -154,51 +151,51 @@ class TelemetryBuilder:
             ConfigurationError: An argument cannot be used, or someone else's provider is in place;
                 nothing is installed.
         """
-        _installation.check_no_foreign_provider()
-        parts = self.parts()
+        installation.check_no_foreign_provider()
+        parts = parts_of(self)
         try:
-            return _installation.install(parts)
+            return installation.install(parts)
         except BaseException:
             parts.discard()
             raise
 
-    def parts(self) -> Parts:
-        """Read and check every argument, and make the parts of the set-up.
 
-        Raises:
-            ConfigurationError: An argument cannot be used; nothing is left behind.
-        """
-        wanted_filter = Filter.from_environment() if self._filter is None else Filter(self._filter)
-        sampler = _sampler_choice.choose(self._sampler)
-        propagator = _propagator_choice.choose(self._propagator)
-        redaction = Redaction.of(self._redact)
-        resource = _resource.make(self.service_name, self._resource)
-        limits = _limits()
-        settings = BatchSettings.from_environment()
-        processors = tuple(_checked_processor(one) for one in self._processors)
-        id_generator = _checked_id_generator(self._id_generator)
-        libraries = Libraries.find(self._libraries)
-        disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-        chosen = [] if disabled else _exporter_choice.choose(self._exporters)
-        counter = StartCounter()
-        deliveries = tuple(one.delivery(settings) for one in chosen)
-        processor = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]  # untyped in the SDK
-        for one in (counter, *processors, *deliveries):
-            processor.add_span_processor(one)
-        return Parts(
-            pipeline=None
-            if disabled
-            else Pipeline(sampler, resource, processor, id_generator, limits),
-            counter=counter,
-            deliveries=deliveries,
-            processors=processors,
-            filter=wanted_filter,
-            redaction=redaction,
-            propagator=propagator,
-            libraries=libraries,
-            continue_trace=self._continue_trace,
-            discard=lambda: _exporter_choice.discard(chosen),
-        )
+def parts_of(builder: TelemetryBuilder) -> Parts:
+    """Read and check every argument, and make the parts of the set-up.
+
+    Raises:
+        ConfigurationError: An argument cannot be used; nothing is left behind.
+    """
+    directives = builder._filter
+    wanted = Filter.from_environment() if directives is None else Filter(directives)
+    sampler = sampler_choice.choose(builder._sampler)
+    propagator = propagator_choice.choose(builder._propagator)
+    redaction = Redaction.of(builder._redact)
+    resource = make_resource(builder.service_name, builder._resource)
+    limits = _limits()
+    settings = BatchSettings.from_environment()
+    processors = tuple(_checked_processor(one) for one in builder._processors)
+    id_generator = _checked_id_generator(builder._id_generator)
+    libraries = Libraries.find(builder._libraries)
+    disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    chosen = [] if disabled else exporter_choice.choose(builder._exporters)
+    counter = StartCounter()
+    deliveries = tuple(one.delivery(settings) for one in chosen)
+    processor = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]  # untyped in the SDK
+    for one in (counter, *processors, *deliveries):
+        processor.add_span_processor(one)
+    return Parts(
+        pipeline=None if disabled else Pipeline(sampler, resource, processor, id_generator, limits),
+        counter=counter,
+        deliveries=deliveries,
+        processors=processors,
+        filter=wanted,
+        redaction=redaction,
+        propagator=propagator,
+        libraries=libraries,
+        continue_trace=builder._continue_trace,
+        discard=lambda: exporter_choice.discard(chosen),
+    )
 
 
 def init_telemetry(

@@ -17,7 +17,7 @@ from tracekit._engine.delivery import BatchSettings, Delivery, ImmediateDelivery
 from tracekit._exporters.console.exporter import ConsoleExporter
 from tracekit._exporters.memory import MemoryExporter
 from tracekit._ground.errors import ConfigurationError
-from tracekit._setup import entry_points as _entry_points
+from tracekit._setup import components
 
 _GROUP: Final = "opentelemetry_traces_exporter"
 _BUILT_IN: Final = ("console", "otlp", "otlp-http", "file:PATH", "memory", "none")
@@ -119,10 +119,10 @@ def _by_name(name: str, argument: str) -> list[Chosen]:
     maker = _MAKERS.get(name)
     if maker is not None:
         return [Chosen(name, maker(), made_here=True)]
-    point = _entry_points.find(_GROUP, name)
+    point = components.find(_GROUP, name)
     if point is None:
         raise ConfigurationError(f"{argument}={name!r} is unknown: say {_known()}")
-    made = _entry_points.make(point, f"{argument}={name!r}")
+    made = components.make(point, f"{argument}={name!r}")
     if not isinstance(made, SpanExporter):
         raise ConfigurationError(f"{argument}={name!r}: {point.value} makes no SpanExporter")
     return [Chosen(name, made, made_here=True)]
@@ -137,7 +137,8 @@ _MAKERS: Final[dict[str, Callable[[], SpanExporter]]] = {
 
 
 def _known() -> str:
-    return ", ".join(map(repr, [*_BUILT_IN, *_entry_points.names(_GROUP)]))
+    declared = [name for name in components.names(_GROUP) if name not in _BUILT_IN]
+    return ", ".join(map(repr, [*_BUILT_IN, *declared]))
 
 
 _NAMES: Final = {

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.log import logger
-from tracekit._setup import entry_points as _entry_points
+from tracekit._setup import components
 
 _GROUP: Final = "opentelemetry_instrumentor"
 AUTO: Final = "auto"
@@ -85,9 +85,9 @@ def _switch_on(name: str, instrumentor: Any) -> None:
 
 
 def _find(name: Any) -> Any:
-    point = _entry_points.find(_GROUP, name) if isinstance(name, str) else None
+    point = components.find(_GROUP, name) if isinstance(name, str) else None
     if point is None:
-        installed = ", ".join(map(repr, _entry_points.names(_GROUP))) or "none"
+        installed = ", ".join(map(repr, components.names(_GROUP))) or "none"
         raise ConfigurationError(
             f"libraries: there is no instrumentation called {name!r}; installed: {installed}. "
             f"Others come as packages: pip install opentelemetry-instrumentation-{name}"
@@ -100,7 +100,7 @@ def _find(name: Any) -> Any:
 
 
 def _make(point: EntryPoint) -> Any:
-    return _entry_points.make(point, f"libraries: {point.name!r}")
+    return components.make(point, f"libraries: {point.name!r}")
 
 
 def _conflict(instrumentor: Any) -> Any:

@@ -7,7 +7,7 @@ import platform
 import socket
 import uuid
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 
 from opentelemetry.sdk.resources import Resource
@@ -15,7 +15,7 @@ from opentelemetry.sdk.resources import Resource
 from tracekit._ground.errors import ConfigurationError
 
 
-def make(service_name: str | None, given: Any) -> Resource:
+def make_resource(service_name: str | None, given: Any) -> Resource:
     """Put the resource together.
 
     A later source wins: what tracekit finds out by itself, `OTEL_RESOURCE_ATTRIBUTES` and
@@ -53,7 +53,7 @@ def _found_out() -> Resource:
     return Resource(
         {
             "telemetry.distro.name": "otel-tracekit",
-            "telemetry.distro.version": _version(),
+            "telemetry.distro.version": version("otel-tracekit"),
             "service.instance.id": str(uuid.uuid4()),
             "host.name": socket.gethostname(),
             "os.type": platform.system().lower(),
@@ -62,10 +62,3 @@ def _found_out() -> Resource:
             "process.runtime.version": platform.python_version(),
         }
     )
-
-
-def _version() -> str:
-    try:
-        return version("otel-tracekit")
-    except PackageNotFoundError:
-        return "unknown"

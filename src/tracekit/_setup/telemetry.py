@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from tracekit._engine.counts import Stats
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.filter import Filter
-from tracekit._setup import deadlines as _deadlines
+from tracekit._setup import deadlines
 from tracekit._setup.parts import Parts
 
 DEFAULT_TIMEOUT: Final = 30.0
@@ -104,10 +104,10 @@ class Telemetry:
         Raises:
             ConfigurationError: The timeout is no number from 0 on.
         """
-        seconds = _deadlines.check_timeout(timeout)
+        seconds = deadlines.check_timeout(timeout)
         waits = [one.begin_flush() for one in self._parts.deliveries]
-        waits += [_deadlines.begin_flush(one, seconds) for one in self._parts.processors]
-        return _deadlines.wait_for_all(waits, seconds)
+        waits += [deadlines.begin_flush(one, seconds) for one in self._parts.processors]
+        return deadlines.wait_for_all(waits, seconds)
 
     def shutdown(self, timeout: float = DEFAULT_TIMEOUT) -> bool:
         """Deliver the spans that have ended, and end the set-up.
@@ -123,14 +123,14 @@ class Telemetry:
         Raises:
             ConfigurationError: The timeout is no number from 0 on.
         """
-        seconds = _deadlines.check_timeout(timeout)
+        seconds = deadlines.check_timeout(timeout)
         with self._ending:
             if self._ended is None:
                 if self._on_shutdown is not None:
                     self._on_shutdown(self)
                 waits = [one.begin_shutdown() for one in self._parts.deliveries]
-                waits += [_deadlines.begin_shutdown(one) for one in self._parts.processors]
-                self._ended = _deadlines.wait_for_all(waits, seconds)
+                waits += [deadlines.begin_shutdown(one) for one in self._parts.processors]
+                self._ended = deadlines.wait_for_all(waits, seconds)
             return self._ended
 
     def __enter__(self) -> Telemetry:

@@ -10,9 +10,7 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from tracekit._values import containers as _containers
-from tracekit._values import foreign_types as _foreign_types
-from tracekit._values import scalars as _scalars
+from tracekit._values import containers, foreign_types, scalars
 from tracekit._values.bounds import MAX_STRING, MAX_TEXT
 from tracekit._values.objects import (
     find_writer,
@@ -98,7 +96,7 @@ def _known_rule(names: list[str]) -> Rule | None:
 def _other_rule(kind: type) -> Rule:
     if _is_mapping(kind):
         return _MAPPING
-    owner = _scalars.owner_of("__repr__", kind)
+    owner = scalars.owner_of("__repr__", kind)
     if owner is not object and package_of(owner) not in _OPAQUE_PACKAGES:
         return _REPR
     opaque = any(package_of(base) in _OPAQUE_PACKAGES for base in kind.__mro__)
@@ -120,20 +118,20 @@ _PRIMITIVES: dict[int, Rule] = {
     id(float): SingleText(repr),
 }
 _KIND = SingleText(kind_text)
-_REPR = SingleText(_scalars.repr_text, MAX_TEXT)
+_REPR = SingleText(scalars.repr_text, MAX_TEXT)
 _OBJECT = Nested(write_object)
-_MAPPING = Nested(_containers.write_mapping)
+_MAPPING = Nested(containers.write_mapping)
 
 # Before the fields that a class declares: exceptions and enums may be dataclasses as well.
 _FIRST: dict[str, Rule] = {
-    **{name: SingleText(text) for name, text in _foreign_types.TEXTS.items()},
-    "enum.Enum": SingleText(_scalars.enum_text),
+    **{name: SingleText(text) for name, text in foreign_types.TEXTS.items()},
+    "enum.Enum": SingleText(scalars.enum_text),
     "builtins.BaseException": Nested(write_exception),
 }
 
 _KNOWN: dict[str, Rule] = {
-    **{name: Nested(writer) for name, writer in _containers.WRITERS.items()},
-    **{name: SingleText(text) for name, text in _scalars.TEXTS.items()},
+    **{name: Nested(writer) for name, writer in containers.WRITERS.items()},
+    **{name: SingleText(text) for name, text in scalars.TEXTS.items()},
     "builtins.str": Conversion(str.__str__),
     "builtins.int": Conversion(int.__int__),
     "builtins.float": Conversion(float.__float__),
@@ -143,7 +141,7 @@ _KNOWN: dict[str, Rule] = {
     "functools.partial": Nested(write_partial),
     "numpy.datetime64": SingleText(str),
     "numpy.timedelta64": SingleText(str),
-    "numpy.generic": Conversion(_foreign_types.plain_scalar),
+    "numpy.generic": Conversion(foreign_types.plain_scalar),
 }
 
 # Of these, nothing is worth knowing but what they are, and looking at them may block or consume.

@@ -48,8 +48,8 @@ class ConsoleExporter(SpanExporter):
         stream: Where to write; None is the `sys.stderr` of the moment.
         colour: Whether to use colour. None: not where `NO_COLOR` is set, otherwise where
             `FORCE_COLOR` is set, otherwise on a terminal that is not `dumb`.
-        width: Columns of a line, at least 40. None: those of the terminal (`COLUMNS` wins), or
-            100 where the stream is none.
+        width: Columns of a line, at least 40. None: what `COLUMNS` says, else those of the
+            terminal, or 100 where the stream is none.
         verbose: Leave nothing out: `code.*`, `thread.*` and `telemetry.*` attributes, ids and
             links, the resource, stack traces, every sibling, every line.
 
@@ -183,11 +183,11 @@ if hasattr(os, "register_at_fork"):
 
 
 def _find_width(stream: TextIO, *, is_terminal: bool) -> int:
-    if not is_terminal:
-        return _WIDTH_OF_FILES
     columns = os.environ.get("COLUMNS", "")
     width = int(columns) if columns.isascii() and columns.isdigit() else 0
-    return max(width or _ask_terminal(stream), _NARROWEST)
+    if not width:
+        width = _ask_terminal(stream) if is_terminal else _WIDTH_OF_FILES
+    return max(width, _NARROWEST)
 
 
 def _ask_terminal(stream: TextIO) -> int:

@@ -1,0 +1,116 @@
+"""A collector in trouble: the program runs on, one line is logged, and every span is counted."""
+
+from __future__ import annotations
+
+import grpc
+import pytest
+
+import tracekit
+from tests.receivers import Accept, GrpcReceiver, Hang, HttpReceiver, Refuse
+from tracekit import ExporterStats, exporters, instrument
+
+pytestmark = pytest.mark.usefixtures("global_telemetry")
+
+REFUSALS = {"grpc": grpc.StatusCode.PERMISSION_DENIED, "http": 403}
+
+
+@instrument("work")
+def work(n):
+    return n
+
+
+@pytest.fixture(params=["grpc", "http"])
+def protocol(request):
+    return request.param
+
+
+@pytest.fixture
+def receiver(protocol):
+    with {"grpc": GrpcReceiver, "http": HttpReceiver}[protocol]() as running:
+        yield running
+        running.release()
+
+
+@pytest.fixture
+def patience():
+    """Seconds that one export may take, its retries included."""
+    return 1.0
+
+
+@pytest.fixture
+def telemetry(protocol, receiver, patience):
+    exporter = exporters.otlp(protocol=protocol, endpoint=receiver.endpoint, timeout=patience)
+    made = tracekit.init_telemetry("outage", exporter=exporter)
+    yield made
+    receiver.release()
+    made.shutdown(5.0)
+
+
+def stats(telemetry):
+    (only,) = telemetry.stats.exporters.values()
+    return only
+
+
+def lines(caplog):
+    return [record.getMessage() for record in caplog.records if "deliver" in record.getMessage()]
+
+
+def test_a_collector_that_is_down(telemetry, receiver, caplog):
+    """Every span is counted as failed, and the reason is said once."""
+    receiver.kill()
+    for _ in range(2):
+        assert [0, 1, 2] == [work(n) for n in range(3)]
+        assert not telemetry.flush(10.0)
+    assert ExporterStats(failed=6) == stats(telemetry)
+    assert 1 == len(lines(caplog))
+    assert "did not deliver 3 spans: " in lines(caplog)[0]
+
+
+def test_a_collector_that_refuses(telemetry, receiver, protocol, caplog):
+    """For good: the batch is not tried again."""
+    receiver.otherwise = Refuse(REFUSALS[protocol], "no such tenant")
+    work(1)
+    assert not telemetry.flush(10.0)
+    assert (ExporterStats(failed=1), 1) == (stats(telemetry), receiver.attempts)
+    assert 1 == len(lines(caplog))
+
+
+def test_a_collector_that_takes_a_part(telemetry, receiver, caplog):
+    """What it rejects is counted, with what it says about it."""
+    receiver.script(Accept(rejected=2, message="too old"))
+    for n in range(5):
+        work(n)
+    assert not telemetry.flush(10.0)
+    assert ExporterStats(exported=3, failed=2) == stats(telemetry)
+    assert 1 == len(lines(caplog))
+    assert "did not deliver 2 spans: too old" in lines(caplog)[0]
+
+
+def test_a_collector_that_hangs(telemetry, receiver):
+    """Calls do not wait for it, and the spans arrive when it comes to."""
+    receiver.script(Hang())
+    work(0)
+    waits = telemetry.flush(0.05)
+    for n in range(100):
+        work(n)
+    assert (False, 101) == (waits, stats(telemetry).waiting + stats(telemetry).failed)
+    receiver.release()
+    telemetry.flush(10.0)
+    after = stats(telemetry)
+    assert (101, 0) == (after.exported + after.failed, after.waiting)
+
+
+@pytest.mark.parametrize("patience", [5.0])
+def test_a_collector_that_comes_back(telemetry, receiver, caplog):
+    """What ends after it is back is delivered, and that is said once."""
+    caplog.set_level("INFO")
+    receiver.kill()
+    work(1)
+    assert not telemetry.flush(10.0)
+    receiver.start()
+    work(2)
+    work(3)
+    assert telemetry.flush(10.0)
+    assert ExporterStats(exported=2, failed=1) == stats(telemetry)
+    assert 2 == len(lines(caplog))
+    assert "delivers again; 1 spans failed" in lines(caplog)[1]
