@@ -7,12 +7,15 @@ Each function makes an exporter that is a `SpanExporter` of OpenTelemetry's SDK,
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, Literal, TextIO
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, TypeVar
 
 from tracekit._ground.errors import ConfigurationError
+from tracekit._ground.filter import Filter
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace.export import SpanExporter
+
     from tracekit._exporters.console.exporter import ConsoleExporter
     from tracekit._exporters.file import FileExporter
     from tracekit._exporters.memory import MemoryExporter
@@ -30,6 +33,7 @@ def console(
     colour: bool | None = None,
     width: int | None = None,
     verbose: bool = False,
+    filter: str | Filter | None = None,
 ) -> ConsoleExporter:
     """Make an exporter that prints each trace as a tree when its local root ends.
 
@@ -39,9 +43,10 @@ def console(
             `FORCE_COLOR` say.
         width: The width in columns; by default the terminal's.
         verbose: Show the standard attributes, the resource and stack traces too.
+        filter: Which spans and events it wants; by default those that the set-up wants.
 
     Raises:
-        ConfigurationError: An argument is of the wrong kind.
+        ConfigurationError: An argument is of the wrong kind, or the filter does not parse.
 
     Example:
         ```python
@@ -54,7 +59,9 @@ def console(
     """
     from tracekit._exporters.console.exporter import ConsoleExporter
 
-    return ConsoleExporter(stream=stream, colour=colour, width=width, verbose=verbose)
+    return _filtered(
+        lambda: ConsoleExporter(stream=stream, colour=colour, width=width, verbose=verbose), filter
+    )
 
 
 def otlp(
@@ -68,6 +75,7 @@ def otlp(
     compression: Literal["gzip", "deflate", "none"] | None = None,
     timeout: float | None = None,
     insecure: bool | None = None,
+    filter: str | Filter | None = None,
 ) -> OtlpExporter:
     """Make an exporter that sends spans to an OpenTelemetry receiver.
 
@@ -87,6 +95,7 @@ def otlp(
         compression: `"gzip"`, over HTTP also `"deflate"`, or `"none"`.
         timeout: How long one batch may take, retries included, in seconds; 10 by default.
         insecure: Over gRPC, whether to do without TLS where the endpoint has no scheme.
+        filter: Which spans and events it wants; by default those that the set-up wants.
 
     Raises:
         ConfigurationError: An argument, or the variable in its place, is malformed; a file cannot
@@ -102,32 +111,24 @@ def otlp(
         telemetry.shutdown()
         ```
     """
+    arguments: dict[str, Any] = {
+        "endpoint": endpoint,
+        "headers": headers,
+        "certificate": certificate,
+        "client_certificate": client_certificate,
+        "client_key": client_key,
+        "compression": compression,
+        "timeout": timeout,
+    }
     if (protocol or _protocol_of_environment()) == "http":
-        return _otlp_http(
-            endpoint=endpoint,
-            headers=headers,
-            certificate=certificate,
-            client_certificate=client_certificate,
-            client_key=client_key,
-            compression=compression,
-            timeout=timeout,
-        )
+        return _filtered(lambda: _otlp_http(**arguments), filter)
     if protocol not in (None, "grpc"):
         raise ConfigurationError(f"protocol={protocol!r}: say 'grpc' or 'http'")
     if compression == "deflate":
         raise ConfigurationError("compression='deflate' is for HTTP; over gRPC say 'gzip'")
     from tracekit._exporters.otlp.grpc import OtlpGrpcExporter
 
-    return OtlpGrpcExporter(
-        endpoint=endpoint,
-        headers=headers,
-        certificate=certificate,
-        client_certificate=client_certificate,
-        client_key=client_key,
-        compression=compression,
-        timeout=timeout,
-        insecure=insecure,
-    )
+    return _filtered(lambda: OtlpGrpcExporter(**arguments, insecure=insecure), filter)
 
 
 def _otlp_http(**arguments: object) -> OtlpExporter:
@@ -152,7 +153,7 @@ def _protocol_of_environment() -> str:
     return "grpc"
 
 
-def file(path: str | os.PathLike[str]) -> FileExporter:
+def file(path: str | os.PathLike[str], *, filter: str | Filter | None = None) -> FileExporter:
     """Make an exporter that appends spans to a file, as OTLP JSON lines.
 
     The format is that of OpenTelemetry's own file exporter, so that a collector can read it. Many
@@ -160,9 +161,10 @@ def file(path: str | os.PathLike[str]) -> FileExporter:
 
     Args:
         path: The file; its directory must exist.
+        filter: Which spans and events it wants; by default those that the set-up wants.
 
     Raises:
-        ConfigurationError: The file cannot be opened for appending.
+        ConfigurationError: The file cannot be opened for appending, or the filter does not parse.
 
     Example:
         ```python
@@ -176,11 +178,17 @@ def file(path: str | os.PathLike[str]) -> FileExporter:
     """
     from tracekit._exporters.file import FileExporter
 
-    return FileExporter(path)
+    return _filtered(lambda: FileExporter(path), filter)
 
 
-def memory() -> MemoryExporter:
+def memory(*, filter: str | Filter | None = None) -> MemoryExporter:
     """Make an exporter that keeps the spans, for tests and notebooks.
+
+    Args:
+        filter: Which spans and events it wants; by default those that the set-up wants.
+
+    Raises:
+        FilterSyntaxError: The filter does not parse.
 
     Example:
         ```python
@@ -195,4 +203,16 @@ def memory() -> MemoryExporter:
     """
     from tracekit._exporters.memory import MemoryExporter
 
-    return MemoryExporter()
+    return _filtered(MemoryExporter, filter)
+
+
+E = TypeVar("E", bound="SpanExporter")
+
+
+def _filtered(make: Callable[[], E], directives: str | Filter | None) -> E:
+    # Read first, so that nothing is opened for an exporter whose filter does not parse.
+    own = None if directives is None else Filter(directives)
+    made = make()
+    # Read by the set-up; an exporter of the SDK's kind has no room for it otherwise.
+    made.own_filter = own  # type: ignore[attr-defined]  # see above
+    return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from opentelemetry.trace import Link
@@ -14,9 +14,11 @@ from tracekit._code.current import get_current
 from tracekit._code.options import CURRENT, Options
 from tracekit._code.parents import ACCEPTED, context_of, links_of
 from tracekit._code.recording import Parentage, RecordingSite, thread_name
+from tracekit._code.scopes import Judged, current_scope
 from tracekit._ground.compile import Parameters, make_function
 from tracekit._ground.errors import InstrumentationError
 from tracekit._ground.log import warn_once
+from tracekit._ground.verdicts import NOBODY, FilterSet, Judge
 from tracekit._values.describing import describe
 from tracekit._values.redaction import REDACTED, Redaction, current_redaction
 
@@ -133,6 +135,14 @@ class Capture:
         """Whether a parent or links are named."""
         return self.parent is not CURRENT or self.links is not None
 
+    def only(self, names: frozenset[str]) -> Capture:
+        """The same with nothing but the arguments and fields of these names."""
+        return replace(
+            self,
+            arguments=tuple(name for name in self.arguments if name in names),
+            fields={name: one for name, one in self.fields.items() if name in names},
+        )
+
     def compile_attributes(self, redaction: Redaction) -> Callable[..., dict[str, Any]]:
         """Make the function that takes a call's arguments and gives its span's attributes."""
         inner = self.parameters.free_name("_tk")
@@ -193,12 +203,13 @@ class FunctionSite(RecordingSite):
 
     Attributes:
         plan: What is recorded of a call.
-        attributes: Takes a call's arguments and gives its span's attributes.
+        attributes: Takes a call's arguments and gives its span's attributes; None where the
+            filters want no span of this call.
         parentage: Takes a call's arguments and gives its span's parent and links, where any are
             named.
     """
 
-    __slots__ = ("_redaction", "attributes", "parentage", "plan")
+    __slots__ = ("_capture", "_redaction", "attributes", "parentage", "plan")
 
     def __init__(self, target: str, options: Options, name: str, plan: Capture) -> None:
         self.plan = plan
@@ -214,13 +225,33 @@ class FunctionSite(RecordingSite):
             ret=options.ret,
         )
 
-    def refresh(self, enabled: bool) -> None:
+    def refresh(self, filters: FilterSet) -> None:
         """Take a new verdict, and compile the capture anew where other names are redacted."""
         redaction = current_redaction()
         if redaction != self._redaction:
             self._redaction = redaction
-            self.attributes = self.plan.compile_attributes(redaction)
-        super().refresh(enabled)
+            self._capture = self.plan.compile_attributes(redaction)
+        super().refresh(filters)
+        self.attributes = self._capture if self.judge is None else self._ask(self.judge, redaction)
+
+    def make_judge(self, filters: FilterSet) -> Judge | None:
+        """What decides call by call about the spans of this function."""
+        return filters.judge(self.target, self.level, self.name)
+
+    def _ask(self, judge: Judge, redaction: Redaction) -> Callable[..., Judged | None]:
+        # Only what the directives name is looked at before the span is known to be wanted.
+        needed = self.plan.only(judge.needs).compile_attributes(redaction) if judge.needs else None
+        capture = self._capture
+
+        def ask(*args: Any, **kwargs: Any) -> Judged | None:
+            fields = {} if needed is None else needed(*args, **kwargs)
+            outer = current_scope()
+            judgement = judge.decide(fields, outer)
+            if judgement.wanted != NOBODY:
+                return Judged(capture(*args, **kwargs), judgement)
+            return None if judgement.scope is outer else Judged({}, judgement)
+
+        return ask
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A function of __main__ is pickled with its closure: the site goes along as its plan.

@@ -8,7 +8,9 @@ from typing import Final, Literal, Union
 
 from opentelemetry.trace import Span, Status, StatusCode
 
+from tracekit._code.scopes import event_name
 from tracekit._ground.levels import Level
+from tracekit._ground.verdicts import EVERYONE
 from tracekit._values.describing import describe
 
 # None of an escaping exception's events, or the level that it has.
@@ -25,6 +27,7 @@ def record_exit(
     *,
     policy: ErrorPolicy,
     expected: tuple[type[BaseException], ...],
+    wanted: int = EVERYONE,
 ) -> None:
     """Write on a span why its code was left.
 
@@ -34,6 +37,7 @@ def record_exit(
         policy: The level of the `exception` event, or False for none. The status becomes ERROR
             only at level `ERROR`.
         expected: Types that are no errors: noted without a stack trace, the status untouched.
+        wanted: Who wants the event.
     """
     if expected and isinstance(error, expected):
         span.add_event("exception", {**_summary(error), "exception.expected": True})
@@ -41,15 +45,15 @@ def record_exit(
         if not isinstance(error, GeneratorExit):
             span.set_attribute(EXIT_ATTRIBUTE, type_name(type(error)))
     elif policy is not False:
-        _record_error(span, error, policy)
+        _record_error(span, error, policy, event_name("exception", wanted))
 
 
-def _record_error(span: Span, error: Exception, level: Level) -> None:
+def _record_error(span: Span, error: Exception, level: Level, name: str) -> None:
     summary = _summary(error)
     event = {**summary, "exception.stacktrace": _stacktrace(error)}
     if level is not Level.ERROR:
         event["level"] = level.name
-    span.add_event("exception", event)
+    span.add_event(name, event)
     if level >= Level.ERROR:
         message = summary["exception.message"]
         text = f"{type(error).__name__}: {message}" if message else type(error).__name__

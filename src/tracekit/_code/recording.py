@@ -20,9 +20,11 @@ from opentelemetry.trace import Link, Span, SpanKind, Tracer, set_span_in_contex
 
 from tracekit._code.current import attach, detach, get_current, is_suppressed
 from tracekit._code.exits import ErrorPolicy, record_exit
+from tracekit._code.scopes import Judged, PassedOver, event_mask, open_scope
 from tracekit._ground.callsite import CallSite, gate
 from tracekit._ground.levels import Level
 from tracekit._ground.log import warn_once
+from tracekit._ground.verdicts import NOBODY
 from tracekit._values.describing import describe
 
 Parentage = tuple[Context | None, Sequence[Link]]
@@ -119,10 +121,12 @@ class Recording:
 def start(
     site: RecordingSite,
     tracer: Tracer,
-    attributes: Mapping[str, Any],
+    attributes: Mapping[str, Any] | None,
     parentage: Parentage | None = None,
-) -> Recording:
-    """Start a span and make it current."""
+) -> Recording | None:
+    """Start a span and make it current; None where its attributes say that nobody wants it."""
+    if attributes is None:
+        return None
     return Recording(site, start_span(site, tracer, site.name, attributes, parentage))
 
 
@@ -140,17 +144,30 @@ def start_span(
         site: The place that it belongs to.
         tracer: Who makes it.
         name: Its name.
-        attributes: Its attributes, described already.
+        attributes: Its attributes, described already, with what was decided about it where
+            something had to be.
         parentage: The OpenTelemetry context that holds its parent, and its links; None for the
             current context and no links.
         kind: Its kind, or None for the place's own.
     """
     context, links = parentage if parentage is not None else (None, ())
-    return tracer.start_span(name, context, kind or site.kind, attributes, links)
+    wanted, scope = site.wanted, None
+    if type(attributes) is Judged:
+        wanted, scope = attributes.judgement
+        if wanted == NOBODY:
+            return PassedOver(trace.get_current_span(), scope)
+    # A foreign tracer knows nothing of filters, and ours is told that this span went through them.
+    begin = getattr(tracer, "start_wanted", None)
+    arguments = name, context, kind or site.kind, attributes, links
+    span: Span = tracer.start_span(*arguments) if begin is None else begin(wanted, *arguments)
+    open_scope(span, scope)
+    return span
 
 
 def finish(site: RecordingSite, span: Span, result: object) -> None:
     """End a span whose work is done."""
+    if type(span) is PassedOver:
+        return
     try:
         if site.ret is not None and span.is_recording():
             span.set_attribute("return", describe(site.ret(result)))
@@ -161,11 +178,19 @@ def finish(site: RecordingSite, span: Span, result: object) -> None:
 
 def finish_failed(site: RecordingSite, span: Span, error: BaseException) -> None:
     """End a span whose work an exception left."""
+    if type(span) is PassedOver:
+        return
     try:
         if span.is_recording():
             policy = site.err
-            wanted = policy is not False and gate.enables(site.target, policy)
-            record_exit(span, error, policy=policy if wanted else False, expected=site.expected)
+            wanted = NOBODY if policy is False else event_mask(site.target, policy, {}, span)
+            record_exit(
+                span,
+                error,
+                policy=policy if wanted != NOBODY else False,
+                expected=site.expected,
+                wanted=wanted,
+            )
     except Exception as failure:
         give_up(site, failure)
     _end(site, span)
@@ -261,12 +286,12 @@ NO_STEPS: Final[Steps] = _NoSteps()
 def start_steps(
     site: RecordingSite,
     tracer: Tracer,
-    attributes: Mapping[str, Any],
+    attributes: Mapping[str, Any] | None,
     parentage: Parentage | None = None,
     *,
     consumer: FrameType | None,
 ) -> Steps:
-    """Start the span of a generator.
+    """Start the span of a generator; no steps where its attributes say that nobody wants it.
 
     Args:
         site: The place that it belongs to.
@@ -275,6 +300,8 @@ def start_steps(
         parentage: The context of its parent, and its links.
         consumer: The frame that asks for the first item.
     """
+    if attributes is None:
+        return NO_STEPS
     span = start_span(site, tracer, site.name, attributes, parentage)
     return Steps(site, span, held=consumer is not None and consumer.f_code in _WITH_STATEMENTS)
 

@@ -22,9 +22,11 @@ from tracekit._code.recording import (
     thread_attributes,
     tracer_of,
 )
+from tracekit._code.scopes import Judged, PassedOver, current_scope, event_mask, event_name
 from tracekit._ground.callsite import gate
 from tracekit._ground.levels import Level
 from tracekit._ground.log import warn_once
+from tracekit._ground.verdicts import NOBODY, FilterSet
 
 
 class span:  # noqa: N801 - read as a verb at the place of use: `with span("lookup"):`
@@ -82,7 +84,7 @@ class span:  # noqa: N801 - read as a verb at the place of use: `with span("look
         **fields: object,
     ) -> None:
         read_name(name)
-        self._site = _site_at(sys._getframe(1), target, read_level(level))
+        self._site = _site_of(target or _module_of(sys._getframe(1)), read_level(level))
         self._name = name
         self._kind = read_kind(kind)
         self._parent = parent
@@ -96,18 +98,36 @@ class span:  # noqa: N801 - read as a verb at the place of use: `with span("look
         site = self._site
         if not site.off:
             try:
-                tracer = tracer_of(site)
-                if tracer is not None:
-                    described = attributes_of(self._attributes, self._fields)
-                    attributes = {**thread_attributes(), **described}
-                    made = start_span(
-                        site, tracer, self._name, attributes, parentage, kind=self._kind
-                    )
-                    self._recording = Recording(site, made)
-                    return made
+                self._start(site, parentage)
             except Exception as error:
                 give_up(site, error)
-        return NonRecordingSpan(trace.get_current_span().get_span_context())
+        recording = self._recording
+        if recording is None or isinstance(recording.span, PassedOver):
+            return NonRecordingSpan(trace.get_current_span().get_span_context())
+        return recording.span
+
+    def _start(self, site: RecordingSite, parentage: Parentage | None) -> None:
+        tracer = tracer_of(site)
+        attributes = None if tracer is None else self._described(site)
+        if tracer is not None and attributes is not None:
+            made = start_span(site, tracer, self._name, attributes, parentage, kind=self._kind)
+            self._recording = Recording(site, made)
+
+    def _described(self, site: RecordingSite) -> dict[str, Any] | None:
+        filters = gate.filters
+        judge = filters.judge(site.target, site.level, self._name)
+        if judge is None:
+            return self._all_attributes() if site.wanted != NOBODY else None
+        given = {**(self._attributes or {}), **self._fields}
+        needed = {name: given[name] for name in judge.needs if name in given}
+        outer = current_scope()
+        judgement = judge.decide(attributes_of(needed, {}), outer)
+        if judgement.wanted != NOBODY:
+            return Judged(self._all_attributes(), judgement)
+        return None if judgement.scope is outer else Judged({}, judgement)
+
+    def _all_attributes(self) -> dict[str, Any]:
+        return {**thread_attributes(), **attributes_of(self._attributes, self._fields)}
 
     def _parentage(self) -> Parentage | None:
         if self._parent is CURRENT and self._links is None:
@@ -164,12 +184,16 @@ def event(
     if not current.is_recording():
         return
     module = target or _module_of(sys._getframe(1))
-    if gate.enables(module, importance):
-        try:
-            described = attributes_of(attributes, fields)
-            current.add_event(name, {"level": importance.name, **described})
-        except Exception as error:
-            _not_recorded("event", name, error)
+    if BlockSite.is_off(module, importance):
+        return
+    try:
+        described = attributes_of(attributes, fields)
+        wanted = event_mask(module, importance, described, current)
+        if wanted != NOBODY:
+            level_name = {"level": importance.name}
+            current.add_event(event_name(name, wanted), {**level_name, **described})
+    except Exception as error:
+        _not_recorded("event", name, error)
 
 
 def record(attributes: Mapping[str, object] | None = None, /, **fields: object) -> None:
@@ -206,19 +230,34 @@ def _not_recorded(what: str, name: str, error: Exception) -> None:
     )
 
 
+class BlockSite(RecordingSite):
+    """Everything that is recorded in passing from one target at one level, under any name."""
+
+    __slots__ = ()
+
+    def refresh(self, filters: FilterSet) -> None:
+        """Take a new verdict; where names and fields count, each block asks for itself."""
+        super().refresh(filters)
+        self.off = self.wanted == NOBODY and not filters.is_dynamic
+
+    @staticmethod
+    def is_off(target: str, level: Level) -> bool:
+        """Whether nothing of this target and level is wanted, whatever its name and fields."""
+        return _site_of(target, level).off
+
+
 def _module_of(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__", "__main__"))
 
 
-def _site_at(frame: FrameType, target: str | None, level: Level) -> RecordingSite:
-    key = target or _module_of(frame), level
-    site = _sites.get(key)
+def _site_of(target: str, level: Level) -> BlockSite:
+    site = _sites.get((target, level))
     if site is None:
-        site = RecordingSite(*key)
+        site = BlockSite(target, level)
         if len(_sites) < _MOST_SITES:
-            _sites[key] = site
+            _sites[target, level] = site
     return site
 
 
 _MOST_SITES: Final = 10_000
-_sites: Final[dict[tuple[str, Level], RecordingSite]] = {}
+_sites: Final[dict[tuple[str, Level], BlockSite]] = {}

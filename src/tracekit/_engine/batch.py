@@ -17,7 +17,6 @@ from tracekit._engine.delivery import (
     Delivery,
     Wait,
     is_local_root,
-    is_sampled,
 )
 from tracekit._ground.log import logger
 
@@ -29,14 +28,21 @@ class BatchDelivery(Delivery):
         exporter: Who delivers.
         name: What it is called in messages and statistics.
         settings: The sizes and the delay.
+        bit: Which of the filters in force is the exporter's.
         prompt: Whether the end of a trace's local root is exported at once, for an exporter that
             someone is looking at.
     """
 
     def __init__(
-        self, exporter: SpanExporter, name: str, settings: BatchSettings, *, prompt: bool = False
+        self,
+        exporter: SpanExporter,
+        name: str,
+        settings: BatchSettings,
+        *,
+        bit: int = 0,
+        prompt: bool = False,
     ) -> None:
-        super().__init__(exporter, name)
+        super().__init__(exporter, name, bit)
         self._settings = settings
         self._prompt = prompt
         self._begin()
@@ -65,10 +71,7 @@ class BatchDelivery(Delivery):
     def _waiting(self) -> int:
         return len(self._queue) + self._exporting
 
-    def on_end(self, span: ReadableSpan) -> None:
-        """Put a sampled span in line; the calling thread never waits for the exporter."""
-        if not is_sampled(span):
-            return
+    def _take(self, span: ReadableSpan) -> None:
         with self._changed:
             self._accepted += 1
             if self._closed:

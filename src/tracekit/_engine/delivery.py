@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from tracekit._code.current import SUPPRESS_KEY
 from tracekit._engine.counts import ExporterStats
+from tracekit._engine.views import view_of
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.log import logger
 
@@ -73,11 +74,13 @@ class Delivery(SpanProcessor):
     Attributes:
         name: What the exporter is called in messages and statistics.
         exporter: Who delivers.
+        bit: Which of the filters in force is this exporter's.
     """
 
-    def __init__(self, exporter: SpanExporter, name: str) -> None:
+    def __init__(self, exporter: SpanExporter, name: str, bit: int = 0) -> None:
         self.exporter = exporter
         self.name = name
+        self.bit = bit
         self._begin_counting()
 
     def _begin_counting(self) -> None:
@@ -94,6 +97,16 @@ class Delivery(SpanProcessor):
     @property
     def _waiting(self) -> int:
         return 0
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Take a sampled span, as its exporter is to see it; the calling thread never waits."""
+        if is_sampled(span):
+            view = view_of(span, self.bit)
+            if view is not None:
+                self._take(view)
+
+    def _take(self, span: ReadableSpan) -> None:
+        raise NotImplementedError
 
     def begin_flush(self) -> Wait:
         """Begin to deliver what waits, and give what waits for it."""
@@ -168,10 +181,8 @@ class Delivery(SpanProcessor):
 class ImmediateDelivery(Delivery):
     """Hands each span to the exporter in the thread that ends it; for exporters in memory."""
 
-    def on_end(self, span: ReadableSpan) -> None:
-        """Export a sampled span now."""
-        if is_sampled(span):
-            self._export((span,))
+    def _take(self, span: ReadableSpan) -> None:
+        self._export((span,))
 
     def begin_shutdown(self) -> Wait:
         """Shut the exporter down."""

@@ -9,17 +9,28 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Sampler
-from opentelemetry.trace import NonRecordingSpan, Span
+from opentelemetry.trace import Span, SpanKind
+from opentelemetry.util.types import Attributes
+
+from tracekit._code.scopes import open_scope, scope_of
+from tracekit._engine.views import NotMade, remember
+from tracekit._ground.filter import Filter
+from tracekit._ground.levels import Level
+from tracekit._ground.verdicts import NOBODY, FilterSet, Judgement
+
+# What a pipeline without directives of its own lets through.
+EVERYTHING: Final = FilterSet([Filter("trace")])
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,7 @@ class Pipeline:
         processor: Takes it when it starts and when it ends.
         id_generator: Gives it its ids.
         limits: Bound it.
+        filters: Which spans are made, and for which exporter.
     """
 
     sampler: Sampler
@@ -39,6 +51,7 @@ class Pipeline:
     processor: sdk.SynchronousMultiSpanProcessor
     id_generator: IdGenerator
     limits: sdk.SpanLimits
+    filters: FilterSet
 
 
 class LiveTracer(sdk.Tracer):
@@ -50,16 +63,62 @@ class LiveTracer(sdk.Tracer):
     """
 
     idle: bool = False
+    filters: FilterSet
 
-    def start_span(self, *args: Any, **kwargs: Any) -> Span:
-        """Start a span, as the SDK's tracer does."""
+    def start_span(
+        self,
+        name: str,
+        context: Context | None = None,
+        kind: SpanKind = SpanKind.INTERNAL,
+        attributes: Attributes = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Span:
+        """Start a span, as the SDK's tracer does, if a filter wants it.
+
+        Spans of other libraries have the level INFO, and the name of their instrumentation scope
+        for a target.
+        """
+        around = trace.get_current_span(context)
+        wanted, scope = self._judge(name, attributes or {}, around)
+        if wanted == NOBODY or self.idle:
+            made: Span = NotMade(around)
+        else:
+            made = super().start_span(name, context, kind, attributes, *args, **kwargs)
+            self._remember(made, wanted, around)
+        open_scope(made, scope)
+        return made
+
+    def start_wanted(self, wanted: int, name: str, context: Context | None, *args: Any) -> Span:
+        """Start a span that went through the filters already.
+
+        Args:
+            wanted: The mask of the exporters that want it.
+            name: Its name.
+            context: The context of its parent, or None for the current one.
+            *args: What `start_span` takes besides.
+        """
+        around = trace.get_current_span(context)
         if self.idle:
-            context = kwargs.get("context", args[1] if len(args) > 1 else None)
-            return NonRecordingSpan(trace.get_current_span(context).get_span_context())
-        return super().start_span(*args, **kwargs)
+            return NotMade(around)
+        made = super().start_span(name, context, *args)
+        self._remember(made, wanted, around)
+        return made
 
-    def follow(self, pipeline: Pipeline | None) -> None:
+    def _remember(self, made: Span, wanted: int, around: Span) -> None:
+        if not self.filters.is_uniform:
+            remember(made, wanted, around, len(self.filters.filters))
+
+    def _judge(self, name: str, attributes: Mapping[str, Any], around: Span) -> Judgement:
+        target = self._instrumentation_scope.name
+        judge = self.filters.judge(target, Level.INFO, name)
+        if judge is None:
+            return Judgement(self.filters.static_mask(target, Level.INFO), None)
+        return judge.decide(attributes, scope_of(around))
+
+    def follow(self, pipeline: Pipeline | None, filters: FilterSet) -> None:
         """Go over to another pipeline, or to none."""
+        self.filters = filters
         if pipeline is not None:
             self.sampler = pipeline.sampler
             self.resource = pipeline.resource
@@ -76,7 +135,13 @@ class LiveTracerProvider(sdk.TracerProvider):
         self._live: weakref.WeakSet[LiveTracer] = weakref.WeakSet()
         self._live_lock = threading.Lock()
         super().__init__(sampler=ALWAYS_OFF, resource=Resource({}), shutdown_on_exit=False)
+        self._filters = EVERYTHING
         self.adopt(pipeline)
+
+    @property
+    def filters(self) -> FilterSet:
+        """Which spans are made, and for which exporter."""
+        return self._filters
 
     def get_tracer(self, *args: Any, **kwargs: Any) -> trace.Tracer:
         """Make a tracer, as the SDK's provider does."""
@@ -87,7 +152,7 @@ class LiveTracerProvider(sdk.TracerProvider):
                 # a release puts into it.
                 tracer.__class__ = LiveTracer
                 assert isinstance(tracer, LiveTracer)  # noqa: S101 - told to the type checker
-                tracer.follow(self.pipeline)
+                tracer.follow(self.pipeline, self._filters)
                 self._live.add(tracer)
         return tracer
 
@@ -101,8 +166,16 @@ class LiveTracerProvider(sdk.TracerProvider):
                 self._resource = pipeline.resource
                 self._active_span_processor = pipeline.processor
                 self._span_limits = pipeline.limits
+            self._filters = EVERYTHING if pipeline is None else pipeline.filters
             for tracer in list(self._live):
-                tracer.follow(pipeline)
+                tracer.follow(pipeline, self._filters)
+
+    def set_filters(self, filters: FilterSet) -> None:
+        """Put other filters in force for all tracers; open spans end as they began."""
+        with self._live_lock:
+            self._filters = filters
+            for tracer in list(self._live):
+                tracer.filters = filters
 
     def tracer(self, target: str) -> trace.Tracer | None:
         """The tracer for a target, or None where nothing is recorded."""

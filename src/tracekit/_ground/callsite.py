@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 from tracekit._ground.filter import Filter
 from tracekit._ground.levels import Level
+from tracekit._ground.verdicts import EVERYONE, NOBODY, FilterSet, Judge
 
 
 class Backend(Protocol):
@@ -25,85 +26,93 @@ class CallSite:
     """A place in the program that makes spans, with all that is known before it is called.
 
     Attributes:
-        off: The verdict: True where no span of this place is wanted.
+        target: What filters match on.
+        level: How important its spans are.
+        off: The verdict: True where no span of this place is wanted, whatever the call.
+        judge: What decides call by call; None where `wanted` is the answer to every call.
+        wanted: The mask of those who want its spans.
         tracer: The tracer for this place, kept while `tracer_source` is still the one in force.
     """
 
-    __slots__ = ("__weakref__", "level", "off", "target", "tracer", "tracer_source")
+    __slots__ = (
+        "__weakref__",
+        "judge",
+        "level",
+        "off",
+        "target",
+        "tracer",
+        "tracer_source",
+        "wanted",
+    )
 
     def __init__(self, target: str, level: Level) -> None:
         self.target = target
         self.level = level
         self.off = False
+        self.judge: Judge | None = None
+        self.wanted = EVERYONE
         self.tracer: Any = None
         self.tracer_source: object = None
         gate.admit(self)
 
-    def refresh(self, enabled: bool) -> None:
+    def refresh(self, filters: FilterSet) -> None:
         """Take a new verdict and forget what the old set-up made."""
-        self.off = not enabled
         self.tracer = self.tracer_source = None
+        self.wanted = filters.static_mask(self.target, self.level)
+        self.judge = self.make_judge(filters)
+        self.off = self.wanted == NOBODY and self.judge is None
+
+    def make_judge(self, filters: FilterSet) -> Judge | None:
+        """What decides call by call, for a place whose spans have any name."""
+        return filters.judge(self.target, self.level, None)
 
 
 class Gate:
-    """What is in force for the whole process: the filter, and who makes spans.
+    """What is in force for the whole process: the filters, and who makes spans.
 
     Attributes:
         backend: Who makes the spans, or None where no set-up was made and OpenTelemetry's global
             provider is asked.
-        filter: The directives in force.
     """
 
     def __init__(self) -> None:
         self.backend: Backend | None = None
-        self._filter: Filter | None = None
+        self._filters: FilterSet | None = None
         self._sites: weakref.WeakSet[CallSite] = weakref.WeakSet()
-        self._verdicts: dict[tuple[str, Level], bool] = {}
         self._lock = threading.RLock()
 
     @property
-    def filter(self) -> Filter:
-        """The directives in force."""
-        if self._filter is None:
-            self._filter = Filter.from_environment()
-        return self._filter
+    def filters(self) -> FilterSet:
+        """The filters in force."""
+        if self._filters is None:
+            self._filters = FilterSet([Filter.from_environment()])
+        return self._filters
 
-    def change(self, backend: Backend | None, filter: Filter | None) -> None:
+    def change(self, backend: Backend | None, filters: FilterSet | None) -> None:
         """Put a set-up in force, effective for the next call everywhere.
 
         Args:
             backend: Who makes the spans from now on; None leaves it to OpenTelemetry's global
                 provider.
-            filter: What is wanted from now on; None reads the environment.
+            filters: What is wanted from now on; None reads the environment.
         """
         with self._lock:
             self.backend = backend
-            self._filter = filter
+            self._filters = filters
             self.refresh()
 
     def refresh(self) -> None:
         """Compute every verdict anew."""
         with self._lock:
-            self._verdicts.clear()
+            filters = self.filters
             for site in list(self._sites):
-                site.refresh(self.enables(site.target, site.level))
+                site.refresh(filters)
 
     def admit(self, site: CallSite) -> None:
         """Give a new call site its verdict, and keep it up to date while it lives."""
         with self._lock:
             self._sites.add(site)
-            site.refresh(self.enables(site.target, site.level))
+            site.refresh(self.filters)
 
-    def enables(self, target: str, level: Level) -> bool:
-        """Whether a span or an event of this target and level is wanted."""
-        verdict = self._verdicts.get((target, level))
-        if verdict is None:
-            verdict = self.filter.enables(target, level)
-            if len(self._verdicts) < _MOST_VERDICTS:
-                self._verdicts[target, level] = verdict
-        return verdict
-
-
-_MOST_VERDICTS: Final = 10_000
 
 gate: Final = Gate()

@@ -123,6 +123,10 @@ class Filter:
         ]
         return DynamicRules(found) if found else None
 
+    def may_raise(self, level: Level) -> bool:
+        """Whether anything of this level could be wanted because of a span around it."""
+        return any(one.level is not Level.OFF and one.level <= level for one in self._dynamic)
+
     def _hold(self, directives: Iterable[Directive]) -> None:
         held = tuple(directives)
         hold = object.__setattr__

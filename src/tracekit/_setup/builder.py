@@ -13,7 +13,6 @@ from opentelemetry.sdk.trace import (
     SpanLimits,
     SpanProcessor,
     SynchronousMultiSpanProcessor,
-    TracerProvider,
 )
 from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
@@ -26,7 +25,7 @@ from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.filter import Filter
 from tracekit._setup import exporter_choice, installation, propagator_choice, sampler_choice
 from tracekit._setup.libraries import Libraries
-from tracekit._setup.parts import Parts
+from tracekit._setup.parts import Parts, filter_set
 from tracekit._setup.resource import make_resource
 from tracekit._setup.telemetry import Telemetry
 from tracekit._values.redaction import Redaction
@@ -75,14 +74,20 @@ class TelemetryBuilder:
         """Name the service."""
         return replace(self, service_name=service_name)
 
-    def with_exporter(self, exporter: ExporterOption) -> TelemetryBuilder:
+    def with_exporter(
+        self,
+        exporter: ExporterOption,
+        *,
+        filter: str | Filter | None = None,
+    ) -> TelemetryBuilder:
         """Add an exporter.
 
         Args:
             exporter: `"console"`, `"otlp"`, `"otlp-http"`, `"file:PATH"`, `"memory"`, `"none"`, a
                 name that a package declares, an exporter, or a list of these.
+            filter: Which spans and events it wants; by default those that the set-up wants.
         """
-        return replace(self, _exporters=(*self._exporters, exporter))
+        return replace(self, _exporters=(*self._exporters, (exporter, filter)))
 
     def with_sampler(self, sampler: float | str | Sampler) -> TelemetryBuilder:
         """Decide which traces are recorded.
@@ -137,9 +142,8 @@ class TelemetryBuilder:
             ConfigurationError: An argument cannot be used; nothing is left behind.
         """
         parts = parts_of(self)
-        if parts.pipeline is None:
-            return Telemetry(parts, TracerProvider(shutdown_on_exit=False))
-        return Telemetry(parts, LiveTracerProvider(parts.pipeline))
+        provider = LiveTracerProvider(parts.pipeline)
+        return Telemetry(parts, provider, on_filters=provider.set_filters)
 
     def install(self) -> Telemetry:
         """Make the set-up and put it in force for the whole process.
@@ -180,16 +184,22 @@ def parts_of(builder: TelemetryBuilder) -> Parts:
     disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     chosen = [] if disabled else exporter_choice.choose(builder._exporters)
     counter = StartCounter()
-    deliveries = tuple(one.delivery(settings) for one in chosen)
+    deliveries = tuple(one.delivery(settings, bit) for bit, one in enumerate(chosen))
     processor = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]  # untyped in the SDK
     for one in (counter, *processors, *deliveries):
         processor.add_span_processor(one)
+    own = {one.name: one.filter for one in chosen if one.filter is not None}
+    filters = filter_set(wanted, [own.get(one.name, wanted) for one in chosen])
     return Parts(
-        pipeline=None if disabled else Pipeline(sampler, resource, processor, id_generator, limits),
+        pipeline=None
+        if disabled
+        else Pipeline(sampler, resource, processor, id_generator, limits, filters),
         counter=counter,
         deliveries=deliveries,
         processors=processors,
         filter=wanted,
+        own_filters=own,
+        filters=filters,
         redaction=redaction,
         propagator=propagator,
         libraries=libraries,
@@ -256,7 +266,7 @@ def init_telemetry(
     """
     return TelemetryBuilder(
         service_name=service_name,
-        _exporters=() if exporter is None else (exporter,),
+        _exporters=() if exporter is None else ((exporter, None),),
         _sampler=sampler,
         _filter=filter,
         _propagator=propagator,

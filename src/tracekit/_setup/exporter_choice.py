@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter
@@ -17,6 +17,7 @@ from tracekit._engine.delivery import BatchSettings, Delivery, ImmediateDelivery
 from tracekit._exporters.console.exporter import ConsoleExporter
 from tracekit._exporters.memory import MemoryExporter
 from tracekit._ground.errors import ConfigurationError
+from tracekit._ground.filter import Filter
 from tracekit._setup import components
 
 _GROUP: Final = "opentelemetry_traces_exporter"
@@ -36,25 +37,33 @@ class Chosen:
         exporter: The exporter.
         made_here: Whether it was made from a name, so that it is this set-up's to shut down where
             the set-up fails.
+        filter: Which spans it wants, or None for those that the set-up wants.
     """
 
     name: str
     exporter: SpanExporter
     made_here: bool
+    filter: Filter | None = None
 
-    def delivery(self, settings: BatchSettings) -> Delivery:
-        """The processor that hands the spans to it."""
+    def delivery(self, settings: BatchSettings, bit: int) -> Delivery:
+        """The processor that hands the spans to it.
+
+        Args:
+            settings: How they are put together.
+            bit: Which of the filters is the exporter's.
+        """
         if isinstance(self.exporter, (MemoryExporter, InMemorySpanExporter)):
-            return ImmediateDelivery(self.exporter, self.name)
+            return ImmediateDelivery(self.exporter, self.name, bit)
         prompt = isinstance(self.exporter, (ConsoleExporter, ConsoleSpanExporter))
-        return BatchDelivery(self.exporter, self.name, settings, prompt=prompt)
+        return BatchDelivery(self.exporter, self.name, settings, bit=bit, prompt=prompt)
 
 
-def choose(wanted: Iterable[Any]) -> list[Chosen]:
+def choose(wanted: Iterable[tuple[Any, Any]]) -> list[Chosen]:
     """Make the exporters that were asked for.
 
     Args:
-        wanted: Names, exporters and lists of these; empty for what the environment says.
+        wanted: Names, exporters and lists of these, each with its directives or None; empty for
+            what the environment says.
 
     Returns:
         The exporters, each with a name of its own.
@@ -65,8 +74,10 @@ def choose(wanted: Iterable[Any]) -> list[Chosen]:
     """
     chosen: list[Chosen] = []
     try:
-        for value in list(wanted) or [_of_environment()]:
-            chosen.extend(_choose(value, "exporter"))
+        for value, directives in list(wanted) or [(_of_environment(), None)]:
+            own = None if directives is None else Filter(directives)
+            made = _choose(value, "exporter")
+            chosen.extend(one if own is None else replace(one, filter=own) for one in made)
     except BaseException:
         discard(chosen)
         raise
@@ -92,7 +103,8 @@ def _choose(value: Any, argument: str) -> list[Chosen]:
     if isinstance(value, str):
         return _by_name(value, argument)
     if isinstance(value, SpanExporter):
-        return [Chosen(_name_of(value), value, made_here=False)]
+        own = getattr(value, "own_filter", None)
+        return [Chosen(_name_of(value), value, made_here=False, filter=own)]
     if isinstance(value, (list, tuple)):
         chosen: list[Chosen] = []
         try:
@@ -160,5 +172,5 @@ def _with_distinct_names(chosen: list[Chosen]) -> list[Chosen]:
     for one in chosen:
         seen[one.name] = seen.get(one.name, 0) + 1
         suffix = f"-{seen[one.name]}" if seen[one.name] > 1 else ""
-        distinct.append(Chosen(one.name + suffix, one.exporter, one.made_here))
+        distinct.append(replace(one, name=one.name + suffix))
     return distinct

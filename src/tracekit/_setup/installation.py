@@ -17,8 +17,8 @@ from tracekit._code.current import attach, detach
 from tracekit._engine.provider import LiveTracerProvider, Pipeline, global_provider
 from tracekit._ground.callsite import gate
 from tracekit._ground.errors import ConfigurationError
-from tracekit._ground.filter import Filter
 from tracekit._ground.log import forget_said, logger
+from tracekit._ground.verdicts import FilterSet
 from tracekit._setup.parts import Parts
 from tracekit._setup.telemetry import Telemetry
 from tracekit._values.redaction import current_redaction, set_redaction
@@ -80,7 +80,7 @@ def _put_in_force(parts: Parts) -> Telemetry:
     telemetry = Telemetry(
         parts,
         provider if provider is not None else TracerProvider(shutdown_on_exit=False),
-        on_filter=_change_filter,
+        on_filters=_change_filters,
         on_shutdown=_take_out_of_force,
     )
     if _Installed.telemetry is None:
@@ -89,7 +89,7 @@ def _put_in_force(parts: Parts) -> Telemetry:
     _Installed.telemetry, _Installed.parts = telemetry, parts
     forget_said()
     set_redaction(parts.redaction)
-    gate.change(provider if provider is not None else _NOTHING, parts.filter)
+    gate.change(provider if provider is not None else _NOTHING, parts.filters)
     propagate.set_global_textmap(parts.propagator)
     _continue_trace(parts)
     return telemetry
@@ -115,8 +115,11 @@ def _make_global(provider: LiveTracerProvider) -> None:
         )
 
 
-def _change_filter(new: Filter) -> None:
-    gate.change(gate.backend, new)
+def _change_filters(filters: FilterSet) -> None:
+    with _lock:
+        if _Installed.provider is not None:
+            _Installed.provider.set_filters(filters)
+        gate.change(gate.backend, filters)
 
 
 def _continue_trace(parts: Parts) -> None:
@@ -141,7 +144,7 @@ def _take_out_of_force(telemetry: Telemetry) -> None:
         _Installed.telemetry = _Installed.parts = None
         if _Installed.provider is not None:
             _Installed.provider.adopt(None)
-        gate.change(_NOTHING, telemetry.filter)
+        gate.change(_NOTHING, FilterSet([telemetry.filter]))
         if _Installed.remote_parent is not None:
             detach(_Installed.remote_parent)
             _Installed.remote_parent = None
@@ -152,10 +155,10 @@ def temporarily(parts: Parts) -> Iterator[None]:
     """Put a set-up in force for the time of a block, and then all as it was."""
     with _lock:
         provider = _Installed.provider = _Installed.provider or LiveTracerProvider(None)
-        before = provider.pipeline, gate.backend, gate.filter, current_redaction()
+        before = provider.pipeline, gate.backend, gate.filters, current_redaction()
         provider.adopt(parts.pipeline)
         set_redaction(parts.redaction)
-        gate.change(provider, parts.filter)
+        gate.change(provider, parts.filters)
     token = attach(Context())
     try:
         with global_provider(provider):
@@ -163,10 +166,11 @@ def temporarily(parts: Parts) -> Iterator[None]:
     finally:
         detach(token)
         with _lock:
-            pipeline, backend, wanted, redaction = before
+            pipeline, backend, filters, redaction = before
             provider.adopt(pipeline)
+            provider.set_filters(filters)
             set_redaction(redaction)
-            gate.change(backend, wanted)
+            gate.change(backend, filters)
 
 
 def _shut_down_at_exit() -> None:

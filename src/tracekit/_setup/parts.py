@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from opentelemetry.propagators.textmap import TextMapPropagator
@@ -12,6 +12,7 @@ from tracekit._engine.counts import StartCounter
 from tracekit._engine.delivery import Delivery
 from tracekit._engine.provider import Pipeline
 from tracekit._ground.filter import Filter
+from tracekit._ground.verdicts import FilterSet
 from tracekit._setup.libraries import Libraries
 from tracekit._values.redaction import Redaction
 
@@ -27,7 +28,9 @@ class Parts:
         counter: Counts the spans that are started.
         deliveries: Hand the spans to the exporters.
         processors: The user's own processors.
-        filter: Which spans and events are wanted.
+        filter: Which spans and events are wanted where an exporter says nothing else.
+        own_filters: Which ones an exporter wants, by its name.
+        filters: The filters of all exporters, in their order.
         redaction: Which names are redacted.
         propagator: Writes and reads the context of a trace.
         libraries: The instrumentation libraries to switch on.
@@ -40,8 +43,15 @@ class Parts:
     deliveries: tuple[Delivery, ...]
     processors: tuple[SpanProcessor, ...]
     filter: Filter
+    own_filters: Mapping[str, Filter]
+    filters: FilterSet
     redaction: Redaction
     propagator: TextMapPropagator
     libraries: Libraries
     continue_trace: bool
     discard: Discard
+
+
+def filter_set(default: Filter, filters: Iterable[Filter]) -> FilterSet:
+    """The filters of the exporters in their order; the default where there is no exporter."""
+    return FilterSet(list(filters) or [default])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Final
 
@@ -12,8 +12,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from tracekit._engine.counts import Stats
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.filter import Filter
+from tracekit._ground.verdicts import FilterSet
 from tracekit._setup import deadlines
-from tracekit._setup.parts import Parts
+from tracekit._setup.parts import Parts, filter_set
 
 DEFAULT_TIMEOUT: Final = 30.0
 
@@ -41,7 +42,7 @@ class Telemetry:
         parts: Parts,
         provider: TracerProvider,
         *,
-        on_filter: Callable[[Filter], None] | None = None,
+        on_filters: Callable[[FilterSet], None],
         on_shutdown: Callable[[Telemetry], None] | None = None,
     ) -> None:
         """Made by `init_telemetry` and `TelemetryBuilder`, not by hand.
@@ -49,14 +50,16 @@ class Telemetry:
         Args:
             parts: What was set up.
             provider: Who makes the spans.
-            on_filter: Puts a new filter in force.
+            on_filters: Puts other filters in force.
             on_shutdown: Takes the set-up out of force, before anything is shut down.
         """
         self._parts = parts
         self._provider = provider
-        self._on_filter = on_filter
+        self._on_filters = on_filters
         self._on_shutdown = on_shutdown
         self._filter = parts.filter
+        self._own_filters = dict(parts.own_filters)
+        self._changing = threading.Lock()
         self._ending = threading.Lock()
         self._ended: bool | None = None
 
@@ -67,22 +70,39 @@ class Telemetry:
 
     @property
     def filter(self) -> Filter:
-        """The directives in force."""
+        """The directives in force for every exporter that has none of its own."""
         return self._filter
 
-    def set_filter(self, directives: str | Filter) -> None:
+    @property
+    def filters(self) -> Mapping[str, Filter]:
+        """The directives in force for each exporter, by its name in `stats`."""
+        names = [one.name for one in self._parts.deliveries]
+        return {name: self._own_filters.get(name, self._filter) for name in names}
+
+    def set_filter(self, directives: str | Filter, *, exporter: str | None = None) -> None:
         """Put other directives in force, for the next call everywhere; open spans end as begun.
 
         Args:
             directives: Directives, or a `Filter`.
+            exporter: The exporter that they are for, by its name in `stats`. By default they are
+                for all exporters, those with directives of their own included.
 
         Raises:
             FilterSyntaxError: The text does not parse; the old directives stay.
+            ConfigurationError: There is no exporter of that name.
         """
         new = Filter(directives)
-        self._filter = new
-        if self._on_filter is not None:
-            self._on_filter(new)
+        names = list(self.filters)
+        if exporter is not None and exporter not in names:
+            there_are = ", ".join(map(repr, names)) or "no exporters"
+            raise ConfigurationError(f"exporter={exporter!r} is not set up; there are {there_are}")
+        with self._changing:
+            if exporter is None:
+                self._filter, self._own_filters = new, {}
+            else:
+                self._own_filters = {**self._own_filters, exporter: new}
+            if self._ended is None:
+                self._on_filters(filter_set(self._filter, self.filters.values()))
 
     @property
     def stats(self) -> Stats:

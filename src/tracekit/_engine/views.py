@@ -1,0 +1,110 @@
+"""Each exporter's own view of a trace: without the spans and events that it does not want.
+
+Who wants a span is remembered on it, together with the parents that it has in the eyes of those who
+do not want its real one: the nearest span above it that they do want. A span that everyone wants,
+below spans that everyone wants, is left as the SDK made it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any, Final
+
+from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
+
+from tracekit._code.scopes import EventName
+from tracekit._ground.verdicts import EVERYONE
+
+_WANTED: Final = "_tracekit_wanted"
+_PARENTS: Final = "_tracekit_parents"
+
+Parents = Mapping[int, "SpanContext | None"]
+
+
+class PartlyWanted(sdk.Span):
+    """A span that some exporters want, or that hangs elsewhere for some of them."""
+
+    _tracekit_wanted: int
+    _tracekit_parents: Parents
+
+    def _readable_span(self) -> ReadableSpan:
+        readable = super()._readable_span()
+        setattr(readable, _WANTED, self._tracekit_wanted)
+        setattr(readable, _PARENTS, self._tracekit_parents)
+        return readable
+
+
+class NotMade(NonRecordingSpan):
+    """What a library gets for a span that nobody wants: its children go to the span around it.
+
+    Attributes:
+        around: The span around it.
+    """
+
+    def __init__(self, around: Span) -> None:
+        super().__init__(around.get_span_context())
+        self.around = around
+
+
+def remember(span: Span, wanted: int, around: Span, exporters: int) -> None:
+    """Remember who wants a span, and where it hangs for those who do not want its parent.
+
+    Args:
+        span: The span that was just started.
+        wanted: The mask of those who want it.
+        around: Its parent.
+        exporters: How many filters are in force.
+    """
+    while isinstance(around, NotMade):
+        around = around.around
+    parents = _parents_below(around, exporters)
+    if isinstance(span, sdk.Span) and (wanted != EVERYONE or parents):
+        # The SDK names the class that it makes; the instance stays what it is otherwise.
+        span.__class__ = PartlyWanted
+        setattr(span, _WANTED, wanted)
+        setattr(span, _PARENTS, parents)
+
+
+def _parents_below(around: Span, exporters: int) -> Parents:
+    wanted: int = getattr(around, _WANTED, EVERYONE)
+    above: Parents = getattr(around, _PARENTS, {})
+    if wanted == EVERYONE and not above:
+        return {}
+    return {
+        bit: above.get(bit, getattr(around, "parent", None))
+        for bit in range(exporters)
+        if not wanted >> bit & 1
+    }
+
+
+def view_of(span: ReadableSpan, bit: int) -> ReadableSpan | None:
+    """A finished span as one exporter is to see it.
+
+    Args:
+        span: The span.
+        bit: Which of the filters is the exporter's.
+
+    Returns:
+        The span itself where nothing is different, a copy, or None where it is not wanted.
+    """
+    if not getattr(span, _WANTED, EVERYONE) >> bit & 1:
+        return None
+    changes: dict[str, Any] = {}
+    parents: Parents = getattr(span, _PARENTS, {})
+    if bit in parents:
+        changes["_parent"] = parents[bit]
+    events = [event for event in span.events if _is_for(event.name, bit)]
+    if len(events) != len(span.events):
+        changes["_events"] = tuple(events)
+    if not changes:
+        return span
+    view = copy.copy(span)
+    vars(view).update(changes)
+    return view
+
+
+def _is_for(name: str, bit: int) -> bool:
+    return type(name) is not EventName or bool(name.wanted >> bit & 1)
