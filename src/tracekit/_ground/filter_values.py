@@ -165,6 +165,9 @@ def _compile(pattern: str) -> re.Pattern[str]:
 
 
 def _text_of(recorded: object) -> str | None:
+    if isinstance(recorded, (list, tuple)) and len(recorded) > MAX_MATCHED:
+        # What comes later stands behind the characters that are looked at.
+        recorded = recorded[:MAX_MATCHED]
     try:
         return str(recorded)
     except Exception:
