@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import logging.config
 import logging.handlers
@@ -92,7 +93,7 @@ def events_of(record, spans, **options):
 def test_a_record_becomes_an_event(spans, logger):
     """The message is the name; level, logger and extra are attributes, described."""
     with span("work"):
-        logger.warning("low on %s", "tea", extra={"left": 2, "seen": {"a", "a"}, "free": None})
+        logger.warning("low on %s", "tea", extra={"left": 2, "seen": {"a"}, "free": None})
     expected = {
         "level": "WARN",
         "logger.name": "shop.db",
@@ -214,14 +215,14 @@ def test_the_handlers_level_is_read_from_any_form(given, number):
 @pytest.mark.parametrize("level", ["loud", "", 1.5, None, True, []])
 def test_a_wrong_level_is_refused(level):
     """The text says what would be right."""
-    with pytest.raises(ConfigurationError, match="level=.* is not a level; say one of TRACE"):
+    with pytest.raises(ConfigurationError, match=r"level=.* is not a level; say one of TRACE"):
         SpanEventHandler(level)
 
 
 @pytest.mark.parametrize("target", ["", 7, b"shop"])
 def test_a_wrong_target_is_refused(target):
     """A target is a name."""
-    with pytest.raises(ConfigurationError, match="target=.*expected a name"):
+    with pytest.raises(ConfigurationError, match=r"target=.*expected a name"):
         SpanEventHandler(target=target)
 
 
@@ -306,7 +307,7 @@ def test_no_exception_is_no_attribute(given, spans):
 
 
 def test_exception_of_a_mapping_in_any_form(spans):
-    """structlog passes on what it was given: an exception, or True for the current one."""
+    """Structlog passes on what it was given: an exception, or True for the current one."""
     failure = ValueError("no luck")
     seen = []
     with span("work"):
@@ -767,3 +768,52 @@ def test_events_and_records_keep_their_order(spans, logger):
     assert ["one", "two", "three"] == [name for name, _ in spans["work"].events]
     times = [one.timestamp for one in spans["work"].span.events]
     assert sorted(times) == times
+
+
+def test_structlog_through_a_processor_formatter(spans, loggers):
+    """The mapping is read before and after the formatter of another handler has seen it."""
+    structlog = pytest.importorskip("structlog")
+    lines = logging.StreamHandler(io.StringIO())
+    lines.setFormatter(
+        structlog.stdlib.ProcessorFormatter(processor=structlog.processors.JSONRenderer())
+    )
+    target = loggers("shop", SpanEventHandler(), lines, SpanEventHandler())
+    log = structlog.wrap_logger(
+        target,
+        processors=[structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    with span("work"):
+        try:
+            raise ValueError("no luck")
+        except ValueError:
+            log.bind(name="ada").exception("failed", password="p")
+    expected = {
+        "level": "ERROR",
+        "logger.name": "shop",
+        "name": "ada",
+        "password": "[redacted]",
+        "exception.type": "ValueError",
+        "exception.message": "no luck",
+    }
+    assert [("failed", expected)] * 2 == spans["work"].events
+    assert '"event": "failed"' in lines.stream.getvalue()
+
+
+def test_loguru_as_a_sink(spans):
+    """What is bound are attributes, also under the names of a record's own fields."""
+    loguru = pytest.importorskip("loguru")
+    logger = loguru.logger
+    logger.remove()
+    sink = logger.add(SpanEventHandler(), format=lambda _: "{message}", level=0)
+    with span("work"):
+        logger.bind(name="ada", token="t").success("signed {}", "in")
+        try:
+            raise ValueError("no luck")
+        except ValueError:
+            logger.exception("failed")
+    logger.remove(sink)
+    first, second = spans["work"].events
+    expected = {"level": "INFO", "logger.name": __name__, "name": "ada", "token": "[redacted]"}
+    assert ("signed in", expected) == first
+    assert ("failed", "ValueError") == (second[0], second[1]["exception.type"])
