@@ -392,6 +392,8 @@ def test_a_filter_of_the_handler_replaces_the_record(spans, loggers):
         (ValueError("as object"), (), "as object"),
         ("\ud800", (), "\\ud800"),
         ("x" * 5_000, (), "x" * 4_096 + "… +904 characters"),
+        ({"event": "x" * 5_000}, (), "x" * 4_096 + "… +904 characters"),
+        ({"event": ["tea", 3]}, (), "['tea', 3]"),
     ],
 )
 def test_no_message_is_a_failure(message, arguments, name, spans):

@@ -35,7 +35,7 @@ class Content(NamedTuple):
 
     Attributes:
         record: The record.
-        name: Its message.
+        name: Its message, not yet bounded.
         fields: What was passed along with it, by name.
         exc_info: Its exception, in any of the forms that the logging module takes.
     """
@@ -56,7 +56,7 @@ class Content(NamedTuple):
         if key is None:
             return cls(record, str(describe(message)), extra, exc_info)
         rest = ((name, value) for name, value in message.items() if name != key)
-        return cls(record, str(describe(message[key])), {**extra, **_fields(rest)}, exc_info)
+        return cls(record, _as_text(message[key]), {**extra, **_fields(rest)}, exc_info)
 
     def attributes(self) -> dict[str, Any]:
         """The fields, the exception and the stack, as values that OpenTelemetry takes."""
@@ -112,7 +112,12 @@ def _text_of(record: logging.LogRecord) -> str:
         return record.getMessage()
     except Exception as error:
         not_recorded(record, error)
-        return str(describe(record.msg))
+        return _as_text(record.msg)
+
+
+def _as_text(value: object) -> str:
+    # A string is bounded where the event is made; twice would count what is missing wrongly.
+    return value if isinstance(value, str) else str(describe(value))
 
 
 def _extra_of(record: logging.LogRecord) -> dict[str, object]:
