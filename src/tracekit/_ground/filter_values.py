@@ -64,11 +64,11 @@ class Number:
 
     def accepts(self, recorded: object) -> bool:
         """Whether a recorded value is a number that is equal to this one."""
-        return (
-            isinstance(recorded, (int, float))
-            and not isinstance(recorded, bool)
-            and recorded == self.value
-        )
+        kind = type(recorded)
+        if kind is int or kind is float:
+            return recorded == self.value
+        # A subclass, such as an enum of numbers.
+        return kind is not bool and isinstance(recorded, (int, float)) and recorded == self.value
 
     def __str__(self) -> str:
         return repr(self.value)
