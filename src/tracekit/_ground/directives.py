@@ -88,8 +88,7 @@ class Directive:
         if ANY_SEGMENT not in self.segments or len(above) < len(self.segments):
             return False
         return all(
-            ours in (ANY_SEGMENT, theirs)
-            for ours, theirs in zip(self.segments, above, strict=True)
+            ours in (ANY_SEGMENT, theirs) for ours, theirs in zip(self.segments, above, strict=True)
         )
 
     def __str__(self) -> str:
