@@ -136,6 +136,7 @@ def same_output(shown: str, printed: str) -> bool:
 
 def _steady(text: str) -> str:
     text = re.sub(r"\b[0-9a-f]{32}\b", "TRACE", text)
+    text = re.sub(r"\b[0-9a-f]{16}\b", "SPAN", text)
     text = re.sub(r"[+]?\d+(\.\d+)?[ ](ns|µs|ms|s)\b", "TIME", text)
     return re.sub(r"<?\d+%", "SHARE", text).strip() + "\n"
 

@@ -29,7 +29,8 @@ NEEDS = {
         "httpx",
         "opentelemetry.instrumentation.fastapi",
         "opentelemetry.instrumentation.sqlalchemy",
-    )
+    ),
+    "docs/how-to/logging.md": ("structlog", "loguru"),
 }
 ENVIRONMENT = {"BACKEND_API_KEY": "k-1", "NO_COLOR": "1"}
 
@@ -126,12 +127,14 @@ def test_the_support_matrix_is_the_tests_own():
     assert table() == "\n".join(re.findall(r"^\| .*✓.*$|^\|  \|.*$|^\| --- \| :-:.*$", page, re.M))
 
 
-@pytest.mark.parametrize("name", ["tracekit", "tracekit.exporters", "tracekit.testing"])
+@pytest.mark.parametrize(
+    "name", ["tracekit", "tracekit.exporters", "tracekit.logs", "tracekit.testing"]
+)
 def test_the_reference_is_complete(name):
     """Every public name has its place in the reference."""
     documented = public_api((ROOT / "docs/reference/api.md").read_text(encoding="utf-8"))
     public = {f"{name}.{one}" for one in importlib.import_module(name).__all__}
-    modules = {"tracekit.describe", "tracekit.exporters", "tracekit.testing"}
+    modules = {"tracekit.describe", "tracekit.exporters", "tracekit.logs", "tracekit.testing"}
     assert public - modules <= documented
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import tracekit
-from tracekit import exporters, testing
+from tracekit import exporters, logs, testing
 
 
 def test_import_loads_no_sdk_and_no_grpc(run_python):
@@ -33,7 +33,7 @@ def test_what_is_loaded_late_is_there_when_asked_for(run_python):
     assert "[] True" == done.stdout.strip()
 
 
-@pytest.mark.parametrize("module", [tracekit, exporters, testing])
+@pytest.mark.parametrize("module", [tracekit, exporters, logs, testing])
 def test_the_public_names_are_sorted_and_there(module):
     """`__all__` is what there is."""
     assert sorted(module.__all__) == module.__all__

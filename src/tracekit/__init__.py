@@ -21,7 +21,7 @@ from tracekit._ground.filter import Filter
 from tracekit._ground.levels import Level
 
 if TYPE_CHECKING:
-    from tracekit import exporters, testing
+    from tracekit import exporters, logs, testing
     from tracekit._engine.counts import ExporterStats, Stats
     from tracekit._setup.builder import TelemetryBuilder, init_telemetry
     from tracekit._setup.telemetry import Telemetry
@@ -42,6 +42,7 @@ __all__ = [
     "exporters",
     "init_telemetry",
     "instrument",
+    "logs",
     "record",
     "span",
     "testing",
@@ -57,6 +58,7 @@ _LOADED_LATE = {
     "TelemetryBuilder": "tracekit._setup.builder",
     "exporters": "tracekit.exporters",
     "init_telemetry": "tracekit._setup.builder",
+    "logs": "tracekit.logs",
     "testing": "tracekit.testing",
 }
 

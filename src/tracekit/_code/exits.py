@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from types import TracebackType
 from typing import Final, Literal, Union
 
 from opentelemetry.trace import Span, Status, StatusCode
@@ -49,15 +50,26 @@ def record_exit(
 
 
 def _record_error(span: Span, error: Exception, level: Level, name: str) -> None:
-    summary = _summary(error)
-    event = {**summary, "exception.stacktrace": _stacktrace(error)}
+    # The first frame is the wrapper's own and says nothing to the reader.
+    frames = error.__traceback__ and (error.__traceback__.tb_next or error.__traceback__)
+    event = exception_attributes(error, frames)
     if level is not Level.ERROR:
         event["level"] = level.name
     span.add_event(name, event)
     if level >= Level.ERROR:
-        message = summary["exception.message"]
+        message = event["exception.message"]
         text = f"{type(error).__name__}: {message}" if message else type(error).__name__
         span.set_status(Status(StatusCode.ERROR, text))
+
+
+def exception_attributes(error: BaseException, frames: TracebackType | None) -> dict[str, str]:
+    """What is recorded of an exception: its type, its message and its stack trace, within bounds.
+
+    Args:
+        error: The exception.
+        frames: The frames to show of it.
+    """
+    return {**_summary(error), "exception.stacktrace": _stacktrace(error, frames)}
 
 
 def _summary(error: BaseException) -> dict[str, str]:
@@ -77,13 +89,16 @@ def type_name(kind: type) -> str:
     return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
 
 
-def _stacktrace(error: Exception) -> str:
-    # The first frame is the wrapper's own and says nothing to the reader.
-    frames = error.__traceback__ and (error.__traceback__.tb_next or error.__traceback__)
+def _stacktrace(error: BaseException, frames: TracebackType | None) -> str:
     try:
         text = "".join(traceback.format_exception(type(error), error, frames))
     except Exception:
         text = f"{type_name(type(error))}: (the stack trace could not be written)"
+    return stack_text(text)
+
+
+def stack_text(text: str) -> str:
+    """A stack trace with its middle left out where it is long, fit for a protobuf message."""
     if len(text) > _LONGEST_STACKTRACE:
         half = _LONGEST_STACKTRACE // 2
         text = f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"

@@ -82,11 +82,13 @@ class Directive:
 
     def matches(self, segments: tuple[str, ...]) -> bool:
         """Whether a target is this directive's module or one below it."""
-        if len(self.segments) > len(segments):
+        above = segments[: len(self.segments)]
+        if above == self.segments:
+            return True
+        if ANY_SEGMENT not in self.segments or len(above) < len(self.segments):
             return False
         return all(
-            ours in (ANY_SEGMENT, theirs)
-            for ours, theirs in zip(self.segments, segments, strict=False)
+            ours in (ANY_SEGMENT, theirs) for ours, theirs in zip(self.segments, above, strict=True)
         )
 
     def __str__(self) -> str:

@@ -53,11 +53,12 @@ class Filter:
         ```
     """
 
-    __slots__ = ("_directives", "_dynamic", "_static", "is_dynamic")
+    __slots__ = ("_directives", "_dynamic", "_static", "_text", "is_dynamic")
     is_dynamic: bool
     _directives: tuple[Directive, ...]
     _dynamic: tuple[Directive, ...]
     _static: tuple[Directive, ...]
+    _text: str
 
     def __init__(self, directives: str | Filter = DEFAULT_DIRECTIVES) -> None:
         if isinstance(directives, Filter):
@@ -134,6 +135,8 @@ class Filter:
         hold(self, "_dynamic", tuple(one for one in held if one.is_dynamic))
         hold(self, "_static", tuple(one for one in held if not one.is_dynamic))
         hold(self, "is_dynamic", bool(self._dynamic))
+        # The text is canonical, so that comparing it compares the directives.
+        hold(self, "_text", ",".join(map(str, held)))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Filter cannot be changed; make a new one to set {name!r}")
@@ -144,19 +147,19 @@ class Filter:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Filter):
             return NotImplemented
-        return self is other or self._directives == other._directives
+        return self._text == other._text
 
     def __hash__(self) -> int:
-        return hash(self._directives)
+        return hash(self._text)
 
     def __str__(self) -> str:
-        return ",".join(map(str, self._directives))
+        return self._text
 
     def __repr__(self) -> str:
-        return f"Filter({str(self)!r})"
+        return f"Filter({self._text!r})"
 
     def __reduce__(self) -> tuple[type[Filter], tuple[str]]:
-        return Filter, (str(self),)
+        return Filter, (self._text,)
 
 
 def _report(error: FilterSyntaxError) -> None:

@@ -57,6 +57,7 @@ _BEFORE: Final = 70
 
 _LEVELS: Final = "a level (off, error, warn, info, debug, trace or 0 to 5)"
 _A_TARGET: Final = "the name of a module, such as shop.db"
+_IN_BRACKETS: Final = "the name of a span, or fields in braces"
 _A_VALUE: Final = "a value: a number, true, false, a text in quotes or a regular expression"
 
 
@@ -145,6 +146,8 @@ class _Reader:
         if word or (word == "" and self._next != "["):
             segments = self._segments(word, start)
         span, fields = self._bracket() if self._next == "[" else (None, ())
+        if span is None and not fields and not segments:
+            raise self._wrong(_IN_BRACKETS, start + 1)
         return Directive(segments, self._level_behind(), span, fields)
 
     @property
@@ -319,7 +322,8 @@ def _shown(text: str, place: int) -> tuple[str, int]:
     first = max(start, place - _BEFORE)
     last = min(end, first + _WIDTH)
     before, behind = "…" * (first > start), "…" * (last < end)
-    line = "".join(map(_printable, text[first:last]))
+    line = text[first:last]
+    line = line if line.isprintable() else "".join(map(_printable, line))
     return f"{before}{line}{behind}", place - first + len(before)
 
 

@@ -64,11 +64,11 @@ class Number:
 
     def accepts(self, recorded: object) -> bool:
         """Whether a recorded value is a number that is equal to this one."""
-        return (
-            isinstance(recorded, (int, float))
-            and not isinstance(recorded, bool)
-            and recorded == self.value
-        )
+        kind = type(recorded)
+        if kind is int or kind is float:
+            return recorded == self.value
+        # A subclass, such as an enum of numbers.
+        return kind is not bool and isinstance(recorded, (int, float)) and recorded == self.value
 
     def __str__(self) -> str:
         return repr(self.value)
@@ -165,6 +165,9 @@ def _compile(pattern: str) -> re.Pattern[str]:
 
 
 def _text_of(recorded: object) -> str | None:
+    if isinstance(recorded, (list, tuple)) and len(recorded) > MAX_MATCHED:
+        # What comes later stands behind the characters that are looked at.
+        recorded = recorded[:MAX_MATCHED]
     try:
         return str(recorded)
     except Exception:

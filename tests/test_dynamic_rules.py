@@ -1,0 +1,233 @@
+"""Directives with a span or fields: what they decide, and what they open inside of a span."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracekit import Filter, Level
+from tracekit._ground.dynamic_rules import is_wanted, raises, scope_level
+
+DEBUG, ERROR, INFO, OFF, TRACE, WARN = (
+    Level.DEBUG,
+    Level.ERROR,
+    Level.INFO,
+    Level.OFF,
+    Level.TRACE,
+    Level.WARN,
+)
+LEVELS = [level for level in Level if level is not OFF]
+
+
+def decide(text, target="app", span="s", **fields):
+    rules = Filter(text).matching(target, span)
+    return None if rules is None else rules.decide(fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "span", "applies"),
+    [
+        ("info,app=debug", "app", "s", False),
+        ("[s]", "app", "s", True),
+        ("[s]", "app", "S", False),
+        ("[s]", "app", "s2", False),
+        ("[s]", "app", None, False),
+        ("app[s]", "app.db", "s", True),
+        ("app[s]", "apple", "s", False),
+        ("app.*.db[s]", "app.web.db", "s", True),
+        ("app[{a}]", "app", "s", True),
+        ("app[{a}]", "app", None, True),
+        ("[s{a}]", "app", None, False),
+        ('[""]', "app", None, False),
+        ('[""]', "app", "", True),
+    ],
+)
+def test_rules_are_those_that_may_apply(text, target, span, applies):
+    """The target as for any directive, the whole name of the span; none of them for an event."""
+    wanted = Filter(text)
+    assert applies is (wanted.matching(target, span) is not None)
+    assert wanted.is_dynamic is ("[" in text)
+
+
+@pytest.mark.parametrize(
+    ("value", "recorded", "matches"),
+    [
+        ("42", 42, True),
+        ("42", 42.0, True),
+        ("42", "42", False),
+        ("1", True, False),
+        ("0", False, False),
+        ("42.0", 42, True),
+        ("-1.5", -1.5, True),
+        ("nan", float("nan"), True),
+        ("true", True, True),
+        ("true", 1, False),
+        ("true", "true", False),
+        ("FALSE", False, True),
+        ("bob", "bob", True),
+        ("bob", "Bob", False),
+        ("bob", "my bob", False),
+        ("bob", "bob1", False),
+        ("bo.*", "bobby", True),
+        ("b.b", "b\nb", True),
+        ("5..", 503, True),
+        ("5..", "503", True),
+        ('"42"', 42, True),
+        ('"42"', "42", True),
+        ('"b.b"', "bob", False),
+        ('"b.b"', "b.b", True),
+        ('""', "", True),
+        (r"\('a'\, .*", ("a", "b"), True),
+        ("x*", "x" * 5_000, True),
+        ("x{1000}", "x" * 5_000, True),
+        ("x{1001}", "x" * 5_000, False),
+        (r"\[0\, 0.*", [0] * 100_000, True),
+        ('"' + "x" * 5_000 + '"', "x" * 5_000, True),
+    ],
+)
+def test_values_are_compared_by_how_they_are_written(value, recorded, matches):
+    """Numbers and booleans with their like, quoted texts and patterns with the text of anything."""
+    expected = DEBUG if matches else None
+    assert expected is decide(f"[{{a={value}}}]=debug", a=recorded)
+
+
+class Unprintable:
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize("value", ["1", "true", "bob", "bo.*", '"x"'])
+def test_what_has_no_text_matches_nothing(value):
+    """Whatever stands in the attributes, a filter does not fail over it."""
+    assert decide(f"[{{a={value}}}]", a=Unprintable()) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "fields", "expected"),
+    [
+        ("[{a}]=debug", {"a": False}, DEBUG),
+        ("[{a}]=debug", {"a": None}, None),
+        ("[{a}]=debug", {"b": 1}, None),
+        ("[{a=1,b=2}]=debug", {"a": 1, "b": 2}, DEBUG),
+        ("[{a=1,b=2}]=debug", {"a": 1, "b": 3}, None),
+        ("[{a=1,b=2}]=debug", {"a": 1}, None),
+        ("[s]=debug", {}, DEBUG),
+        ("[s]=off", {"a": 1}, OFF),
+        ("[s]=debug,[s{a=1}]=off", {"a": 1}, OFF),
+        ("[s]=debug,[s{a=1}]=off", {"a": 2}, DEBUG),
+        ("app[s]=debug,[s{a=1}]=off", {"a": 1}, DEBUG),
+        ("[{a=1}]=debug,[s]=off", {"a": 1}, DEBUG),
+        ("[{a=1,b}]=debug,[s{a=1}]=off", {"a": 1, "b": 1}, DEBUG),
+        ("[s{a}]=debug,[{a}]=off", {"a": 1}, DEBUG),
+        ("[s{a=1}]=debug,[s{a}]=off", {"a": 1}, DEBUG),
+        ("[s{a=bob}]=debug,[s{a=b.*}]=off", {"a": "bob"}, DEBUG),
+        ("app[s]=debug,*[s]=off", {}, DEBUG),
+        ("app=off,[s]=debug", {}, DEBUG),
+        ("[s]=debug,[s]=off", {}, OFF),
+        ("[s{a,b}]=debug,[s{ b , a }]=off", {"a": 1, "b": 1}, OFF),
+    ],
+)
+def test_the_most_specific_directive_decides(text, fields, expected):
+    """The longer target, more fields, a name, a value, a literal; an equal one later replaces."""
+    assert expected is decide(text, **fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "needs"),
+    [
+        ("[s]", set()),
+        ("[s{a}]", {"a"}),
+        ("[s{a,b=1}],[{c}]", {"a", "b", "c"}),
+        ("app[s],[s{a}]", set()),
+        ("[s],[s{a}]", {"a"}),
+        ("[other{a}],[s{b}]", {"b"}),
+    ],
+)
+def test_only_named_fields_are_needed(text, needs):
+    """What no directive reaches for this place is not looked at."""
+    rules = Filter(text).matching("app", "s")
+    assert needs == rules.needs
+    if not needs:
+        assert rules.decide({}) is not None
+
+
+def test_other_fields_are_not_touched():
+    """The mapping is asked for the fields that are needed, and for nothing else."""
+
+    class Asked(dict):
+        def __missing__(self, key):
+            raise AssertionError(key)
+
+        def get(self, key, default=None):
+            assert key in {"a", "b"}
+            return super().get(key, default)
+
+    rules = Filter("[s{a=1,b=2}]").matching("app", "s")
+    assert rules.decide(Asked(a=1, b=2, c=3)) is TRACE
+
+
+@pytest.mark.parametrize("decided", Level)
+@pytest.mark.parametrize("static", Level)
+def test_a_directive_raises_or_lowers(decided, static):
+    """It raises where it is not `off` and as verbose as the static level or more."""
+    assert raises(decided, static) is (decided is not OFF and decided <= static)
+
+
+@pytest.mark.parametrize(
+    ("level", "static", "decided", "scope", "wanted"),
+    [
+        (INFO, INFO, None, None, True),
+        (DEBUG, INFO, None, None, False),
+        (ERROR, OFF, None, None, False),
+        (OFF, OFF, None, None, False),
+        (DEBUG, INFO, None, DEBUG, True),
+        (TRACE, INFO, None, DEBUG, False),
+        (INFO, INFO, None, WARN, True),
+        (DEBUG, INFO, DEBUG, None, True),
+        (TRACE, INFO, DEBUG, None, False),
+        (TRACE, INFO, DEBUG, TRACE, True),
+        (INFO, INFO, WARN, None, False),
+        (INFO, INFO, WARN, TRACE, False),
+        (WARN, INFO, WARN, TRACE, True),
+        (ERROR, INFO, OFF, TRACE, False),
+        (ERROR, OFF, OFF, TRACE, False),
+        (INFO, OFF, WARN, INFO, True),
+    ],
+)
+def test_what_is_wanted(level, static, decided, scope, wanted):
+    """What raises adds to the scope around it; what lowers holds inside of it too."""
+    assert wanted is is_wanted(level, static, decided, scope)
+
+
+@pytest.mark.parametrize(
+    ("outer", "decided", "static", "inside"),
+    [
+        (None, None, INFO, None),
+        (DEBUG, None, INFO, DEBUG),
+        (None, DEBUG, INFO, DEBUG),
+        (None, INFO, INFO, INFO),
+        (None, WARN, INFO, None),
+        (None, OFF, INFO, None),
+        (None, OFF, OFF, None),
+        (TRACE, DEBUG, INFO, TRACE),
+        (DEBUG, TRACE, INFO, TRACE),
+        (DEBUG, OFF, INFO, DEBUG),
+        (DEBUG, WARN, INFO, DEBUG),
+        (None, WARN, OFF, WARN),
+    ],
+)
+def test_scopes_add_up(outer, decided, static, inside):
+    """The most verbose counts; a directive that lowers opens nothing and closes nothing."""
+    assert inside is scope_level(outer, decided, static)
+
+
+@given(st.sampled_from(LEVELS), st.sampled_from(Level), st.none() | st.sampled_from(Level))
+def test_a_scope_never_silences(level, static, decided):
+    """Inside of a span everything is wanted that is wanted outside."""
+    for outer, scope in itertools.product([None, *LEVELS], LEVELS):
+        inner = scope_level(outer, scope, static)
+        if is_wanted(level, static, decided, outer):
+            assert is_wanted(level, static, decided, inner)
