@@ -11,7 +11,7 @@ from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, Span, SpanKind
 
 from tracekit._code.attributes import attributes_of
-from tracekit._code.options import CURRENT, read_kind, read_level, read_name
+from tracekit._code.options import CURRENT, read_attributes, read_kind, read_level, read_name
 from tracekit._code.parents import context_of, links_of
 from tracekit._code.recording import (
     Parentage,
@@ -46,7 +46,7 @@ class span:  # noqa: N801 - read as a verb at the place of use: `with span("look
         **fields: Attributes with plain names.
 
     Raises:
-        InstrumentationError: The name, level, kind, parent or links are none.
+        InstrumentationError: The name, attributes, level, kind, parent or links are none.
 
     Example:
         ```python
@@ -87,7 +87,7 @@ class span:  # noqa: N801 - read as a verb at the place of use: `with span("look
         self._kind = read_kind(kind)
         self._parent = parent
         self._links = links
-        self._attributes = attributes
+        self._attributes = read_attributes(attributes)
         self._fields = fields
         self._recording: Recording | None = None
 
@@ -149,7 +149,7 @@ def event(
         **fields: Attributes with plain names.
 
     Raises:
-        InstrumentationError: The name or the level is none.
+        InstrumentationError: The name, the attributes or the level are none.
 
     Example:
         ```python
@@ -159,6 +159,7 @@ def event(
         ```
     """
     read_name(name)
+    given = read_attributes(attributes)
     importance = read_level(level)
     current = trace.get_current_span()
     if not current.is_recording():
@@ -166,7 +167,7 @@ def event(
     module = target or _module_of(sys._getframe(1))
     if gate.enables(module, importance):
         try:
-            described = attributes_of(attributes, fields)
+            described = attributes_of(given, fields)
             current.add_event(name, {"level": importance.name, **described})
         except Exception as error:
             _not_recorded("event", name, error)
@@ -179,6 +180,9 @@ def record(attributes: Mapping[str, object] | None = None, /, **fields: object) 
         attributes: Attributes; dotted names go here.
         **fields: Attributes with plain names.
 
+    Raises:
+        InstrumentationError: The attributes are no mapping.
+
     Example:
         ```python
         from tracekit import record
@@ -186,13 +190,14 @@ def record(attributes: Mapping[str, object] | None = None, /, **fields: object) 
         record({"user.id": 7}, cached=True)
         ```
     """
+    given = read_attributes(attributes)
     current = trace.get_current_span()
     if not current.is_recording():
         return
     try:
-        current.set_attributes(attributes_of(attributes, fields))
+        current.set_attributes(attributes_of(given, fields))
     except Exception as error:
-        _not_recorded("record", str(attributes and list(attributes)), error)
+        _not_recorded("record", ", ".join(map(str, {**given, **fields})), error)
 
 
 def _not_recorded(what: str, name: str, error: Exception) -> None:

@@ -27,6 +27,9 @@ _ENDPOINT_VARIABLES: Final = (
 )
 
 
+_IMMEDIATE: Final = (MemoryExporter, InMemorySpanExporter, ConsoleExporter, ConsoleSpanExporter)
+
+
 @dataclass(frozen=True)
 class Chosen:
     """An exporter, what it is called, and whether it was made here.
@@ -44,10 +47,9 @@ class Chosen:
 
     def delivery(self, settings: BatchSettings) -> Delivery:
         """The processor that hands the spans to it."""
-        if isinstance(self.exporter, (MemoryExporter, InMemorySpanExporter)):
+        if isinstance(self.exporter, _IMMEDIATE):
             return ImmediateDelivery(self.exporter, self.name)
-        prompt = isinstance(self.exporter, (ConsoleExporter, ConsoleSpanExporter))
-        return BatchDelivery(self.exporter, self.name, settings, prompt=prompt)
+        return BatchDelivery(self.exporter, self.name, settings)
 
 
 def choose(wanted: Iterable[Any]) -> list[Chosen]:
