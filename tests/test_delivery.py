@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import threading
 import time
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
@@ -300,7 +302,7 @@ def test_a_processor_that_raises_is_said(caplog):
     telemetry = TelemetryBuilder("t").with_exporter("none").with_processor(Raises()).build()
     assert not telemetry.flush(5.0)
     assert telemetry.shutdown(5.0)
-    assert ["a span processor failed to flush: RuntimeError('no')"] == caplog.messages
+    assert ["a span processor or exporter failed to flush: RuntimeError('no')"] == caplog.messages
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -317,3 +319,37 @@ def test_a_forked_child_begins_with_an_empty_queue(tmp_path):
     assert 0 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert telemetry.shutdown(5.0)
     assert 5 == path.read_text().count('"name":"span')
+
+
+def test_a_tree_stands_before_what_the_program_prints_next(run_python):
+    """The console prints in the thread that ends the trace, not some time later."""
+    done = run_python(
+        "import sys, tracekit\n"
+        "from tracekit import exporters, span\n"
+        "tracekit.init_telemetry('order', exporter=exporters.console(stream=sys.stdout))\n"
+        "for n in range(20):\n"
+        "    with span('work'): pass\n"
+        "    print('after', n)\n"
+    )
+    lines = [line.split()[-1] for line in done.stdout.splitlines() if line.strip()]
+    assert [str(n) for n in range(20)] == lines[2::3]
+
+
+def test_a_stream_that_hangs_does_not_break_the_deadline():
+    """A flush of the console waits no longer than said."""
+    may_go_on = threading.Event()
+
+    class Pipe(io.StringIO):
+        def write(self, text):
+            may_go_on.wait(30)
+            return len(text)
+
+    telemetry = TelemetryBuilder("t").with_exporter(exporters.console(stream=Pipe())).build()
+    tracer = telemetry.tracer_provider.get_tracer("t")
+    root = tracer.start_span("root")
+    tracer.start_span("child", trace.set_span_in_context(root)).end()
+    begun = time.monotonic()
+    assert not telemetry.flush(0.05)
+    telemetry.shutdown(0.05)
+    assert time.monotonic() - begun < 5
+    may_go_on.set()

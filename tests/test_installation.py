@@ -273,8 +273,10 @@ def test_libraries_are_switched_on_and_off():
     import sqlalchemy
 
     def query():
-        with sqlalchemy.create_engine("sqlite://").connect() as connection:
+        engine = sqlalchemy.create_engine("sqlite://")
+        with engine.connect() as connection:
             connection.execute(sqlalchemy.text("select 1"))
+        engine.dispose()
 
     memory = exporters.memory()
     with tracekit.init_telemetry("test", exporter=memory, libraries=["sqlalchemy"]):

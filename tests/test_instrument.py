@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 import pickle
@@ -660,6 +661,9 @@ REFUSED = [
     (lambda: instrument(ret=1)(a_function), "ret=1: say True, False or a callable"),
     (lambda: instrument(expected=[1])(a_function), "expected: 1 is not an exception type"),
     (lambda: instrument("")(a_function), "name='' is not the name of a span"),
+    (lambda: instrument(expected=KeyError()), r"expected: KeyError\(\) is not an exception type"),
+    (lambda: instrument(expected="KeyError"), "expected: 'KeyError' is not an exception type"),
+    (lambda: instrument(target=3), "target=3 is not a target"),
     (lambda: instrument(7), "an object of type int cannot be decorated"),
     (lambda: instrument([a_function]), "an object of type list cannot be decorated"),
     (lambda: instrument("x")(type("Empty", (), {})), "name='x' would be the name of every"),
@@ -707,3 +711,39 @@ def test_a_failure_of_recording_is_logged_once_and_the_call_goes_on(caplog):
     with global_provider(Broken()), caplog.at_level(logging.WARNING):
         assert [2, 2] == [work(1), work(1)]
     assert 1 == len([r for r in caplog.records if "not recorded whole" in r.getMessage()])
+
+
+# Callables that bind their own arguments.
+
+
+def add(a, b=2, *, c=3):
+    return a + b + c
+
+
+@pytest.mark.parametrize(
+    ("make", "args", "recorded"),
+    [
+        (lambda: functools.partial(add, 1, c=4), (), {"b": 2, "c": 4}),
+        (lambda: functools.partial(add, b=7), (1,), {"a": 1, "b": 7, "c": 3}),
+        (lambda: functools.lru_cache(add), (1,), {"a": 1, "b": 2, "c": 3}),
+        (lambda: sorted, ([1],), {"iterable": (1,), "key": "None", "reverse": False}),
+    ],
+)
+def test_defaults_of_any_callable_are_recorded_as_they_are(spans, make, args, recorded):
+    """Also where the wrapper does not fill them in itself."""
+    undecorated = make()
+    assert undecorated(*args) == instrument("work")(make())(*args)
+    assert recorded == spans["work"].attributes
+
+
+def test_a_callable_without_a_signature_is_called_all_the_same(spans):
+    """Nothing is recorded of its arguments, and none can be named."""
+
+    class Opaque:
+        __call__ = dict.fromkeys
+        __signature__ = "none"
+
+    assert {1: None} == instrument("work")(dict.fromkeys)([1])
+    with pytest.raises(InstrumentationError, match="cannot be read"):
+        instrument(skip=["a"])(Opaque())
+    assert 1 == len(spans)

@@ -9,14 +9,15 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
-from tracekit._engine.provider import LiveTracerProvider, Pipeline
+from tracekit._engine.provider import EVERYTHING, LiveTracerProvider, Pipeline
 from tracekit.exporters import memory
 
 
 def pipeline(exporter, sampler=ALWAYS_ON, **resource):
     processor = sdk.SynchronousMultiSpanProcessor()
     processor.add_span_processor(SimpleSpanProcessor(exporter))
-    return Pipeline(sampler, Resource(resource), processor, RandomIdGenerator(), sdk.SpanLimits())
+    resource = Resource(resource)
+    return Pipeline(sampler, resource, processor, RandomIdGenerator(), sdk.SpanLimits(), EVERYTHING)
 
 
 def test_it_is_of_the_sdks_kinds():

@@ -77,6 +77,9 @@ def test_a_filtered_span_leaves_no_gap():
         (lambda: span("x", kind="loud"), "kind='loud'"),
         (lambda: span("x", parent=7).__enter__(), "7 is not a span"),
         (lambda: span("x", links=[7]).__enter__(), "7 is not a span"),
+        (lambda: span("x", "y"), "attributes='y': expected a mapping"),
+        (lambda: event("x", "y"), "attributes='y': expected a mapping"),
+        (lambda: record("y"), "attributes='y': expected a mapping"),
         (lambda: event(""), "name='' is not the name of a span"),
         (lambda: event("x", level="loud"), "level='loud'"),
     ],
@@ -150,3 +153,10 @@ def test_a_failure_of_recording_is_logged_once(caplog):
             event("miss")
             record(a=1)
     assert 2 == len([one for one in caplog.records if one.name == "tracekit"])
+
+
+def test_a_key_that_is_no_text_becomes_one(spans):
+    """The attributes beside it are recorded too."""
+    with span("work", {3: "c"}, n=1):
+        record({4: "d"}, m=2)
+    assert {"3": "c", "n": 1, "4": "d", "m": 2} == spans["work"].attributes

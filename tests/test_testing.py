@@ -183,3 +183,17 @@ def test_the_fixture_is_there_without_being_imported(pytester):
         "    assert spans == ['work']\n"
     )
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
+
+
+def test_a_difference_is_shown_as_trees(pytester):
+    """What was captured stands above what was expected."""
+    pytester.makepyfile(
+        "def test_spans(spans):\n"
+        "    import tracekit\n"
+        "    with tracekit.span('outer'), tracekit.span('inner'): pass\n"
+        "    assert spans == ['outer']\n"
+    )
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result.stdout.fnmatch_lines(
+        ["*the spans differ", "*captured:", "*outer", "*  inner", "*['outer']"]
+    )

@@ -1,7 +1,11 @@
-"""The pytest fixture `spans`. It imports nothing before a test asks for it."""
+"""The pytest fixture `spans`, and how a difference between spans is shown.
+
+Nothing of tracekit is imported before a test asks for it.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -18,3 +22,11 @@ def spans() -> Iterator[CapturedSpans]:
 
     with capture_spans() as captured:
         yield captured
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Show captured spans beside what was expected as trees; pytest would compare them flat."""
+    testing = sys.modules.get("tracekit.testing")
+    if testing is None or op != "==" or not isinstance(left, testing.CapturedSpans):
+        return None
+    return ["the spans differ", "captured:", *str(left).splitlines(), "expected:", repr(right)]

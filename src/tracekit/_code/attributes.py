@@ -9,13 +9,11 @@ from tracekit._values.describing import describe
 from tracekit._values.redaction import REDACTED, current_redaction
 
 
-def attributes_of(
-    attributes: Mapping[str, object] | None, fields: Mapping[str, object]
-) -> dict[str, Any]:
+def attributes_of(attributes: Mapping[str, object], fields: Mapping[str, object]) -> dict[str, Any]:
     """Attributes as values that OpenTelemetry takes.
 
     Args:
-        attributes: Names, dotted ones among them, and values; None for none.
+        attributes: Names, dotted ones among them, and values.
         fields: Plain names and values; they win over an attribute of the same name.
 
     Returns:
@@ -23,6 +21,6 @@ def attributes_of(
     """
     redaction = current_redaction()
     return {
-        name: REDACTED if redaction.hides(name) else describe(value)
-        for name, value in {**(attributes or {}), **fields}.items()
+        str(name): REDACTED if redaction.hides(str(name)) else describe(value)
+        for name, value in {**attributes, **fields}.items()
     }

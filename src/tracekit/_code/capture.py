@@ -189,13 +189,15 @@ class Capture:
 
     def _function(self, name: str, lines: list[str], closure: dict[str, Any]) -> Callable[..., Any]:
         body = "".join(f"    {line}\n" for line in lines)
-        return make_function(
+        made = make_function(
             f"def {name}({self.parameters.declared}):\n{body}",
             name=name,
             closure=closure,
             module_globals={},
             title=f"<tracekit {name} of {self.constants.get('code.function.name', 'a callable')}>",
         )
+        self.parameters.fill_in(made)
+        return made
 
 
 class FunctionSite(RecordingSite):

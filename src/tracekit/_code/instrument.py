@@ -28,6 +28,7 @@ from tracekit._code.options import (
     read_name,
     read_ret,
     read_skip,
+    read_target,
 )
 from tracekit._code.proxy import instrumented
 from tracekit._code.wrappers import Kind, site_of_wrapper, wrap_function, wrap_opaque
@@ -125,7 +126,7 @@ def instrument(
     options = Options(
         name=read_name(name) if has_name else None,
         level=read_level(level),
-        target=target,
+        target=read_target(target),
         kind=read_kind(kind),
         skip=read_skip(skip),
         skip_all=skip_all,
@@ -220,7 +221,7 @@ def _decorate_object(subject: Any, options: Options) -> Any:
 def _wrap_opaque(subject: Any, options: Options) -> Any:
     function = _innermost(subject)
     try:
-        parameters = Parameters.of(inspect.signature(subject))
+        parameters = Parameters.of(inspect.signature(subject), with_defaults=True)
     except (TypeError, ValueError):
         if options.skip or any(map(callable, options.fields.values())):
             raise InstrumentationError(

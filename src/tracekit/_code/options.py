@@ -155,6 +155,8 @@ def itself(result: object) -> object:
 
 def read_expected(value: ExpectedOption) -> tuple[type[BaseException], ...]:
     """Read the `expected` option: exception types, or one type."""
+    if isinstance(value, str) or not isinstance(value, (type, Iterable)):
+        raise InstrumentationError(f"expected: {value!r} is not an exception type")
     types = (value,) if isinstance(value, type) else tuple(value)
     for one in types:
         if not (isinstance(one, type) and issubclass(one, BaseException)):
@@ -166,4 +168,20 @@ def read_name(value: str | None) -> str | None:
     """Read the `name` option: a text that is not empty, or None."""
     if value is not None and (not isinstance(value, str) or not value.strip()):
         raise InstrumentationError(f"name={value!r} is not the name of a span")
+    return value
+
+
+def read_target(value: str | None) -> str | None:
+    """Read the `target` option: dotted words, or None."""
+    if value is not None and (not isinstance(value, str) or not value.strip()):
+        raise InstrumentationError(f"target={value!r} is not a target; say a name such as shop.db")
+    return value
+
+
+def read_attributes(value: Mapping[str, object] | None) -> Mapping[str, object]:
+    """Read attributes that are given as a mapping."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InstrumentationError(f"attributes={value!r}: expected a mapping of names to values")
     return value

@@ -11,7 +11,7 @@ from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, Span, SpanKind
 
 from tracekit._code.attributes import attributes_of
-from tracekit._code.options import CURRENT, read_kind, read_level, read_name
+from tracekit._code.options import CURRENT, read_attributes, read_kind, read_level, read_name
 from tracekit._code.parents import context_of, links_of
 from tracekit._code.recording import (
     Parentage,
@@ -48,7 +48,7 @@ class span:  # noqa: N801 - read as a verb at the place of use: `with span("look
         **fields: Attributes with plain names.
 
     Raises:
-        InstrumentationError: The name, level, kind, parent or links are none.
+        InstrumentationError: The name, attributes, level, kind, parent or links are none.
 
     Example:
         ```python
@@ -89,7 +89,7 @@ class span:  # noqa: N801 - read as a verb at the place of use: `with span("look
         self._kind = read_kind(kind)
         self._parent = parent
         self._links = links
-        self._attributes = attributes
+        self._attributes = read_attributes(attributes)
         self._fields = fields
         self._recording: Recording | None = None
 
@@ -118,7 +118,7 @@ class span:  # noqa: N801 - read as a verb at the place of use: `with span("look
         judge = filters.judge(site.target, site.level, self._name)
         if judge is None:
             return self._all_attributes() if site.wanted != NOBODY else None
-        given = {**(self._attributes or {}), **self._fields}
+        given = {**self._attributes, **self._fields}
         needed = {name: given[name] for name in judge.needs if name in given}
         outer = current_scope()
         judgement = judge.decide(attributes_of(needed, {}), outer)
@@ -169,7 +169,7 @@ def event(
         **fields: Attributes with plain names.
 
     Raises:
-        InstrumentationError: The name or the level is none.
+        InstrumentationError: The name, the attributes or the level are none.
 
     Example:
         ```python
@@ -179,6 +179,7 @@ def event(
         ```
     """
     read_name(name)
+    given = read_attributes(attributes)
     importance = read_level(level)
     current = trace.get_current_span()
     if not current.is_recording():
@@ -187,7 +188,7 @@ def event(
     if BlockSite.is_off(module, importance):
         return
     try:
-        described = attributes_of(attributes, fields)
+        described = attributes_of(given, fields)
         wanted = event_mask(module, importance, described, current)
         if wanted != NOBODY:
             level_name = {"level": importance.name}
@@ -203,6 +204,9 @@ def record(attributes: Mapping[str, object] | None = None, /, **fields: object) 
         attributes: Attributes; dotted names go here.
         **fields: Attributes with plain names.
 
+    Raises:
+        InstrumentationError: The attributes are no mapping.
+
     Example:
         ```python
         from tracekit import record
@@ -210,13 +214,14 @@ def record(attributes: Mapping[str, object] | None = None, /, **fields: object) 
         record({"user.id": 7}, cached=True)
         ```
     """
+    given = read_attributes(attributes)
     current = trace.get_current_span()
     if not current.is_recording():
         return
     try:
-        current.set_attributes(attributes_of(attributes, fields))
+        current.set_attributes(attributes_of(given, fields))
     except Exception as error:
-        _not_recorded("record", str(attributes and list(attributes)), error)
+        _not_recorded("record", ", ".join(map(str, {**given, **fields})), error)
 
 
 def _not_recorded(what: str, name: str, error: Exception) -> None:

@@ -12,12 +12,8 @@ from typing import Any
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from tracekit._engine.delivery import (
-    BatchSettings,
-    Delivery,
-    Wait,
-    is_local_root,
-)
+from tracekit._engine.deadlines import Wait
+from tracekit._engine.delivery import BatchSettings, Delivery
 from tracekit._ground.log import logger
 
 
@@ -29,22 +25,13 @@ class BatchDelivery(Delivery):
         name: What it is called in messages and statistics.
         settings: The sizes and the delay.
         bit: Which of the filters in force is the exporter's.
-        prompt: Whether the end of a trace's local root is exported at once, for an exporter that
-            someone is looking at.
     """
 
     def __init__(
-        self,
-        exporter: SpanExporter,
-        name: str,
-        settings: BatchSettings,
-        *,
-        bit: int = 0,
-        prompt: bool = False,
+        self, exporter: SpanExporter, name: str, settings: BatchSettings, *, bit: int = 0
     ) -> None:
         super().__init__(exporter, name, bit)
         self._settings = settings
-        self._prompt = prompt
         self._begin()
         if hasattr(os, "register_at_fork"):
             _begin_anew_after_fork(self)
@@ -81,7 +68,7 @@ class BatchDelivery(Delivery):
                 self._queue.popleft()
                 self._drop(1, "its queue is full")
             self._queue.append(span)
-            if self._is_full or (self._prompt and is_local_root(span)):
+            if self._is_full:
                 self._awake = True
                 self._changed.notify_all()
             self._start_worker()
@@ -123,7 +110,7 @@ class BatchDelivery(Delivery):
             self._changed.wait_for(self._is_due, self._settings.schedule_delay)
             size = min(len(self._queue), self._settings.max_export_batch_size)
             batch = [self._queue.popleft() for _ in range(size)]
-            self._awake = self._is_full or bool(self._prompt and self._awake and self._queue)
+            self._awake = self._is_full
             self._exporting = size
             return batch
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from opentelemetry.context import attach, detach, get_current, set_value
@@ -17,7 +17,9 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from tracekit._code.current import SUPPRESS_KEY
+from tracekit._engine import deadlines
 from tracekit._engine.counts import ExporterStats
+from tracekit._engine.deadlines import Wait
 from tracekit._engine.views import view_of
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.log import logger
@@ -64,10 +66,6 @@ def _positive(variable: str, default: int) -> int:
     return int(text)
 
 
-# Waits for at most so many seconds, and tells whether all was delivered.
-Wait = Callable[[float], bool]
-
-
 class Delivery(SpanProcessor):
     """A span processor that accounts for what it was given.
 
@@ -110,7 +108,7 @@ class Delivery(SpanProcessor):
 
     def begin_flush(self) -> Wait:
         """Begin to deliver what waits, and give what waits for it."""
-        return lambda _: self._nothing_lost_since_flush()
+        raise NotImplementedError
 
     def begin_shutdown(self) -> Wait:
         """Begin to shut down, and give what waits for it."""
@@ -179,22 +177,26 @@ class Delivery(SpanProcessor):
 
 
 class ImmediateDelivery(Delivery):
-    """Hands each span to the exporter in the thread that ends it; for exporters in memory."""
+    """Hands each span to the exporter in the thread that ends it.
+
+    It is for exporters that keep spans in memory, where they are to be found at once, and for those
+    that someone is looking at, so that a tree stands before what the program prints next.
+    """
 
     def _take(self, span: ReadableSpan) -> None:
         self._export((span,))
 
+    def begin_flush(self) -> Wait:
+        """Begin to flush the exporter, and give what waits for it."""
+        flushed = deadlines.begin(self.exporter.force_flush, "flush")
+        return lambda seconds: flushed(seconds) and self._nothing_lost_since_flush()
+
     def begin_shutdown(self) -> Wait:
-        """Shut the exporter down."""
-        self.exporter.shutdown()
-        return self.begin_flush()
+        """Begin to shut the exporter down, and give what waits for it."""
+        ended = deadlines.begin(self.exporter.shutdown, "shut down")
+        return lambda seconds: ended(seconds) and self._nothing_lost_since_flush()
 
 
 def is_sampled(span: ReadableSpan) -> bool:
     """Whether a span is to be exported."""
     return bool(span.context and span.context.trace_flags.sampled)
-
-
-def is_local_root(span: ReadableSpan) -> bool:
-    """Whether a span is the first of its trace in this process."""
-    return span.parent is None or span.parent.is_remote

@@ -12,7 +12,7 @@ import inspect
 import linecache
 import types
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 _Parameter = inspect.Parameter
@@ -27,21 +27,46 @@ class Parameters:
         declared: What stands between the parentheses of the `def`; a default stands as `None` and
             is put in its place afterwards.
         passed: What stands between the parentheses of a call that hands every argument on.
+        defaults: The defaults by name, where they are not filled in before; else empty.
     """
 
     names: tuple[str, ...]
     declared: str
     passed: str
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, signature: inspect.Signature) -> Parameters:
-        """Write the parameter list of a signature."""
+    def of(cls, signature: inspect.Signature, *, with_defaults: bool = False) -> Parameters:
+        """Write the parameter list of a signature.
+
+        Args:
+            signature: The signature.
+            with_defaults: Whether the defaults are kept, for a function that is called with the
+                arguments as the caller wrote them.
+        """
         parameters = list(signature.parameters.values())
         return cls(
             names=tuple(parameter.name for parameter in parameters),
             declared=", ".join(_declared(parameters)),
             passed=", ".join(map(_passed, parameters)),
+            defaults={
+                parameter.name: parameter.default
+                for parameter in parameters
+                if with_defaults and parameter.default is not _Parameter.empty
+            },
         )
+
+    def fill_in(self, function: types.FunctionType) -> None:
+        """Give a function with these parameters their defaults."""
+        if self.defaults:
+            code = function.__code__
+            positional = code.co_varnames[: code.co_argcount]
+            keyword = code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount]
+            in_order = [self.defaults[name] for name in positional if name in self.defaults]
+            function.__defaults__ = tuple(in_order)
+            function.__kwdefaults__ = {
+                name: self.defaults[name] for name in keyword if name in self.defaults
+            }
 
     def free_name(self, wanted: str) -> str:
         """A name like the wanted one that no parameter has."""

@@ -28,6 +28,9 @@ _ENDPOINT_VARIABLES: Final = (
 )
 
 
+_IMMEDIATE: Final = (MemoryExporter, InMemorySpanExporter, ConsoleExporter, ConsoleSpanExporter)
+
+
 @dataclass(frozen=True)
 class Chosen:
     """An exporter, what it is called, and whether it was made here.
@@ -52,10 +55,9 @@ class Chosen:
             settings: How they are put together.
             bit: Which of the filters is the exporter's.
         """
-        if isinstance(self.exporter, (MemoryExporter, InMemorySpanExporter)):
+        if isinstance(self.exporter, _IMMEDIATE):
             return ImmediateDelivery(self.exporter, self.name, bit)
-        prompt = isinstance(self.exporter, (ConsoleExporter, ConsoleSpanExporter))
-        return BatchDelivery(self.exporter, self.name, settings, bit=bit, prompt=prompt)
+        return BatchDelivery(self.exporter, self.name, settings, bit=bit)
 
 
 def choose(wanted: Iterable[tuple[Any, Any]]) -> list[Chosen]:

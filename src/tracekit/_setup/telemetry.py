@@ -9,11 +9,11 @@ from typing import Final
 
 from opentelemetry.sdk.trace import TracerProvider
 
+from tracekit._engine import deadlines
 from tracekit._engine.counts import Stats
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.filter import Filter
 from tracekit._ground.verdicts import FilterSet
-from tracekit._setup import deadlines
 from tracekit._setup.parts import Parts, filter_set
 
 DEFAULT_TIMEOUT: Final = 30.0

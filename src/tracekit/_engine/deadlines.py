@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable
 
 from opentelemetry.sdk.trace import SpanProcessor
 
-from tracekit._engine.delivery import Wait
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.log import logger
+
+# Waits for at most so many seconds, and tells whether all went well.
+Wait = Callable[[float], bool]
 
 
 def wait_for_all(waits: Iterable[Wait], timeout: float) -> bool:
@@ -30,15 +32,21 @@ def wait_for_all(waits: Iterable[Wait], timeout: float) -> bool:
 
 def begin_flush(processor: SpanProcessor, timeout: float) -> Wait:
     """Begin to flush a processor of the user's own."""
-    return _begin(lambda: processor.force_flush(max(1, int(timeout * 1000))), "flush")
+    return begin(lambda: processor.force_flush(max(1, int(timeout * 1000))), "flush")
 
 
 def begin_shutdown(processor: SpanProcessor) -> Wait:
     """Begin to shut a processor of the user's own down."""
-    return _begin(processor.shutdown, "shutdown")
+    return begin(processor.shutdown, "shutdown")
 
 
-def _begin(function: Callable[[], object], what: str) -> Wait:
+def begin(function: Callable[[], object], what: str) -> Wait:
+    """Begin something that may hang, in a thread that nobody waits for longer than was said.
+
+    Args:
+        function: What is called; it fails by raising, or by giving False.
+        what: What it does, for the log.
+    """
     ended = threading.Event()
     outcome = [False]
 
@@ -47,7 +55,7 @@ def _begin(function: Callable[[], object], what: str) -> Wait:
             # Only an explicit False is a failure: the SDK's own shutdown gives None.
             outcome[0] = function() is not False
         except Exception as error:
-            logger.warning("a span processor failed to %s: %r", what, error)
+            logger.warning("a span processor or exporter failed to %s: %r", what, error)
         finally:
             ended.set()
 
