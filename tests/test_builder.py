@@ -78,7 +78,7 @@ def propagator_of(value=None):
 
 
 def resource_of(service_name=None, resource=None):
-    builder = TelemetryBuilder(service_name, _exporters=("none",), _resource=resource)
+    builder = TelemetryBuilder(service_name, _resource=resource).with_exporter("none")
     return dict(built(builder).tracer_provider.resource.attributes)
 
 

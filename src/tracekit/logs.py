@@ -15,10 +15,11 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, Span, SpanContext
 
 from tracekit._code.current import get_current, is_suppressed
 from tracekit._code.log_records import Content, level_of, location_of, not_recorded
-from tracekit._ground.callsite import gate
+from tracekit._code.scopes import event_mask, event_name
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.levels import Level
 from tracekit._ground.log import warn_once
+from tracekit._ground.verdicts import NOBODY
 from tracekit._values.describing import describe
 
 __all__ = ["SpanEventHandler", "TraceContextFilter"]
@@ -138,7 +139,11 @@ class SpanEventHandler(logging.Handler):
 
     def _add(self, record: logging.LogRecord, span: Span) -> None:
         level, logger_name = level_of(record), record.name or _NAMELESS
-        if not self._wants(logger_name, level):
+        if _is_of_recording(logger_name):
+            return
+        target = self._target or logger_name
+        wanted = event_mask(target, level, lambda: Content.of(record).attributes(), span)
+        if wanted == NOBODY:
             return
         content = Content.of(record)
         name = content.name if self.formatter is None else self.formatter.format(record)
@@ -149,14 +154,7 @@ class SpanEventHandler(logging.Handler):
             **content.attributes(),
         }
         if _is_free(span):
-            span.add_event(str(describe(name)) or logger_name, attributes)
-
-    def _wants(self, logger_name: str, level: Level) -> bool:
-        return (
-            gate.enables(self._target or logger_name, level)
-            and logger_name.partition(".")[0] not in _OF_RECORDING
-            and not is_suppressed(get_current())
-        )
+            span.add_event(event_name(str(describe(name)) or logger_name, wanted), attributes)
 
 
 class TraceContextFilter(logging.Filter):
@@ -216,6 +214,10 @@ class _Recording(threading.local):
 
 
 _recording: Final = _Recording()
+
+
+def _is_of_recording(logger_name: str) -> bool:
+    return logger_name.partition(".")[0] in _OF_RECORDING or is_suppressed(get_current())
 
 
 def _current_span_context() -> SpanContext:

@@ -20,7 +20,7 @@ from opentelemetry.trace import Link, Span, SpanKind, Tracer, set_span_in_contex
 
 from tracekit._code.current import attach, detach, get_current, is_suppressed
 from tracekit._code.exits import ErrorPolicy, record_exit
-from tracekit._code.scopes import Judged, PassedOver, event_mask, open_scope
+from tracekit._code.scopes import Judged, PassedOver, current_scope, event_mask, open_scope
 from tracekit._ground.callsite import CallSite, gate
 from tracekit._ground.levels import Level
 from tracekit._ground.log import warn_once
@@ -156,6 +156,8 @@ def start_span(
         wanted, scope = attributes.judgement
         if wanted == NOBODY:
             return PassedOver(trace.get_current_span(), scope)
+    elif site.inherits:
+        scope = current_scope()
     # A foreign tracer knows nothing of filters, and ours is told that this span went through them.
     begin = getattr(tracer, "start_wanted", None)
     arguments = name, context, kind or site.kind, attributes, links
@@ -183,7 +185,7 @@ def finish_failed(site: RecordingSite, span: Span, error: BaseException) -> None
     try:
         if span.is_recording():
             policy = site.err
-            wanted = NOBODY if policy is False else event_mask(site.target, policy, {}, span)
+            wanted = NOBODY if policy is False else event_mask(site.target, policy, dict, span)
             record_exit(
                 span,
                 error,

@@ -6,7 +6,7 @@ on it travels with it, and nothing else has to.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -83,20 +83,22 @@ class EventName(str):
     wanted: int
 
 
-def event_mask(target: str, level: Level, attributes: Mapping[str, Any], span: Span) -> int:
+def event_mask(
+    target: str, level: Level, attributes: Callable[[], Mapping[str, Any]], span: Span
+) -> int:
     """Who wants an event of a span.
 
     Args:
         target: The event's target.
         level: Its level.
-        attributes: Its attributes, described already.
+        attributes: Gives its attributes, described; called only where a directive looks at them.
         span: The span that it is to be added to.
     """
     filters = gate.filters
     judge = filters.judge(target, level, None)
     if judge is None:
         return filters.static_mask(target, level)
-    return judge.decide(attributes, scope_of(span)).wanted
+    return judge.decide(attributes() if judge.needs else {}, scope_of(span)).wanted
 
 
 def event_name(name: str, wanted: int) -> str:

@@ -185,14 +185,11 @@ def event(
     if not current.is_recording():
         return
     module = target or _module_of(sys._getframe(1))
-    if BlockSite.is_off(module, importance):
-        return
     try:
-        described = attributes_of(given, fields)
-        wanted = event_mask(module, importance, described, current)
+        wanted = event_mask(module, importance, lambda: attributes_of(given, fields), current)
         if wanted != NOBODY:
-            level_name = {"level": importance.name}
-            current.add_event(event_name(name, wanted), {**level_name, **described})
+            described = {"level": importance.name, **attributes_of(given, fields)}
+            current.add_event(event_name(name, wanted), described)
     except Exception as error:
         _not_recorded("event", name, error)
 
@@ -244,11 +241,6 @@ class BlockSite(RecordingSite):
         """Take a new verdict; where names and fields count, each block asks for itself."""
         super().refresh(filters)
         self.off = self.wanted == NOBODY and not filters.is_dynamic
-
-    @staticmethod
-    def is_off(target: str, level: Level) -> bool:
-        """Whether nothing of this target and level is wanted, whatever its name and fields."""
-        return _site_of(target, level).off
 
 
 def _module_of(frame: FrameType) -> str:

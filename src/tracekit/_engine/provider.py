@@ -113,7 +113,8 @@ class LiveTracer(sdk.Tracer):
         target = self._instrumentation_scope.name
         judge = self.filters.judge(target, Level.INFO, name)
         if judge is None:
-            return Judgement(self.filters.static_mask(target, Level.INFO), None)
+            scope = scope_of(around) if self.filters.is_dynamic else None
+            return Judgement(self.filters.static_mask(target, Level.INFO), scope)
         return judge.decide(attributes, scope_of(around))
 
     def follow(self, pipeline: Pipeline | None, filters: FilterSet) -> None:

@@ -31,11 +31,13 @@ class CallSite:
         off: The verdict: True where no span of this place is wanted, whatever the call.
         judge: What decides call by call; None where `wanted` is the answer to every call.
         wanted: The mask of those who want its spans.
+        inherits: Whether its spans may stand in a scope, which they pass on to what is inside.
         tracer: The tracer for this place, kept while `tracer_source` is still the one in force.
     """
 
     __slots__ = (
         "__weakref__",
+        "inherits",
         "judge",
         "level",
         "off",
@@ -51,6 +53,7 @@ class CallSite:
         self.off = False
         self.judge: Judge | None = None
         self.wanted = EVERYONE
+        self.inherits = False
         self.tracer: Any = None
         self.tracer_source: object = None
         gate.admit(self)
@@ -59,6 +62,7 @@ class CallSite:
         """Take a new verdict and forget what the old set-up made."""
         self.tracer = self.tracer_source = None
         self.wanted = filters.static_mask(self.target, self.level)
+        self.inherits = filters.is_dynamic
         self.judge = self.make_judge(filters)
         self.off = self.wanted == NOBODY and self.judge is None
 
