@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import itertools
 
 import pytest
@@ -20,6 +21,21 @@ DEBUG, ERROR, INFO, OFF, TRACE, WARN = (
     Level.WARN,
 )
 LEVELS = [level for level in Level if level is not OFF]
+
+
+class Unprintable:
+    """A proxy that stands for nothing, as web frameworks have them."""
+
+    @property
+    def __class__(self):
+        raise RuntimeError("no class")
+
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+class Status(enum.IntEnum):
+    LOST = 404
 
 
 def decide(text, target="app", span="s", **fields):
@@ -63,6 +79,8 @@ def test_rules_are_those_that_may_apply(text, target, span, applies):
         ("42.0", 42, True),
         ("-1.5", -1.5, True),
         ("nan", float("nan"), True),
+        ("404", Status.LOST, True),
+        ("404", complex(404), False),
         ("true", True, True),
         ("true", 1, False),
         ("true", "true", False),
@@ -92,11 +110,6 @@ def test_values_are_compared_by_how_they_are_written(value, recorded, matches):
     """Numbers and booleans with their like, quoted texts and patterns with the text of anything."""
     expected = DEBUG if matches else None
     assert expected is decide(f"[{{a={value}}}]=debug", a=recorded)
-
-
-class Unprintable:
-    def __str__(self):
-        raise RuntimeError("no text")
 
 
 @pytest.mark.parametrize("value", ["1", "true", "bob", "bo.*", '"x"'])

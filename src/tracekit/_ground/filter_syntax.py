@@ -21,6 +21,7 @@ from typing import Final
 
 from tracekit._ground.directives import Directive, Field, is_plain_segment
 from tracekit._ground.errors import FilterSyntaxError
+from tracekit._ground.filter_mistakes import syntax_error
 from tracekit._ground.filter_values import PatternError, Text, Value, value_of_word
 from tracekit._ground.levels import Level
 
@@ -52,9 +53,6 @@ _CLOSED_BY: Final = {"(": ")", "{": "}"}
 # What decides where a directive ends that does not parse.
 _STRUCTURE: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|\\.|[\[\],"]', re.DOTALL)
 
-_WIDTH: Final = 100
-_BEFORE: Final = 70
-
 _LEVELS: Final = "a level (off, error, warn, info, debug, trace or 0 to 5)"
 _A_TARGET: Final = "the name of a module, such as shop.db"
 _IN_BRACKETS: Final = "the name of a span, or fields in braces"
@@ -72,7 +70,7 @@ def parse(text: str) -> list[Directive]:
     while reader.begin():
         directives.append(reader.directive())
     if not directives:
-        raise _error(text, 0, "a directive such as 'info' or 'shop.db=debug'")
+        raise syntax_error(text, 0, "a directive such as 'info' or 'shop.db=debug'")
     return directives
 
 
@@ -159,7 +157,7 @@ class _Reader:
         return self._next in ("", ",")
 
     def _wrong(self, expected: str, place: int | None = None) -> FilterSyntaxError:
-        return _error(self._text, self.place if place is None else place, expected)
+        return syntax_error(self._text, self.place if place is None else place, expected)
 
     def _take(self, pattern: re.Pattern[str]) -> str:
         # Every pattern that is taken also matches nothing.
@@ -305,27 +303,3 @@ def _level(word: str) -> Level | None:
         return Level.of(word)
     except ValueError:
         return None
-
-
-def _error(text: str, place: int, expected: str) -> FilterSyntaxError:
-    line, column = _shown(text, place)
-    return FilterSyntaxError(
-        f"filter does not parse, expected {expected}\n  {line}\n  {' ' * column}^"
-    )
-
-
-def _shown(text: str, place: int) -> tuple[str, int]:
-    """The line of the text around a place, bounded and printable, and the column of the place."""
-    start = text.rfind("\n", 0, place) + 1
-    end = text.find("\n", place)
-    end = len(text) if end < 0 else end
-    first = max(start, place - _BEFORE)
-    last = min(end, first + _WIDTH)
-    before, behind = "…" * (first > start), "…" * (last < end)
-    line = text[first:last]
-    line = line if line.isprintable() else "".join(map(_printable, line))
-    return f"{before}{line}{behind}", place - first + len(before)
-
-
-def _printable(char: str) -> str:
-    return char if char.isprintable() else "\N{REPLACEMENT CHARACTER}"

@@ -67,8 +67,8 @@ class Number:
         kind = type(recorded)
         if kind is int or kind is float:
             return recorded == self.value
-        # A subclass, such as an enum of numbers.
-        return kind is not bool and isinstance(recorded, (int, float)) and recorded == self.value
+        # A subclass, such as an enum of numbers; asked by its type, as a proxy may raise otherwise.
+        return kind is not bool and issubclass(kind, (int, float)) and bool(recorded == self.value)
 
     def __str__(self) -> str:
         return repr(self.value)
@@ -165,10 +165,10 @@ def _compile(pattern: str) -> re.Pattern[str]:
 
 
 def _text_of(recorded: object) -> str | None:
-    if isinstance(recorded, (list, tuple)) and len(recorded) > MAX_MATCHED:
-        # What comes later stands behind the characters that are looked at.
-        recorded = recorded[:MAX_MATCHED]
     try:
+        if isinstance(recorded, (list, tuple)):
+            # What comes later stands behind the characters that are looked at.
+            recorded = recorded[:MAX_MATCHED]
         return str(recorded)
     except Exception:
         # Attributes of other libraries' spans may be anything; a filter must not fail over them.
