@@ -27,6 +27,7 @@ import tracekit
 from tracekit import ConfigurationError, Level, event, span
 from tracekit._code.current import SUPPRESS_KEY
 from tracekit._ground.callsite import gate
+from tracekit._ground.verdicts import FilterSet
 from tracekit.logs import SpanEventHandler, TraceContextFilter
 from tracekit.testing import capture_spans
 
@@ -164,7 +165,7 @@ def test_a_filter_that_changes_counts_at_once(logger):
     seen = []
     with capture_spans(filter="info") as spans, span("work"):
         for directives in ("info", "warn", "info"):
-            gate.change(gate.backend, tracekit.Filter(directives))
+            gate.change(gate.backend, FilterSet([tracekit.Filter(directives)]))
             logger.info(directives)
     seen = [name for name, _ in spans["work"].events]
     assert ["info", "info"] == seen
