@@ -459,7 +459,7 @@ def test_an_exporters_filter_that_does_not_parse_is_refused(make):
 
 
 def test_nothing_is_stale_after_a_thousand_flips_under_load():
-    """Each call sees the filter of a moment between its begin and its end, and the last one counts."""
+    """Calls go on while filters change, and the last filter counts."""
     memory = exporters.memory()
     stop = threading.Event()
     failures = []
