@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tracekit import describe
+from tracekit._code.blocking import run_blocking
 from tracekit._code.instrument import instrument
+from tracekit._code.preserving import preserve_context
 from tracekit._code.spans import event, record, span
 from tracekit._ground.errors import (
     ConfigurationError,
@@ -21,7 +23,7 @@ from tracekit._ground.filter import Filter
 from tracekit._ground.levels import Level
 
 if TYPE_CHECKING:
-    from tracekit import exporters, testing
+    from tracekit import executors, exporters, propagation, testing
     from tracekit._engine.counts import ExporterStats, Stats
     from tracekit._setup.builder import TelemetryBuilder, init_telemetry
     from tracekit._setup.telemetry import Telemetry
@@ -39,10 +41,14 @@ __all__ = [
     "TracekitError",
     "describe",
     "event",
+    "executors",
     "exporters",
     "init_telemetry",
     "instrument",
+    "preserve_context",
+    "propagation",
     "record",
+    "run_blocking",
     "span",
     "testing",
 ]
@@ -55,8 +61,10 @@ _LOADED_LATE = {
     "Stats": "tracekit._engine.counts",
     "Telemetry": "tracekit._setup.telemetry",
     "TelemetryBuilder": "tracekit._setup.builder",
+    "executors": "tracekit.executors",
     "exporters": "tracekit.exporters",
     "init_telemetry": "tracekit._setup.builder",
+    "propagation": "tracekit.propagation",
     "testing": "tracekit.testing",
 }
 
