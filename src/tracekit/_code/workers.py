@@ -6,6 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 Initializer = Callable[..., object]
+# A picklable callable that sets up the process in which it is called, or None where there is
+# nothing to be set up.
+SetUp = Callable[[], object]
+
+
+class _Source:
+    """Where the set-up comes from; the floor above puts it here."""
+
+    ask: Callable[[], SetUp | None] | None = None
+
+
+def set_source(ask: Callable[[], SetUp | None]) -> None:
+    """Have the set-up of worker processes made by the floor that knows it."""
+    _Source.ask = ask
 
 
 def initializer_for(
@@ -19,15 +33,40 @@ def initializer_for(
 
     Returns:
         An initializer and its arguments, both as picklable as the given ones, that set the worker
-        up and then run the user's.
+        up like this process is when the worker starts, and then run the user's.
     """
-    return initializer, initargs
+    return _initialize, (_ShippedAtStart(), initializer, initargs)
+
+
+class _ShippedAtStart:
+    """Stands for the set-up of the moment in which a worker is started, not of the pool's making.
+
+    A forked worker gets it as it is and needs nothing: it has a copy of all that its parent has.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _same, (shipment(),)
+
+
+def _same(shipped: object) -> object:
+    return shipped
+
+
+def _initialize(
+    shipped: object, initializer: Initializer | None, initargs: tuple[Any, ...]
+) -> None:
+    if not isinstance(shipped, _ShippedAtStart):
+        unpack(shipped)
+    if initializer is not None:
+        initializer(*initargs)
 
 
 def shipment() -> object:
     """What travels with a task to a process that may not be set up; small, picklable, or None."""
-    return None
+    return None if _Source.ask is None else _Source.ask()
 
 
 def unpack(shipped: object) -> None:
     """Set this process up by what travelled with a task, unless that was done before."""
+    if callable(shipped):
+        shipped()

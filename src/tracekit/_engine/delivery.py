@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from tracekit._code.current import SUPPRESS_KEY
 from tracekit._engine.counts import ExporterStats
+from tracekit._ground import forks
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.log import logger
 
@@ -79,12 +80,17 @@ class Delivery(SpanProcessor):
         self.exporter = exporter
         self.name = name
         self._begin_counting()
+        forks.watch(self)
 
     def _begin_counting(self) -> None:
         self._exported = self._dropped = self._failed = 0
         self._lost_before_flush = 0
         self._failing = False
         self._counting = threading.Lock()
+
+    def begin_anew(self) -> None:
+        """Begin anew in a child process, which counts its own spans only."""
+        self._begin_counting()
 
     @property
     def stats(self) -> ExporterStats:

@@ -7,19 +7,33 @@ made from it, another pipeline.
 
 from __future__ import annotations
 
+import os
 import threading
+import uuid
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from opentelemetry import trace
+from opentelemetry.sdk import resources as sdk_resources
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Sampler
 from opentelemetry.trace import NonRecordingSpan, Span
+
+from tracekit._ground import forks
+
+
+def process_identity() -> Resource:
+    """What tells this process from its parent and its siblings."""
+    # The SDK's own from 1.40 on, so that metrics and logs of the process name the same instance.
+    detector = getattr(sdk_resources, "ServiceInstanceIdResourceDetector", None)
+    found = {} if detector is None else dict(detector().detect().attributes)
+    instance = found.get("service.instance.id") or str(uuid.uuid4())
+    return Resource({"process.pid": os.getpid(), "service.instance.id": instance})
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,19 @@ class Pipeline:
     processor: sdk.SynchronousMultiSpanProcessor
     id_generator: IdGenerator
     limits: sdk.SpanLimits
+
+    def in_child(self) -> Pipeline:
+        """The same for a forked process.
+
+        Spans that began in the parent and end in the child as well go nowhere: they are the
+        parent's to deliver.
+        """
+        inherited = self.processor
+        processor = sdk.SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]  # untyped in the SDK
+        for one in inherited._span_processors:
+            processor.add_span_processor(one)
+        inherited._span_processors = ()
+        return replace(self, resource=self.resource.merge(process_identity()), processor=processor)
 
 
 class LiveTracer(sdk.Tracer):
@@ -77,6 +104,7 @@ class LiveTracerProvider(sdk.TracerProvider):
         self._live_lock = threading.Lock()
         super().__init__(sampler=ALWAYS_OFF, resource=Resource({}), shutdown_on_exit=False)
         self.adopt(pipeline)
+        forks.watch(self)
 
     def get_tracer(self, *args: Any, **kwargs: Any) -> trace.Tracer:
         """Make a tracer, as the SDK's provider does."""
@@ -103,6 +131,17 @@ class LiveTracerProvider(sdk.TracerProvider):
                 self._span_limits = pipeline.limits
             for tracer in list(self._live):
                 tracer.follow(pipeline)
+
+    def _handle_fork(self) -> None:
+        # Called by the SDK from 1.40 on, which would renew the resource of the provider and not
+        # that of the pipeline.
+        return
+
+    def begin_anew(self) -> None:
+        """Go on in a forked process, as a process of its own."""
+        self._live_lock = threading.Lock()
+        self._tracers_lock = threading.Lock()
+        self.adopt(None if self.pipeline is None else self.pipeline.in_child())
 
     def tracer(self, target: str) -> trace.Tracer | None:
         """The tracer for a target, or None where nothing is recorded."""

@@ -10,6 +10,7 @@ import threading
 import weakref
 from typing import Any, Final, Protocol
 
+from tracekit._ground import forks
 from tracekit._ground.filter import Filter
 from tracekit._ground.levels import Level
 
@@ -60,6 +61,7 @@ class Gate:
         self._sites: weakref.WeakSet[CallSite] = weakref.WeakSet()
         self._verdicts: dict[tuple[str, Level], bool] = {}
         self._lock = threading.RLock()
+        forks.watch(self)
 
     @property
     def filter(self) -> Filter:
@@ -87,6 +89,14 @@ class Gate:
             self._verdicts.clear()
             for site in list(self._sites):
                 site.refresh(self.enables(site.target, site.level))
+
+    def begin_anew(self) -> None:
+        """Go on in a forked process, where nobody will ever release the lock that was held."""
+        held_elsewhere = not self._lock.acquire(blocking=False)
+        self._lock = threading.RLock()
+        if held_elsewhere:
+            # The thread that was at it is not here to bring it to its end.
+            self.refresh()
 
     def admit(self, site: CallSite) -> None:
         """Give a new call site its verdict, and keep it up to date while it lives."""

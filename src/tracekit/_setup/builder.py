@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -29,9 +30,10 @@ from tracekit._setup import installation as _installation
 from tracekit._setup import propagator_choice as _propagator_choice
 from tracekit._setup import resource as _resource
 from tracekit._setup import sampler_choice as _sampler_choice
-from tracekit._setup.libraries import Libraries
+from tracekit._setup.libraries import AUTO, Libraries
 from tracekit._setup.parts import Parts
 from tracekit._setup.telemetry import Telemetry
+from tracekit._setup.workers import InWorker
 from tracekit._values.redaction import Redaction
 
 ExporterOption = str | SpanExporter | Iterable[str | SpanExporter]
@@ -185,6 +187,12 @@ class TelemetryBuilder:
         processor = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]  # untyped in the SDK
         for one in (counter, *processors, *deliveries):
             processor.add_span_processor(one)
+        portable = replace(
+            self,
+            _redact=redaction,
+            # Read once: the names may have come from an iterator.
+            _libraries=AUTO if self._libraries == AUTO else tuple(libraries.instrumentors),
+        )
         return Parts(
             pipeline=None
             if disabled
@@ -197,6 +205,7 @@ class TelemetryBuilder:
             propagator=propagator,
             libraries=libraries,
             continue_trace=self._continue_trace,
+            in_worker=InWorker(secrets.token_hex(8), builder=portable),
             discard=lambda: _exporter_choice.discard(chosen),
         )
 

@@ -9,7 +9,8 @@ from typing import Final
 
 from opentelemetry.sdk.trace import TracerProvider
 
-from tracekit._engine.counts import Stats
+from tracekit._engine.counts import StartCounter, Stats
+from tracekit._ground import forks
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.filter import Filter
 from tracekit._setup import deadlines as _deadlines
@@ -59,6 +60,7 @@ class Telemetry:
         self._filter = parts.filter
         self._ending = threading.Lock()
         self._ended: bool | None = None
+        forks.watch(self)
 
     @property
     def tracer_provider(self) -> TracerProvider:
@@ -81,8 +83,36 @@ class Telemetry:
         """
         new = Filter(directives)
         self._filter = new
+        self._parts.in_worker.follow(new)
         if self._on_filter is not None:
             self._on_filter(new)
+
+    @property
+    def in_worker(self) -> Callable[..., None]:
+        """Sets up a process that works for this one, as this one is set up.
+
+        It can be pickled, takes and ignores any arguments, raises nothing, and does nothing where
+        it was called before. It is for the engines of others that have a hook for their worker
+        processes; `tracekit.executors` need none. What ends in the worker is delivered when it
+        leaves through Python.
+
+        What cannot be pickled, such as an exporter that is in use, does not go there, which is said
+        once to the logger `tracekit`.
+
+        Example:
+            ```python
+            import tracekit
+
+            telemetry = tracekit.init_telemetry("shop", exporter="none")
+            post_fork = telemetry.in_worker  # in gunicorn's configuration
+            ```
+        """
+        return self._parts.in_worker
+
+    def begin_anew(self) -> None:
+        """Go on in a forked process, which counts its own spans only."""
+        self._ending = threading.Lock()
+        StartCounter.__init__(self._parts.counter)
 
     @property
     def stats(self) -> Stats:
