@@ -134,7 +134,11 @@ class Preserved(_Partial):
         self._moment = moment
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        return self._moment.context().run(self._function, *args, **kwargs)
+        context = self._moment.context()
+        if type(self._moment) is Moment:
+            return context.run(self._function, *args, **kwargs)
+        with workers.at_work():
+            return context.run(self._function, *args, **kwargs)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if not hasattr(self._function, "__get__"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 Initializer = Callable[..., object]
@@ -64,6 +65,32 @@ def _initialize(
 def shipment() -> object:
     """What travels with a task to a process that may not be set up; small, picklable, or None."""
     return None if _Source.ask is None else _Source.ask()
+
+
+class _Turns:
+    """What is done when a worker turns to a task and when it turns away; the floor above knows."""
+
+    begin: Callable[[], object] | None = None
+    end: Callable[[], object] | None = None
+
+
+def set_turns(begin: Callable[[], object], end: Callable[[], object]) -> None:
+    """Have this done around each task that arrives from another process."""
+    _Turns.begin, _Turns.end = begin, end
+
+
+@contextmanager
+def at_work() -> Iterator[None]:
+    """The time of one task that arrived from another process."""
+    begin, end = _Turns.begin, _Turns.end
+    if begin is None or end is None:
+        yield
+        return
+    begin()
+    try:
+        yield
+    finally:
+        end()
 
 
 def unpack(shipped: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -12,9 +13,10 @@ from typing import Final
 
 # How long the end of a process may wait for receivers, in seconds.
 EXIT_TIMEOUT: Final = 10.0
+# How long a worker that was told to go may: whoever told it waits meanwhile.
+TERMINATION_TIMEOUT: Final = 3.0
 
-# The default finalizers of pools and queues are at 0 and above; -1 is not reached before the
-# children of a child were waited for.
+# The pools and queues of a worker's own are ended by finalizers before this one.
 _PRIORITY: Final = 0
 
 
@@ -23,7 +25,6 @@ class _Exit:
 
     deadline: float | None = None
     deliver: Callable[[], object] | None = None
-    finalizer: _util.Finalize | None = None
     finalizer_of: int = 0
 
 
@@ -55,7 +56,55 @@ def deliver_at_exit(deliver: Callable[[], object]) -> None:
 def _add_finalizer(_: object) -> None:
     _Exit.deadline = None
     _Exit.finalizer_of = os.getpid()
-    _Exit.finalizer = _util.Finalize(None, _leave, exitpriority=_PRIORITY)
+    _idle.tasks = 0
+    _util.Finalize(None, _leave, exitpriority=_PRIORITY)
+
+
+class _Idle(threading.local):
+    """Whether this thread is at a task, and at how many within each other."""
+
+    tasks = 0
+
+
+_idle: Final = _Idle()
+
+
+def begin_task() -> None:
+    """A worker turns to a task, during which `SIGTERM` ends it at once, as ever."""
+    _idle.tasks += 1
+    if _idle.tasks == 1 and _is_told_by_us():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def end_task() -> None:
+    """A worker turns away from a task: told to go now, it delivers first.
+
+    A pool of `multiprocessing` ends its workers by `SIGTERM` when its with-block is left. Python
+    runs a handler between two steps of the main thread, which may be far apart in a task, but not
+    in a worker that waits for one.
+    """
+    _idle.tasks -= 1
+    if _idle.tasks == 0 and _may_be_told() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _deliver_and_go)
+
+
+def _may_be_told() -> bool:
+    return (
+        _Exit.finalizer_of == os.getpid()
+        and threading.current_thread() is threading.main_thread()
+    )
+
+
+def _is_told_by_us() -> bool:
+    return _may_be_told() and signal.getsignal(signal.SIGTERM) is _deliver_and_go
+
+
+def _deliver_and_go(number: int, frame: object) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    if _Exit.deliver is not None and _Exit.finalizer_of == os.getpid():
+        _Exit.deadline = time.monotonic() + TERMINATION_TIMEOUT
+        _Exit.deliver()
+    os.kill(os.getpid(), number)
 
 
 def _leave() -> None:

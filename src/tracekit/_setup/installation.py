@@ -100,6 +100,7 @@ def _put_in_force(parts: Parts) -> Telemetry:
     _Installed.identities.add(parts.in_worker.identity)
     _exits.deliver_at_exit(deliver)
     workers.set_source(_set_up_of_workers)
+    workers.set_turns(_exits.begin_task, _exits.end_task)
     forget_said()
     set_redaction(parts.redaction)
     gate.change(provider if provider is not None else _NOTHING, parts.filter)
