@@ -75,6 +75,7 @@ class TelemetryBuilder:
     _redact: Any = True
     _id_generator: Any = field(default=None)
     _continue_trace: bool = True
+    _prompt: bool = False
 
     def with_service_name(self, service_name: str) -> TelemetryBuilder:
         """Name the service."""
@@ -183,7 +184,7 @@ class TelemetryBuilder:
         disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
         chosen = [] if disabled else _exporter_choice.choose(self._exporters)
         counter = StartCounter()
-        deliveries = tuple(one.delivery(settings) for one in chosen)
+        deliveries = tuple(one.delivery(settings, prompt=self._prompt) for one in chosen)
         processor = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]  # untyped in the SDK
         for one in (counter, *processors, *deliveries):
             processor.add_span_processor(one)

@@ -42,11 +42,16 @@ class Chosen:
     exporter: SpanExporter
     made_here: bool
 
-    def delivery(self, settings: BatchSettings) -> Delivery:
-        """The processor that hands the spans to it."""
+    def delivery(self, settings: BatchSettings, *, prompt: bool = False) -> Delivery:
+        """The processor that hands the spans to it.
+
+        Args:
+            settings: The sizes and the delay of batches.
+            prompt: Whether the end of a trace's local root is not to wait for the delay.
+        """
         if isinstance(self.exporter, (MemoryExporter, InMemorySpanExporter)):
             return ImmediateDelivery(self.exporter, self.name)
-        prompt = isinstance(self.exporter, (ConsoleExporter, ConsoleSpanExporter))
+        prompt = prompt or isinstance(self.exporter, (ConsoleExporter, ConsoleSpanExporter))
         return BatchDelivery(self.exporter, self.name, settings, prompt=prompt)
 
 

@@ -6,6 +6,7 @@ import pickle
 import sys
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from multiprocessing import process as _process
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.resources import Resource
@@ -87,7 +88,9 @@ class InWorker:
         from tracekit._setup.builder import TelemetryBuilder
 
         arguments = pickle.loads(self._written())  # noqa: S301 - of the process that we work for
-        TelemetryBuilder(**arguments).install()
+        # Of the processes of multiprocessing it is known how they end.
+        prompt = _process.parent_process() is None
+        TelemetryBuilder(**arguments, _prompt=prompt).install()
 
     def _written(self) -> bytes:
         if self._description is None:
