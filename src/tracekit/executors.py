@@ -50,13 +50,18 @@ class ThreadPoolExecutor(_futures.ThreadPoolExecutor, _ContextKeeper):
         ```
     """
 
+    # What super() finds, looked up once for each class: a pool's call is cheap enough to notice.
+    _submit_next: Callable[..., _futures.Future[Any]] = _futures.ThreadPoolExecutor.submit
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls._submit_next = super().submit
+
     def submit(
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> _futures.Future[T]:
         """Hand a call over, as `concurrent.futures.Executor.submit`."""
-        if type(fn) is _Preserved:
-            return super().submit(fn, *args, **kwargs)
-        return super().submit(_copy_context().run, fn, *args, **kwargs)  # type: ignore[arg-type]  # mypy cannot solve for the parameters of a parameter
+        return self._submit_next(_copy_context().run, fn, *args, **kwargs)
 
     def map(
         self,
