@@ -56,13 +56,8 @@ def preserve_context(func: F) -> F:
     """
     if not callable(func):
         raise InstrumentationError(f"preserve_context({func!r}): that is nothing to be called")
-    kind = Kind.of(func)
-    made = Preserved if kind is Kind.FUNCTION else PreservedSteps
-    preserved = made(func)
-    functools.update_wrapper(preserved, func)
-    # What was preserved before has a moment of its own among its attributes.
-    preserved.take(func, Moment())
-    return preserved  # type: ignore[return-value]  # it is called as the function is
+    made = Preserved if Kind.of(func) is Kind.FUNCTION else PreservedSteps
+    return _dressed(made, func, Moment())  # type: ignore[return-value]  # it is called as the function is
 
 
 class Moment:
@@ -144,16 +139,17 @@ class Preserved(_Partial):
         if not hasattr(self._function, "__get__"):
             return self
         bound = self._function.__get__(instance, owner)
-        return self if bound is self._function else _preserved(type(self), bound, self._moment)
+        return self if bound is self._function else _dressed(type(self), bound, self._moment)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _preserved, (type(self), self._function, self._moment)
+        make = _dressed if "__wrapped__" in vars(self) else _preserved
+        return make, (type(self), self._function, self._moment)
 
     def __copy__(self) -> Preserved:
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Preserved:
-        return _preserved(type(self), copy.deepcopy(self._function, memo), self._moment)
+        return _dressed(type(self), copy.deepcopy(self._function, memo), self._moment)
 
     def __dask_tokenize__(self) -> object:
         # Calls of one function with equal arguments are one task to Dask, whatever the context.
@@ -189,6 +185,14 @@ def carry(function: Any, *, ships: bool = True) -> Preserved:
 def _preserved(kind: type[Preserved], function: Any, moment: Moment | RemoteMoment) -> Preserved:
     # A partial insists on a callable at once; what is none shall fail where the bare pool fails.
     preserved = kind(function if callable(function) else _nothing)
+    preserved.take(function, moment)
+    return preserved
+
+
+def _dressed(kind: type[Preserved], function: Any, moment: Moment | RemoteMoment) -> Preserved:
+    preserved = _preserved(kind, function, moment)
+    functools.update_wrapper(preserved, function)
+    # What was preserved before has a moment of its own among its attributes.
     preserved.take(function, moment)
     return preserved
 
