@@ -14,6 +14,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
 
 from tracekit._code import workers
+from tracekit._code.carriers import W3C
 from tracekit._code.current import attach, detach
 from tracekit._engine.provider import LiveTracerProvider, Pipeline, global_provider
 from tracekit._ground import forks
@@ -143,7 +144,8 @@ def _continue_trace(parts: Parts) -> None:
         if name in os.environ
     }
     if parts.continue_trace and "traceparent" in carrier:
-        _Installed.remote_parent = attach(parts.propagator.extract(carrier))
+        # The variables are the W3C's own, whatever the propagator of messages is.
+        _Installed.remote_parent = attach(W3C.extract(carrier))
 
 
 def _take_out_of_force(telemetry: Telemetry) -> None:
