@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 Initializer = Callable[..., object]
 # A picklable callable that sets up the process in which it is called, or None where there is
@@ -12,15 +12,21 @@ Initializer = Callable[..., object]
 SetUp = Callable[[], object]
 
 
-class _Source:
-    """Where the set-up comes from; the floor above puts it here."""
+class _Above:
+    """What the floor above puts here, once there is something to be set up."""
 
-    ask: Callable[[], SetUp | None] | None = None
+    def __init__(self) -> None:
+        self.set_up: Callable[[], SetUp | None] | None = None
+        self.begin_task: Callable[[], object] | None = None
+        self.end_task: Callable[[], object] | None = None
+
+
+_above: Final = _Above()
 
 
 def set_source(ask: Callable[[], SetUp | None]) -> None:
     """Have the set-up of worker processes made by the floor that knows it."""
-    _Source.ask = ask
+    _above.set_up = ask
 
 
 def initializer_for(
@@ -64,25 +70,18 @@ def _initialize(
 
 def shipment() -> object:
     """What travels with a task to a process that may not be set up; small, picklable, or None."""
-    return None if _Source.ask is None else _Source.ask()
-
-
-class _Turns:
-    """What is done when a worker turns to a task and when it turns away; the floor above knows."""
-
-    begin: Callable[[], object] | None = None
-    end: Callable[[], object] | None = None
+    return None if _above.set_up is None else _above.set_up()
 
 
 def set_turns(begin: Callable[[], object], end: Callable[[], object]) -> None:
     """Have this done around each task that arrives from another process."""
-    _Turns.begin, _Turns.end = begin, end
+    _above.begin_task, _above.end_task = begin, end
 
 
 @contextmanager
 def at_work() -> Iterator[None]:
     """The time of one task that arrived from another process."""
-    begin, end = _Turns.begin, _Turns.end
+    begin, end = _above.begin_task, _above.end_task
     if begin is None or end is None:
         yield
         return

@@ -33,6 +33,7 @@ class HoldsStill(BeginsAnew, Protocol):
 
     def hold_still(self, seconds: float) -> bool:
         """Wait until the threads are out of it and keep them out; whether it came to that."""
+        ...
 
     def go_on(self) -> None:
         """Let the threads go on, in the parent, in the thread that held them."""

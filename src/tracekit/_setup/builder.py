@@ -190,7 +190,7 @@ class TelemetryBuilder:
             processor.add_span_processor(one)
         portable = replace(
             self,
-            _redact=redaction,
+            _redact=self._redact if isinstance(self._redact, bool) else redaction,
             # Read once: the names may have come from an iterator.
             _libraries=AUTO if self._libraries == AUTO else tuple(libraries.instrumentors),
         )

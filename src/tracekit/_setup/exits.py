@@ -20,12 +20,16 @@ TERMINATION_TIMEOUT: Final = 3.0
 _PRIORITY: Final = 0
 
 
-class _Exit:
-    """The end of this process, once it has begun."""
+class _End:
+    """The end of this process."""
 
-    deadline: float | None = None
-    deliver: Callable[[], object] | None = None
-    finalizer_of: int = 0
+    def __init__(self) -> None:
+        self.deadline: float | None = None
+        self.deliver: Callable[[], object] | None = None
+        self.finalizer_of = 0
+
+
+_Exit: Final = _End()
 
 
 def remaining() -> float:
@@ -90,8 +94,7 @@ def end_task() -> None:
 
 def _may_be_told() -> bool:
     return (
-        _Exit.finalizer_of == os.getpid()
-        and threading.current_thread() is threading.main_thread()
+        _Exit.finalizer_of == os.getpid() and threading.current_thread() is threading.main_thread()
     )
 
 
@@ -99,7 +102,7 @@ def _is_told_by_us() -> bool:
     return _may_be_told() and signal.getsignal(signal.SIGTERM) is _deliver_and_go
 
 
-def _deliver_and_go(number: int, frame: object) -> None:
+def _deliver_and_go(number: int, _: object) -> None:
     signal.signal(number, signal.SIG_DFL)
     if _Exit.deliver is not None and _Exit.finalizer_of == os.getpid():
         _Exit.deadline = time.monotonic() + TERMINATION_TIMEOUT

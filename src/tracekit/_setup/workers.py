@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Those of the process that the worker works for.
 _NOT_OF_THE_WORKER: Final = ("service.instance.id", "process.pid")
+# For the worker to decide.
+_NOT_SHIPPED: Final = ("_continue_trace", "_prompt")
 _WAYS_OUT: Final = {
     "exporter": "name the exporter ('otlp', 'file:PATH'), or take one of tracekit.exporters",
     "sampler": "give it by name or ratio, or of a class that can be pickled",
@@ -38,7 +40,7 @@ class InWorker:
     """
 
     # Ray asks for it, as of a function.
-    __name__ = __qualname__ = "in_worker"
+    __name__ = "in_worker"
 
     def __init__(
         self,
@@ -72,16 +74,19 @@ class InWorker:
             warn_of_memory(self._builder, self.identity)
 
     # gunicorn counts the parameters that are no keywords, and wants these two.
-    def __call__(self, server: object = None, worker: object = None, **others: object) -> None:
+    def __call__(
+        self, server: object = None, worker: object = None, *more: object, **named: object
+    ) -> None:
         """Set this process up; what is passed does not matter, and nothing is raised.
 
         Args:
             server: Ignored.
             worker: Ignored.
-            **others: Ignored.
+            *more: Ignored.
+            **named: Ignored, but for Celery's signal, which tells that this is a process of Celery.
         """
         _installation.set_up_worker(self.identity, self._install)
-        _deliver_when_celery_leaves(others.get("signal"))
+        _deliver_when_celery_leaves(named.get("signal"))
 
     def _install(self) -> None:
         # The builder makes one of these for each set-up.
@@ -90,7 +95,8 @@ class InWorker:
         arguments = pickle.loads(self._written())  # noqa: S301 - of the process that we work for
         # Of the processes of multiprocessing it is known how they end.
         prompt = _process.parent_process() is None
-        TelemetryBuilder(**arguments, _prompt=prompt).install()
+        # Which trace a task belongs to comes with the task.
+        TelemetryBuilder(**arguments, _prompt=prompt, _continue_trace=False).install()
 
     def _written(self) -> bytes:
         if self._description is None:
@@ -130,8 +136,6 @@ def describe(builder: TelemetryBuilder, identity: str) -> bytes:
         _propagator=_portable(builder._propagator, "propagator", identity),
         _id_generator=_portable(builder._id_generator, "id_generator", identity),
         _resource=_portable(_resource_of_worker(builder._resource), "resource", identity),
-        # Each task brings its own.
-        _continue_trace=False,
     )
     values = {one.name: getattr(portable, one.name) for one in fields(portable)}
     changed = {name: value for name, value in values.items() if value is not getattr(unset, name)}
