@@ -33,6 +33,7 @@ docs: $(VENV)/ready-check
 
 bench: $(VENV)/ready-test
 	$(BIN)/python -m bench.calls
+	$(BIN)/python -m bench.executors
 
 nox: $(VENV)/ready-check
 	$(BIN)/nox

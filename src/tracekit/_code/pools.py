@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextvars import copy_context
 from multiprocessing.pool import Pool
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -55,6 +56,15 @@ class WrappedExecutor(_WrappedPool):
 
     def map(self, fn: Any, *iterables: Any, **options: Any) -> Any:
         return self.__wrapped__.map(carry(fn), *iterables, **options)
+
+
+class WrappedThreads(WrappedExecutor):
+    """A `ThreadPoolExecutor` that keeps the submitter's context; nothing has to be pickled."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            return self.__wrapped__.submit(copy_context().run, fn, *args, **kwargs)
+        return self.__wrapped__.submit(copy_context().run, fn, *args)
 
 
 def _carrying(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -126,7 +136,9 @@ def wrap(executor: E) -> E:
     kept: Any = executor
     if issubclass(type(executor), ContextKeeper):
         return executor
-    if isinstance(executor, Executor):
+    if isinstance(executor, ThreadPoolExecutor):
+        kept = WrappedThreads(executor)
+    elif isinstance(executor, Executor):
         kept = WrappedExecutor(executor)
     elif isinstance(executor, Pool):
         kept = WrappedMultiprocessingPool(executor)
