@@ -1,7 +1,8 @@
 """A program that forks while it exports; run by its test, not collected.
 
-Called with the protocol, the receiver's URL and the number of children. Prints the exit codes of
-the children, the seconds that the slowest fork took, and the spans that the parent started.
+Called with the way, the protocol, the receiver's URL and the number of children. Says when it has
+forked, waits for a line, and prints the exit codes of the children, the seconds that the slowest
+fork took, and the spans that the parent started.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import time
 
 import tracekit
 from tracekit import exporters, span
+from tracekit._ground import forks
 
 ABREAST = 4
+FIRST = 5
 
 
 def load(stop):
@@ -41,26 +44,59 @@ def fork(work):
         os._exit(2)
 
 
-def main(protocol, endpoint, children):
-    os.environ["OTEL_BSP_SCHEDULE_DELAY"] = "1"
-    exporter = exporters.otlp(protocol=protocol, endpoint=endpoint)
-    telemetry = tracekit.init_telemetry("parent", exporter=exporter)
+def under_load(telemetry, children):
+    """Fork while another thread makes spans that are exported all the time."""
     stop = threading.Event()
     loading = threading.Thread(target=load, args=(stop,))
     loading.start()
-    while telemetry.stats.exported < 5:
+    while telemetry.stats.exported < FIRST:
         stop.wait(0.01)
     codes, slowest = [], 0.0
     for _ in range(children // ABREAST):
         forked = [fork(lambda: child(telemetry)) for _ in range(ABREAST)]
         slowest = max(slowest, *(seconds for _, seconds in forked))
-        codes += [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid, _ in forked]
+        codes += [exit_code(pid) for pid, _ in forked]
     stop.set()
     loading.join()
-    delivered = telemetry.shutdown(20.0)
-    answer = {"codes": codes, "slowest": slowest, "delivered": delivered}
-    sys.stdout.write(json.dumps({**answer, "started": telemetry.stats.started}))
+    return codes, slowest
+
+
+def beside_an_export_that_hangs(telemetry, children):
+    """Fork while a thread is within the exporter and does not come back."""
+    forks.PATIENCE = 0.2
+    with span("hangs"):
+        pass
+    # In vain; but now the exporter is being called.
+    telemetry.flush(0.3)
+    forked = [fork(lambda: child(telemetry)) for _ in range(children)]
+    return [exit_code(pid) for pid, _ in forked], max(seconds for _, seconds in forked)
+
+
+WAYS = {
+    "under load": under_load,
+    "beside an export that hangs": beside_an_export_that_hangs,
+}
+
+
+def exit_code(pid):
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def say(text):
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def main(way, protocol, endpoint, children):
+    os.environ["OTEL_BSP_SCHEDULE_DELAY"] = "1"
+    exporter = exporters.otlp(protocol=protocol, endpoint=endpoint)
+    telemetry = tracekit.init_telemetry("parent", exporter=exporter)
+    codes, slowest = WAYS[way](telemetry, children)
+    say("forked")
+    sys.stdin.readline()
+    answer = {"codes": codes, "slowest": slowest, "delivered": telemetry.shutdown(20.0)}
+    say(json.dumps({**answer, "started": telemetry.stats.started}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(*sys.argv[1:4], int(sys.argv[4]))
