@@ -451,6 +451,33 @@ def test_gevent_greenlets_have_the_context():
     assert ["red"] * 3 == Pool(2).map(preserved, range(3))
 
 
+def test_gevent_where_it_patches_python(run_python):
+    """Pools, threads and blocking calls keep the context on greenlets as on threads."""
+    pytest.importorskip("gevent")
+    done = run_python(
+        "from gevent import monkey; monkey.patch_all()\n"
+        "import asyncio, gevent, gevent.pool, threading\n"
+        "from tracekit import preserve_context, run_blocking\n"
+        "from tracekit.executors import Thread, ThreadPoolExecutor\n"
+        "from tracekit.testing import capture_spans\n"
+        "from tests.tasks import *\n"
+        "def look(_=None):\n"
+        "    gevent.sleep(0)\n"
+        "    return observe()\n"
+        "with capture_spans(), ThreadPoolExecutor(2) as pool:\n"
+        "    seen = []\n"
+        "    with submitter() as expected:\n"
+        "        seen += pool.map(look, range(4))\n"
+        "        thread = Thread(target=lambda: seen.append(look())); thread.start()\n"
+        "        thread.join()\n"
+        "        spawned = gevent.spawn(preserve_context(look))\n"
+        "    seen += [spawned.get(timeout=20)]\n"
+        "    print(set(seen) == {expected}, len(seen), pool.submit(look).result() == NOTHING)\n",
+        PYTHONPATH=str(ROOT),
+    )
+    assert "True 6 True" == done.stdout.strip()
+
+
 def test_the_current_span_is_not_touched(spans):
     """Wrapping alone changes nothing."""
     with span("here") as here:

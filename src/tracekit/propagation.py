@@ -110,7 +110,7 @@ def remote_parent(carrier: Any) -> Iterator[Context]:
 
         message = {"headers": {}, "body": "hello"}
         with propagation.remote_parent(message["headers"]), span("handle", kind="consumer"):
-            print(message["body"])
+            body = message["body"].upper()
         ```
     """
     context = extract(carrier)
