@@ -33,6 +33,7 @@ docs: $(VENV)/ready-check
 
 bench: $(VENV)/ready-test
 	$(BIN)/python -m bench.calls
+	$(BIN)/python -m bench.executors
 
 nox: $(VENV)/ready-check
 	$(BIN)/nox $(SESSIONS)
@@ -50,9 +51,9 @@ $(VENV)/ready-demo: $(VENV)/ready pyproject.toml
 	touch $@
 
 $(VENV)/ready-test: $(VENV)/ready pyproject.toml
-	$(INSTALL) --editable '.[examples]' --group test
+	$(INSTALL) --editable '.[examples]' --group test --group engines
 	touch $@
 
 $(VENV)/ready-check: $(VENV)/ready pyproject.toml
-	$(INSTALL) --editable '.[examples]' --group test --group lint --group docs --group nox
+	$(INSTALL) --editable '.[examples]' --group test --group engines --group lint --group docs --group nox
 	touch $@

@@ -13,7 +13,7 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """The tests with the newest releases that fit together."""
-    session.install("-e", ".[examples]", *_group("test"))
+    session.install("-e", ".[examples]", *_group("test"), *_group("engines"))
     session.run("pytest", *session.posargs)
 
 

@@ -1,10 +1,12 @@
-"""The table *callable kind × outcome* of the documentation, from the data of the tests.
+"""The tables of the documentation, from the data of the tests.
 
-`python -m tests.support_table` prints it.
+One is *callable kind × outcome*, one *boundary × start method × outcome*. `python -m
+tests.support_table` prints them.
 """
 
 from __future__ import annotations
 
+from tests import boundaries
 from tests.callables import KINDS, OUTCOMES, applies
 from tests.test_callables import RESTORED
 
@@ -19,6 +21,20 @@ def table() -> str:
     return "\n".join([head, line, *rows])
 
 
+def boundary_table() -> str:
+    """The table of the places where Python leaves the current context, in Markdown."""
+    head = _row("", "workers", *boundaries.OUTCOMES)
+    line = _row("---", "---", *(":-:" for _ in boundaries.OUTCOMES))
+    return "\n".join([head, line, *map(_boundary_row, boundaries.BOUNDARIES)])
+
+
+def _boundary_row(name: str) -> str:
+    boundary = boundaries.BOUNDARIES[name]
+    possible = boundary.outcomes()
+    cells = (YES if outcome in possible else NOT_APPLICABLE for outcome in boundaries.OUTCOMES)
+    return _row(name, ", ".join(boundary.start_methods) or "threads", *cells)
+
+
 def _cell(kind: str, outcome: str) -> str:
     if not applies(kind, outcome):
         return NOT_APPLICABLE
@@ -30,4 +46,4 @@ def _row(*cells: str) -> str:
 
 
 if __name__ == "__main__":
-    print(table())  # noqa: T201 - what it is for
+    print(table(), boundary_table(), sep="\n\n")  # noqa: T201 - what it is for

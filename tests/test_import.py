@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import tracekit
-from tracekit import exporters, logs, testing
+from tracekit import executors, exporters, logs, propagation, testing
 
 
 def test_import_loads_no_sdk_and_no_grpc(run_python):
@@ -13,6 +13,7 @@ def test_import_loads_no_sdk_and_no_grpc(run_python):
     done = run_python(
         "import sys, tracekit\n"
         "from tracekit import instrument, span, event, record, Filter, Level, describe\n"
+        "from tracekit import executors, propagation, preserve_context, run_blocking\n"
         "@instrument\n"
         "def work(a): pass\n"
         "work(1)\n"
@@ -33,7 +34,7 @@ def test_what_is_loaded_late_is_there_when_asked_for(run_python):
     assert "[] True" == done.stdout.strip()
 
 
-@pytest.mark.parametrize("module", [tracekit, exporters, logs, testing])
+@pytest.mark.parametrize("module", [tracekit, executors, exporters, logs, propagation, testing])
 def test_the_public_names_are_sorted_and_there(module):
     """`__all__` is what there is."""
     assert sorted(module.__all__) == module.__all__

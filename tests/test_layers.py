@@ -12,7 +12,9 @@ import tracekit
 SOURCE = Path(tracekit.__file__).parent
 TOO_HEAVY = ("opentelemetry.sdk", "opentelemetry.exporter", "opentelemetry.proto", "grpc")
 LIGHT = sorted(
-    [*SOURCE.glob("_ground/*.py"), *SOURCE.glob("_values/*.py"), *SOURCE.glob("_code/*.py")]
+    path
+    for pattern in ("_ground/*.py", "_values/*.py", "_code/*.py", "executors.py", "propagation.py")
+    for path in SOURCE.glob(pattern)
 )
 
 

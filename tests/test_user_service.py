@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from examples.user_service.process import run_service
+from tests.pages import ROOT
 from tests.receivers import GrpcReceiver, HttpReceiver, SpanView
 
 if TYPE_CHECKING:
@@ -469,3 +470,31 @@ def read_terminal(terminal: int) -> str:
         pass
     os.close(terminal)
     return b"".join(chunks).decode()
+
+
+NAME = re.compile(r"^.{8} +<?\d+% (.*)$", re.MULTILINE)
+
+
+def names_in(trees: str) -> list[list[str]]:
+    """The lines of spans of each tree, down to the names, with the lines that show their place."""
+    found = [NAME.findall(tree) for tree in trees.strip().split("\n\n")]
+    return [[re.split(r"  \S+=|  client|  server", line)[0] for line in tree] for tree in found]
+
+
+@pytest.mark.parametrize(("heading", "module"), [("Before", "bare"), ("After", "main")])
+def test_the_page_shows_what_the_service_prints(heading, module, tmp_path, monkeypatch):
+    """Without `run_blocking` a request is two trees, with it one, span by span as on the page."""
+    page = (ROOT / "examples/user_service/README.md").read_text(encoding="utf-8")
+    shown = re.findall(rf"^## {heading}.*?```text\n(.*?)```", page, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    environment = clean_environment(
+        DATABASE_URL="sqlite:///users.db", PYTHONIOENCODING="utf-8", PYTHONPATH=str(ROOT)
+    )
+    with run_service(environment, module) as service:
+        answer = httpx.post(f"{service.url}/users", json={"name": "ada"}, trust_env=False)
+    printed = [
+        tree for tree in names_in(service.read_rest()) if tree and "open_database" not in tree[0]
+    ]
+    assert 201 == answer.status_code
+    assert {"Before": 2, "After": 1}[heading] == len(printed)
+    assert names_in(shown[0]) == printed

@@ -12,7 +12,6 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 
-from examples.user_service.blocking import run_blocking
 from examples.user_service.database import (
     NAME_LENGTH,
     Database,
@@ -23,7 +22,7 @@ from examples.user_service.database import (
     open_database,
     remove_user,
 )
-from tracekit import instrument
+from tracekit import instrument, run_blocking
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

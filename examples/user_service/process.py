@@ -40,11 +40,11 @@ class Service:
         pid: Its process id.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], module: str) -> None:
         self._port = _find_free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "examples.user_service.main"],
+            [sys.executable, "-m", f"examples.user_service.{module}"],
             env={**environment, "HOST": "127.0.0.1", "PORT": str(self._port)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -139,9 +139,9 @@ class Service:
 
 
 @contextmanager
-def run_service(environment: Mapping[str, str]) -> Iterator[Service]:
+def run_service(environment: Mapping[str, str], module: str = "main") -> Iterator[Service]:
     """Start the service, wait until it answers, and stop it when the block is left."""
-    service = Service(environment)
+    service = Service(environment, module)
     try:
         service.wait_until_ready()
         yield service

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tracekit import describe
+from tracekit._code.blocking import run_blocking
 from tracekit._code.instrument import instrument
+from tracekit._code.preserving import preserve_context
 from tracekit._code.spans import event, record, span
 from tracekit._ground.errors import (
     ConfigurationError,
@@ -21,7 +23,7 @@ from tracekit._ground.filter import Filter
 from tracekit._ground.levels import Level
 
 if TYPE_CHECKING:
-    from tracekit import exporters, logs, testing
+    from tracekit import executors, exporters, logs, propagation, testing
     from tracekit._engine.counts import ExporterStats, Stats
     from tracekit._setup.builder import TelemetryBuilder, init_telemetry
     from tracekit._setup.telemetry import Telemetry
@@ -39,11 +41,15 @@ __all__ = [
     "TracekitError",
     "describe",
     "event",
+    "executors",
     "exporters",
     "init_telemetry",
     "instrument",
     "logs",
+    "preserve_context",
+    "propagation",
     "record",
+    "run_blocking",
     "span",
     "testing",
 ]
@@ -56,9 +62,11 @@ _LOADED_LATE = {
     "Stats": "tracekit._engine.counts",
     "Telemetry": "tracekit._setup.telemetry",
     "TelemetryBuilder": "tracekit._setup.builder",
+    "executors": "tracekit.executors",
     "exporters": "tracekit.exporters",
     "init_telemetry": "tracekit._setup.builder",
     "logs": "tracekit.logs",
+    "propagation": "tracekit.propagation",
     "testing": "tracekit.testing",
 }
 

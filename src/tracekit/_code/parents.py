@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from opentelemetry import propagate, trace
+from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, set_span_in_context
 
+from tracekit._code.carriers import Headers, headers_of, read
 from tracekit._code.current import get_current, no_span
 from tracekit._ground.errors import InstrumentationError
 
@@ -40,7 +41,7 @@ def context_of(parent: Any) -> Context:
         return set_span_in_context(parent, current)
     if isinstance(parent, SpanContext):
         return set_span_in_context(NonRecordingSpan(parent), current)
-    return propagate.extract(_carrier(parent), no_span(current))
+    return read(_headers(parent), no_span(current))
 
 
 def links_of(targets: Any) -> tuple[Link, ...]:
@@ -68,13 +69,8 @@ def _link(target: Any) -> Link:
     return Link(trace.get_current_span(context_of(target)).get_span_context())
 
 
-def _carrier(value: Any) -> dict[str, str]:
-    pairs: Iterable[Any] = value.items() if isinstance(value, Mapping) else value
-    try:
-        return {_text(name).lower(): _text(content) for name, content in pairs}
-    except (TypeError, ValueError):
-        raise InstrumentationError(f"{value!r} is not {ACCEPTED}") from None
-
-
-def _text(value: Any) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+def _headers(value: Any) -> Headers:
+    headers = headers_of(value)
+    if headers is None:
+        raise InstrumentationError(f"{value!r} is not {ACCEPTED}")
+    return headers

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from tracekit._engine.deadlines import Wait
-from tracekit._engine.delivery import BatchSettings, Delivery
+from tracekit._engine.delivery import BatchSettings, Delivery, is_local_root
 from tracekit._ground.log import logger
 
 
@@ -25,16 +24,23 @@ class BatchDelivery(Delivery):
         name: What it is called in messages and statistics.
         settings: The sizes and the delay.
         bit: Which of the filters in force is the exporter's.
+        prompt: Whether the end of a trace's local root is exported at once, in a process that may
+            end without a word.
     """
 
     def __init__(
-        self, exporter: SpanExporter, name: str, settings: BatchSettings, *, bit: int = 0
+        self,
+        exporter: SpanExporter,
+        name: str,
+        settings: BatchSettings,
+        *,
+        bit: int = 0,
+        prompt: bool = False,
     ) -> None:
         super().__init__(exporter, name, bit)
         self._settings = settings
+        self._prompt = prompt
         self._begin()
-        if hasattr(os, "register_at_fork"):
-            _begin_anew_after_fork(self)
 
     def _begin(self) -> None:
         self._changed = threading.Condition()
@@ -43,16 +49,50 @@ class BatchDelivery(Delivery):
         self._accepted = self._exporting = 0
         self._flush_requests = self._flush_served = self._flush_target = 0
         self._awake = self._closed = self._finished = self._abandoned = False
+        # Held while the exporter is called. A copy of a process in which a thread is within gRPC,
+        # or holds a lock of an exporter's, is a process in which neither works.
+        self._at_exporter = threading.RLock()
+        self._calls = 0
+        self._call_that_hangs: int | None = None
+        self._is_inherited = False
 
-    def after_fork(self) -> None:
+    def hold_still(self, seconds: float) -> bool:
+        """Keep the thread out of the exporter while the process is forked.
+
+        A call that outlasted the patience of one fork is not waited for by the next.
+        """
+        call = self._calls
+        patience = 0.0 if call == self._call_that_hangs else seconds
+        if self._at_exporter.acquire(timeout=patience):
+            return True
+        self._call_that_hangs = call
+        return False
+
+    def go_on(self) -> None:
+        """Let the thread at the exporter again."""
+        self._at_exporter.release()
+
+    def begin_anew(self) -> None:
         """Begin anew in a child process: the spans that wait are the parent's to deliver."""
+        super().begin_anew()
         was_closed = self._closed
         self._begin()
-        self._begin_counting()
         self._closed = self._finished = was_closed
+        self._is_inherited = True
+
+    def _renew_exporter(self) -> None:
+        # As late as this, because most forks are followed by an exec, or never make a span.
+        if not self._is_inherited:
+            return
+        self._is_inherited = False
         fresh: Callable[[], SpanExporter] | None = getattr(self.exporter, "fresh", None)
-        if fresh is not None and not was_closed:
-            self.exporter = fresh()
+        if fresh is not None:
+            # Closing what the parent uses would wait for threads that are not here.
+            _kept_as_inherited.append(self.exporter)
+            try:
+                self.exporter = fresh()
+            except Exception as error:
+                logger.warning("the exporter %s was not made anew: %r", self.name, error)
 
     @property
     def _waiting(self) -> int:
@@ -68,7 +108,7 @@ class BatchDelivery(Delivery):
                 self._queue.popleft()
                 self._drop(1, "its queue is full")
             self._queue.append(span)
-            if self._is_full:
+            if self._is_full or (self._prompt and is_local_root(span)):
                 self._awake = True
                 self._changed.notify_all()
             self._start_worker()
@@ -110,12 +150,23 @@ class BatchDelivery(Delivery):
             self._changed.wait_for(self._is_due, self._settings.schedule_delay)
             size = min(len(self._queue), self._settings.max_export_batch_size)
             batch = [self._queue.popleft() for _ in range(size)]
-            self._awake = self._is_full
+            self._awake = self._is_full or bool(self._prompt and self._awake and self._queue)
             self._exporting = size
             return batch
 
     def _is_due(self) -> bool:
         return self._awake or self._closed or self._flush_served < self._flush_requests
+
+    def _export(self, batch: Sequence[ReadableSpan]) -> None:
+        self._renew_exporter()
+        with self._calling():
+            super()._export(batch)
+
+    @contextmanager
+    def _calling(self) -> Iterator[None]:
+        with self._at_exporter:
+            self._calls += 1
+            yield
 
     def _settle(self, exported: int, failed: int) -> bool:
         with self._changed:
@@ -135,7 +186,8 @@ class BatchDelivery(Delivery):
             if self._flush_served == request or self._settled < self._flush_target:
                 return
         try:
-            self.exporter.force_flush()
+            with self._calling():
+                self.exporter.force_flush()
         except Exception as error:
             logger.warning("the exporter %s failed to flush: %r", self.name, error)
         with self._changed:
@@ -201,7 +253,10 @@ class BatchDelivery(Delivery):
 
     def _close_exporter(self) -> None:
         try:
-            self.exporter.shutdown()
+            # One that a fork left here unused is the parent's to shut down.
+            if not self._is_inherited:
+                with self._calling():
+                    self.exporter.shutdown()
         except Exception as error:
             logger.warning("the exporter %s failed to shut down: %r", self.name, error)
         with self._changed:
@@ -216,12 +271,4 @@ def _call_in_background(function: Callable[[], Any], name: str) -> None:
         return
 
 
-def _begin_anew_after_fork(delivery: BatchDelivery) -> None:
-    reference = weakref.ref(delivery)
-
-    def begin_anew() -> None:
-        live = reference()
-        if live is not None:
-            live.after_fork()
-
-    os.register_at_fork(after_in_child=begin_anew)
+_kept_as_inherited: Final[list[SpanExporter]] = []

@@ -21,6 +21,7 @@ from tracekit._engine import deadlines
 from tracekit._engine.counts import ExporterStats
 from tracekit._engine.deadlines import Wait
 from tracekit._engine.views import view_of
+from tracekit._ground import forks
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.log import logger
 
@@ -80,12 +81,17 @@ class Delivery(SpanProcessor):
         self.name = name
         self.bit = bit
         self._begin_counting()
+        forks.watch(self)
 
     def _begin_counting(self) -> None:
         self._exported = self._dropped = self._failed = 0
         self._lost_before_flush = 0
         self._failing = False
         self._counting = threading.Lock()
+
+    def begin_anew(self) -> None:
+        """Begin anew in a child process, which counts its own spans only."""
+        self._begin_counting()
 
     @property
     def stats(self) -> ExporterStats:
@@ -200,3 +206,8 @@ class ImmediateDelivery(Delivery):
 def is_sampled(span: ReadableSpan) -> bool:
     """Whether a span is to be exported."""
     return bool(span.context and span.context.trace_flags.sampled)
+
+
+def is_local_root(span: ReadableSpan) -> bool:
+    """Whether a span is the first of its trace in this process."""
+    return span.parent is None or span.parent.is_remote

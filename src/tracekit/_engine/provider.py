@@ -7,15 +7,18 @@ made from it, another pipeline.
 
 from __future__ import annotations
 
+import os
 import threading
+import uuid
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.sdk import resources as sdk_resources
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.id_generator import IdGenerator
@@ -25,12 +28,22 @@ from opentelemetry.util.types import Attributes
 
 from tracekit._code.scopes import open_scope, scope_of
 from tracekit._engine.views import NotMade, remember
+from tracekit._ground import forks
 from tracekit._ground.filter import Filter
 from tracekit._ground.levels import Level
 from tracekit._ground.verdicts import NOBODY, FilterSet, Judgement
 
 # What a pipeline without directives of its own lets through.
 EVERYTHING: Final = FilterSet([Filter("trace")])
+
+
+def process_identity() -> Resource:
+    """What tells this process from its parent and its siblings."""
+    # The SDK's own from 1.40 on, so that metrics and logs of the process name the same instance.
+    detector = getattr(sdk_resources, "ServiceInstanceIdResourceDetector", None)
+    found = {} if detector is None else dict(detector().detect().attributes)
+    instance = found.get("service.instance.id") or str(uuid.uuid4())
+    return Resource({"process.pid": os.getpid(), "service.instance.id": instance})
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,19 @@ class Pipeline:
     id_generator: IdGenerator
     limits: sdk.SpanLimits
     filters: FilterSet
+
+    def in_child(self) -> Pipeline:
+        """The same for a forked process.
+
+        Spans that began in the parent and end in the child as well go nowhere: they are the
+        parent's to deliver.
+        """
+        inherited = self.processor
+        processor = sdk.SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]  # untyped in the SDK
+        for one in inherited._span_processors:
+            processor.add_span_processor(one)
+        inherited._span_processors = ()
+        return replace(self, resource=self.resource.merge(process_identity()), processor=processor)
 
 
 class LiveTracer(sdk.Tracer):
@@ -138,6 +164,7 @@ class LiveTracerProvider(sdk.TracerProvider):
         super().__init__(sampler=ALWAYS_OFF, resource=Resource({}), shutdown_on_exit=False)
         self._filters = EVERYTHING
         self.adopt(pipeline)
+        forks.watch(self)
 
     @property
     def filters(self) -> FilterSet:
@@ -177,6 +204,19 @@ class LiveTracerProvider(sdk.TracerProvider):
             self._filters = filters
             for tracer in list(self._live):
                 tracer.filters = filters
+
+    def _handle_fork(self) -> None:
+        # Called by the SDK from 1.40 on, which would renew the resource of the provider and not
+        # that of the pipeline.
+        return
+
+    def begin_anew(self) -> None:
+        """Go on in a forked process, as a process of its own."""
+        self._live_lock = threading.Lock()
+        self._tracers_lock = threading.Lock()
+        filters = self._filters
+        self.adopt(None if self.pipeline is None else self.pipeline.in_child())
+        self.set_filters(filters)
 
     def tracer(self, target: str) -> trace.Tracer | None:
         """The tracer for a target, or None where nothing is recorded."""

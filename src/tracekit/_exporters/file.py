@@ -75,6 +75,9 @@ class FileExporter(SpanExporter):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._file.path!r})"
 
+    def __reduce__(self) -> tuple[type[FileExporter], tuple[str]]:
+        return type(self), (self._file.path,)
+
     @property
     def skipped(self) -> int:
         """How many spans could not be put into OTLP (no identity, impossible times)."""

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from tracekit._ground import forks
+
 
 class MemoryExporter(SpanExporter):
     """Keeps every ended span until it is cleared.
@@ -35,6 +37,7 @@ class MemoryExporter(SpanExporter):
     def __init__(self) -> None:
         self._spans: list[ReadableSpan] = []
         self._lock = threading.Lock()
+        forks.watch(self)
 
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:
@@ -56,6 +59,10 @@ class MemoryExporter(SpanExporter):
         with self._lock:
             self._spans.extend(spans)
         return SpanExportResult.SUCCESS
+
+    def begin_anew(self) -> None:
+        """Go on in a forked process, with a lock that nobody holds."""
+        self._lock = threading.Lock()
 
     def shutdown(self) -> None:
         """Nothing is held that would have to be given back; the spans stay readable."""

@@ -10,6 +10,7 @@ import threading
 import weakref
 from typing import Any, Final, Protocol
 
+from tracekit._ground import forks
 from tracekit._ground.filter import Filter
 from tracekit._ground.levels import Level
 from tracekit._ground.verdicts import EVERYONE, NOBODY, FilterSet, Judge
@@ -84,6 +85,7 @@ class Gate:
         self._filters: FilterSet | None = None
         self._sites: weakref.WeakSet[CallSite] = weakref.WeakSet()
         self._lock = threading.RLock()
+        forks.watch(self)
 
     @property
     def filters(self) -> FilterSet:
@@ -111,6 +113,14 @@ class Gate:
             filters = self.filters
             for site in list(self._sites):
                 site.refresh(filters)
+
+    def begin_anew(self) -> None:
+        """Go on in a forked process, where nobody will ever release the lock that was held."""
+        held_elsewhere = not self._lock.acquire(blocking=False)
+        self._lock = threading.RLock()
+        if held_elsewhere:
+            # The thread that was at it is not here to bring it to its end.
+            self.refresh()
 
     def admit(self, site: CallSite) -> None:
         """Give a new call site its verdict, and keep it up to date while it lives."""

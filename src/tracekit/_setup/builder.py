@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,10 +26,11 @@ from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.filter import Filter
 from tracekit._ground.log import logger
 from tracekit._setup import exporter_choice, installation, propagator_choice, sampler_choice
-from tracekit._setup.libraries import Libraries
+from tracekit._setup.libraries import AUTO, Libraries
 from tracekit._setup.parts import Parts, filter_set
 from tracekit._setup.resource import make_resource
 from tracekit._setup.telemetry import Telemetry
+from tracekit._setup.workers import InWorker
 from tracekit._values.redaction import Redaction
 
 ExporterOption = str | SpanExporter | Iterable[str | SpanExporter]
@@ -70,6 +72,9 @@ class TelemetryBuilder:
     _redact: Any = True
     _id_generator: Any = field(default=None)
     _continue_trace: bool = True
+    _prompt: bool = False
+    # What was changed live, by the name of the exporter; for workers that come later.
+    _own_filters: Mapping[str, str] | None = None
 
     def with_service_name(self, service_name: str) -> TelemetryBuilder:
         """Name the service."""
@@ -187,11 +192,21 @@ def parts_of(builder: TelemetryBuilder) -> Parts:
     disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     chosen = [] if disabled else exporter_choice.choose(builder._exporters)
     counter = StartCounter()
-    deliveries = tuple(one.delivery(settings, bit) for bit, one in enumerate(chosen))
+    deliveries = tuple(
+        one.delivery(settings, bit, prompt=builder._prompt) for bit, one in enumerate(chosen)
+    )
     processor = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]  # untyped in the SDK
     for one in (counter, *processors, *deliveries):
         processor.add_span_processor(one)
+    portable = replace(
+        builder,
+        _redact=builder._redact if isinstance(builder._redact, bool) else redaction,
+        # Read once: the names may have come from an iterator.
+        _libraries=AUTO if builder._libraries == AUTO else tuple(libraries.instrumentors),
+    )
     own = {one.name: one.filter for one in chosen if one.filter is not None}
+    if builder._own_filters is not None:
+        own = {name: Filter(directives) for name, directives in builder._own_filters.items()}
     filters = filter_set(wanted, [own.get(one.name, wanted) for one in chosen])
     return Parts(
         pipeline=None
@@ -207,6 +222,7 @@ def parts_of(builder: TelemetryBuilder) -> Parts:
         propagator=propagator,
         libraries=libraries,
         continue_trace=builder._continue_trace,
+        in_worker=InWorker(secrets.token_hex(8), builder=portable),
         discard=lambda: exporter_choice.discard(chosen),
     )
 

@@ -48,16 +48,17 @@ class Chosen:
     made_here: bool
     filter: Filter | None = None
 
-    def delivery(self, settings: BatchSettings, bit: int) -> Delivery:
+    def delivery(self, settings: BatchSettings, bit: int, *, prompt: bool = False) -> Delivery:
         """The processor that hands the spans to it.
 
         Args:
-            settings: How they are put together.
+            settings: The sizes and the delay of batches.
             bit: Which of the filters is the exporter's.
+            prompt: Whether the end of a trace's local root is not to wait for the delay.
         """
         if isinstance(self.exporter, _IMMEDIATE):
             return ImmediateDelivery(self.exporter, self.name, bit)
-        return BatchDelivery(self.exporter, self.name, settings, bit=bit)
+        return BatchDelivery(self.exporter, self.name, settings, bit=bit, prompt=prompt)
 
 
 def choose(wanted: Iterable[tuple[Any, Any]]) -> list[Chosen]:

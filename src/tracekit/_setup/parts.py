@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk.trace import SpanProcessor
@@ -15,6 +16,9 @@ from tracekit._ground.filter import Filter
 from tracekit._ground.verdicts import FilterSet
 from tracekit._setup.libraries import Libraries
 from tracekit._values.redaction import Redaction
+
+if TYPE_CHECKING:
+    from tracekit._setup.workers import InWorker
 
 Discard = Callable[[], None]
 
@@ -35,6 +39,7 @@ class Parts:
         propagator: Writes and reads the context of a trace.
         libraries: The instrumentation libraries to switch on.
         continue_trace: Whether the trace that the environment names goes on here.
+        in_worker: Sets processes that work for this one up in the same way.
         discard: Gives back what was made, where the set-up does not come about.
     """
 
@@ -49,6 +54,7 @@ class Parts:
     propagator: TextMapPropagator
     libraries: Libraries
     continue_trace: bool
+    in_worker: InWorker
     discard: Discard
 
 

@@ -10,7 +10,8 @@ from typing import Final
 from opentelemetry.sdk.trace import TracerProvider
 
 from tracekit._engine import deadlines
-from tracekit._engine.counts import Stats
+from tracekit._engine.counts import StartCounter, Stats
+from tracekit._ground import forks
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.filter import Filter
 from tracekit._ground.verdicts import FilterSet
@@ -62,6 +63,7 @@ class Telemetry:
         self._changing = threading.Lock()
         self._ending = threading.Lock()
         self._ended: bool | None = None
+        forks.watch(self)
 
     @property
     def tracer_provider(self) -> TracerProvider:
@@ -101,8 +103,36 @@ class Telemetry:
                 self._filter, self._own_filters = new, {}
             else:
                 self._own_filters = {**self._own_filters, exporter: new}
+            self._parts.in_worker.follow(self._filter, self._own_filters)
             if self._ended is None:
                 self._on_filters(filter_set(self._filter, self.filters.values()))
+
+    @property
+    def in_worker(self) -> Callable[..., None]:
+        """Sets up a process that works for this one, as this one is set up.
+
+        It can be pickled, takes and ignores any arguments, raises nothing, and does nothing where
+        it was called before. It is for the engines of others that have a hook for their worker
+        processes; `tracekit.executors` need none. What ends in the worker is delivered when it
+        leaves through Python.
+
+        What cannot be pickled, such as an exporter that is in use, does not go there, which is said
+        once to the logger `tracekit`.
+
+        Example:
+            ```python
+            import tracekit
+
+            telemetry = tracekit.init_telemetry("shop", exporter="none")
+            post_fork = telemetry.in_worker  # in gunicorn's configuration
+            ```
+        """
+        return self._parts.in_worker
+
+    def begin_anew(self) -> None:
+        """Go on in a forked process, which counts its own spans only."""
+        self._ending = threading.Lock()
+        StartCounter.__init__(self._parts.counter)
 
     @property
     def stats(self) -> Stats:

@@ -12,6 +12,7 @@ from operator import is_
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from tracekit._ground import forks
 from tracekit._values.bounds import (
     MAX_ARRAY,
     MAX_ARRAY_STRING,
@@ -222,7 +223,15 @@ _WRITTEN: dict[type, Callable[[Any], str]] = {
 }
 
 
-_lock = Lock()
+class _Registry:
+    def __init__(self) -> None:
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        self.lock = Lock()
+
+
+_registry = forks.watch(_Registry())
 _registered: dict[int, Registered] = {}
 _exact = _EXACT
 # By identity, since nobody stands behind it who takes a failure to hash.
@@ -252,7 +261,7 @@ def register_type(kind: type, function: Callable[[Any], object]) -> None:
         kind: The type; the nearest registered one among a value's bases decides.
         function: Takes the value and returns anything that stands for it.
     """
-    with _lock:
+    with _registry.lock:
         _registered[id(kind)] = Registered(kind, function)
         _forget_decisions()
 
@@ -266,7 +275,7 @@ def unregister_type(kind: type) -> bool:
     Returns:
         Whether there was a registration.
     """
-    with _lock:
+    with _registry.lock:
         found = _registered.pop(id(kind), None)
         _forget_decisions()
     return found is not None

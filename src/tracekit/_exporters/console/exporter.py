@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import threading
@@ -81,6 +82,14 @@ class ConsoleExporter(SpanExporter):
         self._closed = False
         self._make_locks()
         _exporters.add(self)
+
+    def __reduce__(self) -> Any:
+        if self._stream is not None:
+            raise TypeError(f"cannot pickle a console exporter that prints to {self._stream!r}")
+        make = functools.partial(
+            type(self), colour=self._colour, width=self._width, verbose=self._verbose
+        )
+        return make, ()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Take in a batch and print the traces that it completes.

@@ -247,4 +247,5 @@ class OtlpExporter(SpanExporter):
         return type(self)(**self._arguments)
 
     def __reduce__(self) -> tuple[Callable[[], Self], tuple[()]]:
-        return functools.partial(type(self), **self._arguments), ()
+        said = {name: value for name, value in self._arguments.items() if value is not None}
+        return functools.partial(type(self), **said), ()

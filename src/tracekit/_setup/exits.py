@@ -1,0 +1,138 @@
+"""The end of a process: what has ended is delivered, in whichever way Python leaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing import process as _process
+from multiprocessing import util as _util
+from typing import Final
+
+# How long the end of a process may wait for receivers, in seconds.
+EXIT_TIMEOUT: Final = 10.0
+# How long a worker that was told to go may: whoever told it waits meanwhile.
+TERMINATION_TIMEOUT: Final = 3.0
+
+# The pools and queues of a worker's own are ended by finalizers before this one.
+_PRIORITY: Final = 0
+
+
+class _End:
+    """The end of this process."""
+
+    def __init__(self) -> None:
+        self.deadline: float | None = None
+        self.deliver: Callable[[], object] | None = None
+        self.finalizer_of = 0
+
+
+_Exit: Final = _End()
+
+
+def remaining() -> float:
+    """The seconds that are left to everyone who delivers at the end, together."""
+    now = time.monotonic()
+    if _Exit.deadline is None:
+        _Exit.deadline = now + EXIT_TIMEOUT
+    return max(0.0, _Exit.deadline - now)
+
+
+def deliver_at_exit(deliver: Callable[[], object]) -> None:
+    """Call this at the end of a process that `multiprocessing` started, here and in its children.
+
+    Such a process does not run what is registered with `atexit`: a forked one leaves through
+    `os._exit`, and so does one of the fork server. What it runs are the finalizers of
+    `multiprocessing`, of which it forgets those of its parent.
+
+    Args:
+        deliver: Delivers what there is, within the seconds that remain.
+    """
+    is_first, _Exit.deliver = _Exit.deliver is None, deliver
+    if is_first:
+        _util.register_after_fork(_Exit, _add_finalizer)
+    if _process.parent_process() is not None and _Exit.finalizer_of != os.getpid():
+        _add_finalizer(_Exit)
+
+
+def _add_finalizer(_: object) -> None:
+    _Exit.deadline = None
+    _Exit.finalizer_of = os.getpid()
+    _idle.tasks = 0
+    _util.Finalize(None, _leave, exitpriority=_PRIORITY)
+
+
+class _Idle(threading.local):
+    """Whether this thread is at a task, and at how many within each other."""
+
+    tasks = 0
+
+
+_idle: Final = _Idle()
+
+
+def begin_task() -> None:
+    """A worker turns to a task, during which `SIGTERM` ends it at once, as ever."""
+    _idle.tasks += 1
+    if _idle.tasks == 1 and _is_told_by_us():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def end_task() -> None:
+    """A worker turns away from a task: told to go now, it delivers first.
+
+    A pool of `multiprocessing` ends its workers by `SIGTERM` when its with-block is left. Python
+    runs a handler between two steps of the main thread, which may be far apart in a task, but not
+    in a worker that waits for one.
+    """
+    _idle.tasks -= 1
+    if _idle.tasks == 0 and _may_be_told() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _deliver_and_go)
+
+
+def _may_be_told() -> bool:
+    return (
+        _Exit.finalizer_of == os.getpid() and threading.current_thread() is threading.main_thread()
+    )
+
+
+def _is_told_by_us() -> bool:
+    return _may_be_told() and signal.getsignal(signal.SIGTERM) is _deliver_and_go
+
+
+def _deliver_and_go(number: int, _: object) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    if _Exit.deliver is not None and _Exit.finalizer_of == os.getpid():
+        _Exit.deadline = time.monotonic() + TERMINATION_TIMEOUT
+        _Exit.deliver()
+    os.kill(os.getpid(), number)
+
+
+def _leave() -> None:
+    if _Exit.deliver is None:
+        return
+    _Exit.deliver()
+    others = [one for one in threading.enumerate() if _is_waited_for(one)]
+    if others:
+        try:
+            threading.Thread(target=_deliver_after, args=(others,), name="tracekit-exit").start()
+        except RuntimeError:
+            return
+
+
+def _is_waited_for(thread: threading.Thread) -> bool:
+    return not thread.daemon and thread not in (
+        threading.current_thread(),
+        threading.main_thread(),
+    )
+
+
+def _deliver_after(threads: list[threading.Thread]) -> None:
+    # The process waits for these, and for this one, before it ends without a further word.
+    for thread in threads:
+        thread.join()
+    if _Exit.deliver is not None:
+        _Exit.deadline = None
+        _Exit.deliver()

@@ -1,0 +1,155 @@
+"""The context of a trace, sent along with messages, requests and subprocesses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from typing import Any, TypeVar, overload
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+
+from tracekit._code import carriers as _carriers
+from tracekit._code.current import attach as _attach
+from tracekit._code.current import detach as _detach
+from tracekit._code.current import get_current as _get_current
+from tracekit._code.current import no_span as _no_span
+from tracekit._ground.errors import InstrumentationError
+from tracekit._ground.log import warn_once as _warn_once
+
+__all__ = ["environ", "extract", "inject", "remote_parent"]
+
+C = TypeVar("C", bound=MutableMapping[str, str])
+
+
+@overload
+def inject() -> dict[str, str]: ...
+@overload
+def inject(carrier: C) -> C: ...
+
+
+def inject(carrier: Any = None) -> Any:
+    """Write the current context into a carrier, for whoever gets it to go on with the trace.
+
+    Args:
+        carrier: A mapping that takes headers, such as those of a request; by default a new one.
+
+    Returns:
+        The carrier, with what the configured propagator writes: `traceparent`, `tracestate` and
+        `baggage`, unless told otherwise. Without a current span or baggage it is as it was.
+
+    Raises:
+        InstrumentationError: `carrier` is no mapping that can be written to.
+
+    Example:
+        ```python
+        from tracekit import propagation, span
+
+        with span("publish", kind="producer"):
+            message = {"body": "hello", "headers": propagation.inject()}
+        ```
+    """
+    if carrier is None:
+        carrier = {}
+    elif not callable(getattr(carrier, "__setitem__", None)) or isinstance(carrier, (list, type)):
+        raise InstrumentationError(f"carrier={carrier!r} is no mapping that headers can be put in")
+    _carriers.write(carrier)
+    return carrier
+
+
+def extract(carrier: Any) -> Context:
+    """Read the context that a carrier brings.
+
+    A carrier comes from outside, and nothing that it holds raises. Headers that are malformed,
+    binary or longer than 8,192 characters count as missing, and so does all that comes after the
+    first 1,000.
+
+    Args:
+        carrier: A mapping of names in any case to values, or pairs of them; a value is text, bytes,
+            or a list of these.
+
+    Returns:
+        The current context, with the remote span in place of the current one and with the
+        baggage of the carrier. A carrier without a trace begins a new one.
+
+    Example:
+        ```python
+        from opentelemetry import trace
+        from tracekit import propagation
+
+        headers = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+        remote = trace.get_current_span(propagation.extract(headers))
+        assert remote.get_span_context().is_remote
+        ```
+    """
+    headers = _carriers.headers_of(carrier)
+    if headers is None:
+        _warn_once(
+            ("no carrier", type(carrier)),
+            "an object of type %s is no carrier of a trace; a new one begins",
+            type(carrier).__name__,
+        )
+        headers = {}
+    return _carriers.read(headers, _no_span(_get_current()))
+
+
+@contextmanager
+def remote_parent(carrier: Any) -> Iterator[Context]:
+    """Make the context that a carrier brings current in a block: its spans are in that trace.
+
+    Args:
+        carrier: What `extract` takes.
+
+    Yields:
+        The context.
+
+    Example:
+        ```python
+        from tracekit import propagation, span
+
+        message = {"headers": {}, "body": "hello"}
+        with propagation.remote_parent(message["headers"]), span("handle", kind="consumer"):
+            body = message["body"].upper()
+        ```
+    """
+    context = extract(carrier)
+    token = _attach(context)
+    try:
+        yield context
+    finally:
+        _detach(token)
+
+
+def environ(base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Copy the environment for a subprocess, with the current context in it.
+
+    A Python program that is started with it and calls `init_telemetry` goes on with the trace; so
+    does everyone else who reads the variables of the specification.
+
+    Args:
+        base: The environment to copy; by default this process's own.
+
+    Returns:
+        The copy, with `TRACEPARENT`, `TRACESTATE` and `BAGGAGE` of now. Without a current span
+        they stay as they are.
+
+    Example:
+        ```python
+        import subprocess
+        import sys
+
+        from tracekit import propagation, span
+
+        with span("convert"):
+            subprocess.run([sys.executable, "-c", "pass"], env=propagation.environ(), check=True)
+        ```
+    """
+    environment = dict(os.environ if base is None else base)
+    carrier: dict[str, str] = {}
+    _carriers.W3C.inject(carrier)
+    if trace.get_current_span().get_span_context().is_valid:
+        for name in ("TRACEPARENT", "TRACESTATE", "BAGGAGE"):
+            environment.pop(name, None)
+    environment.update((name.upper(), value) for name, value in carrier.items())
+    return environment

@@ -1,0 +1,247 @@
+"""`tracekit.propagation`: the context of a trace, sent and received."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry import baggage, context, propagate, trace
+from opentelemetry.trace import TraceState
+
+from tests.tasks import NOTHING, observe, submitter
+from tracekit import InstrumentationError, instrument, propagation, span
+
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+TRACEPARENT = f"00-{TRACE}-{SPAN}-01"
+
+
+def extracted(carrier):
+    """The span context that a carrier brings."""
+    return trace.get_current_span(propagation.extract(carrier)).get_span_context()
+
+
+def test_what_is_injected_is_extracted(spans):
+    """The trace and the baggage arrive."""
+    with submitter() as expected:
+        carrier = propagation.inject()
+    with propagation.remote_parent(carrier):
+        assert expected == observe()
+    assert NOTHING == observe()
+
+
+def test_a_given_carrier_is_filled_and_given_back(spans):
+    """What it holds already stays."""
+    headers = {"accept": "text/plain"}
+    with span("publish"):
+        assert headers is propagation.inject(headers)
+    assert {"accept", "traceparent"} == headers.keys()
+
+
+def test_without_a_trace_nothing_is_injected():
+    """The carrier stays as it was."""
+    assert {} == propagation.inject()
+
+
+@pytest.mark.parametrize("nothing", [7, "headers", ["a"], dict, ()])
+def test_what_takes_no_headers_is_refused(nothing):
+    """At once, and by name."""
+    with pytest.raises(InstrumentationError, match="no mapping that headers can be put in"):
+        propagation.inject(nothing)
+
+
+CARRIERS = {
+    "mapping": {"traceparent": TRACEPARENT},
+    "any case": {"TraceParent": TRACEPARENT},
+    "bytes": {b"traceparent": TRACEPARENT.encode()},
+    "pairs": [("x", "y"), ("traceparent", TRACEPARENT)],
+    "pairs of bytes": [(b"traceparent", TRACEPARENT.encode())],
+    "lists": {"traceparent": [TRACEPARENT]},
+    "a later version": {"traceparent": TRACEPARENT.replace("00", "01", 1) + "-more"},
+    "with a hostile neighbour": {"traceparent": TRACEPARENT, "baggage": b"\xff" * 100_000},
+    "with strange neighbours": {7: 8, None: None, "x": object(), "traceparent": TRACEPARENT},
+}
+
+
+@pytest.mark.parametrize("carrier", CARRIERS.values(), ids=CARRIERS)
+def test_every_form_of_carrier_is_read(carrier):
+    """Mappings and pairs, text and bytes, in any case."""
+    found = extracted(carrier)
+    assert (TRACE, SPAN, True) == (
+        f"{found.trace_id:032x}",
+        f"{found.span_id:016x}",
+        found.is_remote,
+    )
+
+
+HOSTILE = {
+    "wrong version": {"traceparent": TRACEPARENT.replace("00", "ff", 1)},
+    "version 0 with more": {"traceparent": TRACEPARENT + "-more"},
+    "no ids": {"traceparent": f"00-{'0' * 32}-{SPAN}-01"},
+    "upper case": {"traceparent": TRACEPARENT.upper()},
+    "oversized": {"traceparent": TRACEPARENT + " " * 10_000},
+    "huge": {"traceparent": "0" * 10_000_000},
+    "binary": {"traceparent": b"\x00\xff\xfe\x80" * 14},
+    "control characters": {"traceparent": TRACEPARENT + "\r\nx: y"},
+    "empty": {"traceparent": ""},
+    "empty list": {"traceparent": []},
+    "none": {"traceparent": None},
+    "too many headers": {**{f"x-{n}": "y" for n in range(2_000)}, "traceparent": TRACEPARENT},
+    "nested": {"traceparent": {"traceparent": TRACEPARENT}},
+    "nothing": None,
+    "a number": 7,
+    "bytes": b"\x80\x04\x95",
+    "text": TRACEPARENT,
+    "triples": [("traceparent", TRACEPARENT, 1)],
+}
+
+
+@pytest.mark.parametrize("carrier", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_carrier_begins_a_new_trace(spans, carrier):
+    """It neither raises nor continues the trace that is current."""
+    with submitter() as here, propagation.remote_parent(carrier), span("handle"):
+        assert here[0] != observe()[0]
+    assert None is spans["handle"].span.parent
+
+
+@pytest.mark.parametrize("carrier", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_carrier_does_not_disturb_a_decorated_call(spans, carrier):
+    """As the parent of a function it is ignored too."""
+
+    @instrument("handle", parent=lambda headers: headers)
+    def handle(headers):
+        return "done"
+
+    assert "done" == handle(carrier)
+
+
+@given(
+    st.one_of(
+        st.binary(),
+        st.text(),
+        st.dictionaries(
+            st.sampled_from(["traceparent", "tracestate", "baggage"]),
+            st.one_of(st.binary(), st.text(), st.none(), st.lists(st.text()), st.integers()),
+        ),
+        st.lists(st.tuples(st.binary(), st.binary())),
+    )
+)
+def test_no_carrier_raises(carrier):
+    """Whatever comes from outside."""
+    assert isinstance(propagation.extract(carrier), context.Context)
+
+
+def test_what_is_no_carrier_is_said_once(caplog):
+    """In the log, with its type and without its content."""
+    for _ in range(2):
+        propagation.extract(7)
+    assert ["an object of type int is no carrier of a trace; a new one begins"] == caplog.messages
+
+
+def test_the_rest_of_the_context_stays():
+    """Baggage of here is there beside that of the carrier."""
+    token = context.attach(baggage.set_baggage("here", "yes"))
+    try:
+        found = propagation.extract({"baggage": "there=too"})
+    finally:
+        context.detach(token)
+    assert {"here": "yes", "there": "too"} == baggage.get_all(found)
+
+
+def test_a_propagator_that_fails_disturbs_no_one(monkeypatch, caplog):
+    """It is logged once, and a new trace begins."""
+
+    class Failing:
+        fields = frozenset({"x"})
+
+        def inject(self, *_, **__):
+            raise RuntimeError("broken")
+
+        extract = inject
+
+    monkeypatch.setattr(propagate, "propagator", Failing())
+    monkeypatch.setattr(propagate, "_HTTP_TEXT_FORMAT", Failing(), raising=False)
+    for _ in range(2):
+        assert {} == propagation.inject({})
+        assert not extracted({"traceparent": TRACEPARENT}).is_valid
+    assert 2 == len(caplog.messages)
+
+
+def test_the_environment_is_a_copy_with_the_trace(monkeypatch, spans):
+    """The three variables are merged in; nothing of this process changes."""
+    monkeypatch.setenv("TRACESTATE", "of=another")
+    monkeypatch.setenv("EXISTING", "kept")
+    before = dict(os.environ)
+    with submitter() as expected:
+        environment = propagation.environ()
+    assert f"00-{expected[0]}-{expected[1]}" == environment["TRACEPARENT"][:-3]
+    assert ("user=ada", "kept") == (environment["BAGGAGE"], environment["EXISTING"])
+    assert "TRACESTATE" not in environment
+    assert before == dict(os.environ)
+
+
+def test_the_environment_has_the_trace_state():
+    """Where the trace has one."""
+    state = TraceState([("vendor", "value")])
+    remote = trace.SpanContext(1, 2, is_remote=True, trace_state=state)
+    token = context.attach(trace.set_span_in_context(trace.NonRecordingSpan(remote)))
+    try:
+        assert "vendor=value" == propagation.environ({})["TRACESTATE"]
+    finally:
+        context.detach(token)
+
+
+def test_without_a_trace_the_environment_is_a_plain_copy(monkeypatch):
+    """A trace that passes through this process passes on."""
+    monkeypatch.setenv("TRACEPARENT", TRACEPARENT)
+    assert dict(os.environ) == propagation.environ()
+
+
+def test_another_environment_may_be_the_base(spans):
+    """It is left as it is."""
+    base = {"ONLY": "this"}
+    with span("convert"):
+        assert {"ONLY", "TRACEPARENT"} == propagation.environ(base).keys()
+    assert {"ONLY": "this"} == base
+
+
+CHILD = """
+import sys, tracekit
+from opentelemetry import baggage, trace
+with tracekit.init_telemetry("child", exporter="none", {option}), tracekit.span("work") as work:
+    print(format(work.get_span_context().trace_id, "032x"), baggage.get_baggage("user"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "continues"),
+    [("", True), ("continue_trace=False", False), ("propagator='b3'", True)],
+)
+def test_a_child_process_goes_on_with_the_trace(spans, option, continues):
+    """Once it calls `init_telemetry`; one that lives long can say no."""
+    with submitter() as expected:
+        done = subprocess.run(
+            [sys.executable, "-c", CHILD.format(option=option)],
+            env=propagation.environ(),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+    trace_id, user = done.stdout.split()
+    assert continues == (expected[0] == trace_id)
+    assert ("ada" if continues else "None") == user
+
+
+def test_the_propagation_needs_no_sdk(run_python):
+    """Nor any set-up."""
+    done = run_python(
+        "import sys\n"
+        "from tracekit import propagation\n"
+        f"with propagation.remote_parent({{'traceparent': {TRACEPARENT!r}}}):\n"
+        "    print(propagation.inject()['traceparent'], 'opentelemetry.sdk' in sys.modules)\n"
+    )
+    assert f"{TRACEPARENT} False" == done.stdout.strip()
