@@ -121,7 +121,7 @@ def _apply_async(pool: Any, call: Callable[[], Any]) -> Future[Any]:
 
 
 async def _until_done(future: Future[Any]) -> Any:
-    import trio
+    import trio  # pyright: ignore[reportMissingImports]  # the program runs it, or this is not reached
 
     done, token = trio.Event(), trio.lowlevel.current_trio_token()
 
