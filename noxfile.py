@@ -12,8 +12,11 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """The tests with the newest releases that fit together."""
-    session.install("-e", ".[examples]", *_group("test"), *_group("engines"))
+    """The tests with the newest releases that fit together.
+
+    The engines of others (Ray, Celery, Dask …) are tested by `make test`, on one Python.
+    """
+    session.install("-e", ".[examples]", *_group("test"))
     session.run("pytest", *session.posargs)
 
 
