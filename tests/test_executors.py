@@ -109,6 +109,16 @@ def test_map_takes_the_context_into_processes(spans, make):
         assert NOTHING == pool.submit(observe).result(TIMEOUT)
 
 
+@process_pools
+def test_a_forked_worker_does_not_keep_the_span_that_it_was_forked_in(spans, make):
+    """Even what reaches it past the wrapper, in no context at all, finds nothing."""
+    with make() as pool:
+        bare = getattr(pool, "__wrapped__", None) or super(ProcessPoolExecutor, pool)
+        with submitter() as expected:
+            assert expected == pool.submit(observe).result(TIMEOUT)
+        assert NOTHING == bare.submit(observe).result(TIMEOUT)
+
+
 def keeps_nothing_alive(call: Callable[[], object], then: Callable[[], object]) -> None:
     """Make a call in a context with a thing in it, do something else, and look for the thing."""
     thing = Thing()

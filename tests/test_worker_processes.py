@@ -240,6 +240,20 @@ def test_a_worker_at_a_task_ends_by_the_signal_at_once(worker):
     assert [default] * 4 + [ours, default, signal.SIG_IGN] == handlers
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends processes without a signal")
+def test_a_worker_that_is_told_to_go_while_it_leaves_delivers_all(worker, monkeypatch):
+    """The signal comes after that, with its default action."""
+    steps = []
+    monkeypatch.setattr(worker._Exit, "deliver", lambda: steps.append("delivers"))
+    monkeypatch.setattr(os, "kill", lambda process, number: steps.append(number))
+    with worker.leaving():
+        worker._deliver_and_go(signal.SIGTERM, None)
+        steps.append("has left")
+    worker._deliver_and_go(signal.SIGTERM, None)
+    assert ["has left", signal.SIGTERM, "delivers", signal.SIGTERM] == steps
+    assert signal.SIG_DFL is signal.getsignal(signal.SIGTERM)
+
+
 def test_a_collector_that_hangs_does_not_keep_a_worker(run_python, grpc_receiver):
     """The end of a worker has the deadline of any exit, and says what was lost."""
     from tests.receivers import Hang

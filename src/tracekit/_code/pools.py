@@ -5,13 +5,15 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextvars import copy_context
 from multiprocessing.pool import Pool
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import wrapt
+from opentelemetry.context import Context
 
+from tracekit._code.current import attach, detach
 from tracekit._code.preserving import carry
 from tracekit._ground.errors import InstrumentationError
 
@@ -65,6 +67,19 @@ class WrappedThreads(WrappedExecutor):
         if kwargs:
             return self.__wrapped__.submit(copy_context().run, fn, *args, **kwargs)
         return self.__wrapped__.submit(copy_context().run, fn, *args)
+
+
+class WrappedProcesses(WrappedExecutor):
+    """A `ProcessPoolExecutor` that keeps the submitter's context."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        carried = carry(fn)
+        # A worker that is forked here begins with what is current here, and for good.
+        token = attach(Context())
+        try:
+            return self.__wrapped__.submit(carried, *args, **kwargs)
+        finally:
+            detach(token)
 
 
 def _carrying(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -138,6 +153,8 @@ def wrap(executor: E) -> E:
         return executor
     if isinstance(executor, ThreadPoolExecutor):
         kept = WrappedThreads(executor)
+    elif isinstance(executor, ProcessPoolExecutor):
+        kept = WrappedProcesses(executor)
     elif isinstance(executor, Executor):
         kept = WrappedExecutor(executor)
     elif isinstance(executor, Pool):

@@ -6,7 +6,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing import process as _process
 from multiprocessing import util as _util
 from typing import Final
@@ -27,6 +28,8 @@ class _End:
         self.deadline: float | None = None
         self.deliver: Callable[[], object] | None = None
         self.finalizer_of = 0
+        self.is_leaving = False
+        self.told: int | None = None
 
 
 _Exit: Final = _End()
@@ -38,6 +41,19 @@ def remaining() -> float:
     if _Exit.deadline is None:
         _Exit.deadline = now + EXIT_TIMEOUT
     return max(0.0, _Exit.deadline - now)
+
+
+@contextmanager
+def leaving() -> Iterator[None]:
+    """The time in which a process delivers at its end; told to go meanwhile, it goes afterwards."""
+    _Exit.is_leaving = True
+    try:
+        yield
+    finally:
+        _Exit.is_leaving = False
+        told, _Exit.told = _Exit.told, None
+        if told is not None:
+            os.kill(os.getpid(), told)
 
 
 def deliver_at_exit(deliver: Callable[[], object]) -> None:
@@ -104,6 +120,10 @@ def _is_told_by_us() -> bool:
 
 def _deliver_and_go(number: int, _: object) -> None:
     signal.signal(number, signal.SIG_DFL)
+    if _Exit.is_leaving:
+        # It was on its way out already, and what it delivers is not to be cut short.
+        _Exit.told = number
+        return
     if _Exit.deliver is not None and _Exit.finalizer_of == os.getpid():
         _Exit.deadline = time.monotonic() + TERMINATION_TIMEOUT
         _Exit.deliver()
@@ -113,7 +133,8 @@ def _deliver_and_go(number: int, _: object) -> None:
 def _leave() -> None:
     if _Exit.deliver is None:
         return
-    _Exit.deliver()
+    with leaving():
+        _Exit.deliver()
     others = [one for one in threading.enumerate() if _is_waited_for(one)]
     if others:
         try:

@@ -233,8 +233,9 @@ def deliver() -> None:
 
 def _shut_down_at_exit() -> None:
     telemetry = _Installed.telemetry
-    if telemetry is not None and not telemetry.shutdown(_exits.remaining()):
-        _say_lost(telemetry)
+    with _exits.leaving():
+        if telemetry is not None and not telemetry.shutdown(_exits.remaining()):
+            _say_lost(telemetry)
 
 
 def _say_lost(telemetry: Telemetry) -> None:
