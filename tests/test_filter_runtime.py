@@ -496,3 +496,30 @@ def test_nothing_is_stale_after_a_thousand_flips_under_load():
             handle(42, query)
             assert names == [one.name for one in memory.spans]
     assert [] == failures
+
+
+@pytest.mark.parametrize("word", ["inof", "debg", "wran", "eror"])
+def test_a_word_that_looks_like_a_level_is_pointed_out(word, caplog):
+    """It is taken for a target, which leaves nothing of the program's own wanted."""
+    with tracekit.init_telemetry("test", exporter="memory", filter=word):
+        pass
+    assert [True] == [f"{word!r} is taken for a target" in one for one in caplog.messages]
+
+
+@pytest.mark.parametrize("directives", ["info", "shop", "info,tracer=debug", "shop.db"])
+def test_other_words_are_not(directives, caplog):
+    """A target is a target."""
+    with tracekit.init_telemetry("test", exporter="memory", filter=directives):
+        pass
+    assert [] == caplog.messages
+
+
+def test_a_bad_directive_of_the_environment_is_said_once(monkeypatch, caplog):
+    """Although it is read at the first decoration and at set-up."""
+    monkeypatch.setenv("TRACEKIT_FILTER", "shop=loud,info")
+    from tracekit._ground.callsite import gate
+
+    gate.change(None, None)
+    with tracekit.init_telemetry("test", exporter="memory"):
+        pass
+    assert 1 == sum("directive skipped" in one for one in caplog.messages)

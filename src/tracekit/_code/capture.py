@@ -78,6 +78,7 @@ class Capture:
         fields: The attributes that are evaluated, by name.
         parent: Where the span hangs, or `CURRENT`.
         links: What the span points at, or None.
+        has_thread: Whether the thread is recorded.
     """
 
     parameters: Parameters
@@ -86,6 +87,7 @@ class Capture:
     fields: Mapping[str, Expression] = field(default_factory=dict)
     parent: Any = CURRENT
     links: Any = None
+    has_thread: bool = True
 
     @classmethod
     def of(
@@ -139,6 +141,8 @@ class Capture:
         """The same with nothing but the arguments and fields of these names."""
         return replace(
             self,
+            constants={},
+            has_thread=False,
             arguments=tuple(name for name in self.arguments if name in names),
             fields={name: one for name, one in self.fields.items() if name in names},
         )
@@ -153,11 +157,9 @@ class Capture:
             f"{inner}_ident": threading.get_ident,
             f"{inner}_thread": thread_name,
         }
-        entries = [
-            f"**{inner}_constants",
-            f"'thread.id': {inner}_ident()",
-            f"'thread.name': {inner}_thread()",
-        ]
+        entries = [f"**{inner}_constants"] if self.constants else []
+        if self.has_thread:
+            entries += [f"'thread.id': {inner}_ident()", f"'thread.name': {inner}_thread()"]
         for name in self.arguments:
             value = repr(REDACTED) if redaction.hides(name) else f"{inner}_describe({name})"
             entries.append(f"{name!r}: {value}")
@@ -244,10 +246,13 @@ class FunctionSite(RecordingSite):
         # Only what the directives name is looked at before the span is known to be wanted.
         needed = self.plan.only(judge.needs).compile_attributes(redaction) if judge.needs else None
         capture = self._capture
+        needs_scope = judge.needs_scope
 
         def ask(*args: Any, **kwargs: Any) -> Judged | None:
-            fields = {} if needed is None else needed(*args, **kwargs)
             outer = current_scope()
+            if needs_scope and outer is None:
+                return None
+            fields = {} if needed is None else needed(*args, **kwargs)
             judgement = judge.decide(fields, outer)
             if judgement.wanted != NOBODY:
                 return Judged(capture(*args, **kwargs), judgement)

@@ -15,7 +15,7 @@ from tracekit._ground.dynamic_rules import DynamicRules
 from tracekit._ground.errors import FilterSyntaxError
 from tracekit._ground.filter_syntax import parse, parse_leniently
 from tracekit._ground.levels import Level
-from tracekit._ground.log import logger
+from tracekit._ground.log import warn_once
 
 ENVIRONMENT_VARIABLE: Final = "TRACEKIT_FILTER"
 DEFAULT_DIRECTIVES: Final = "info"
@@ -128,6 +128,24 @@ class Filter:
         """Whether anything of this level could be wanted because of a span around it."""
         return any(one.level is not Level.OFF and one.level <= level for one in self._dynamic)
 
+    def misspelt_levels(self) -> list[tuple[str, str]]:
+        """Words that were taken for a target and look like a level.
+
+        Returns:
+            Each word with the level that it looks like; `inof` with `info`.
+        """
+        # For set-up alone; a library that decorates its functions does not pay for it.
+        from difflib import get_close_matches
+
+        names = [level.name.lower() for level in Level]
+        words = [
+            one.segments[0]
+            for one in self._static
+            if len(one.segments) == 1 and one.level is Level.TRACE
+        ]
+        close = [(word, get_close_matches(word.lower(), names, n=1)) for word in words]
+        return [(word, found[0]) for word, found in close if found]
+
     def _hold(self, directives: Iterable[Directive]) -> None:
         held = tuple(directives)
         hold = object.__setattr__
@@ -163,4 +181,5 @@ class Filter:
 
 
 def _report(error: FilterSyntaxError) -> None:
-    logger.warning("%s: directive skipped: %s", ENVIRONMENT_VARIABLE, error)
+    # Read at the first decoration and again at set-up, and said once.
+    warn_once(str(error), "%s: directive skipped: %s", ENVIRONMENT_VARIABLE, error)

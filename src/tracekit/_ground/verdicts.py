@@ -108,9 +108,10 @@ class Judge:
 
     Attributes:
         needs: The names of the fields whose values are looked at.
+        needs_scope: Whether nothing is wanted but what a span around it has raised.
     """
 
-    __slots__ = ("_filters", "_level", "_rules", "_static", "needs")
+    __slots__ = ("_filters", "_level", "_rules", "_static", "needs", "needs_scope")
 
     def __init__(
         self,
@@ -124,6 +125,7 @@ class Judge:
         self._static = static
         self._rules = rules
         self.needs = frozenset(name for one in rules if one is not None for name in one.needs)
+        self.needs_scope = not any(rules) and all(level < one for one in static)
 
     def decide(self, fields: Mapping[str, object], scope: Scope | None) -> Judgement:
         """Decide about one span or event.
@@ -132,6 +134,8 @@ class Judge:
             fields: Recorded values by name, at least those of `needs`.
             scope: The scope that it stands in.
         """
+        if len(self._rules) == 1:
+            return self._decide_for_all(fields, scope)
         outer = self._levels_of(scope)
         decided = [None if one is None else one.decide(fields) for one in self._rules]
         wanted = [
@@ -149,6 +153,16 @@ class Judge:
             for static, mine, around in zip(self._static, decided, outer, strict=True)
         )
         return Judgement(mask, Scope(self._filters, levels))
+
+    def _decide_for_all(self, fields: Mapping[str, object], scope: Scope | None) -> Judgement:
+        # The same as for many, without a list: with one filter this is the path of every call.
+        static, rules = self._static[0], self._rules[0]
+        decided = None if rules is None else rules.decide(fields)
+        outer = scope.levels[0] if scope is not None and scope.filters is self._filters else None
+        wanted = is_wanted(self._level, static, decided, outer)
+        if decided is not None and raises(decided, static):
+            scope = Scope(self._filters, (scope_level(outer, decided, static),))
+        return Judgement(EVERYONE if wanted else NOBODY, scope)
 
     def _levels_of(self, scope: Scope | None) -> tuple[Level | None, ...]:
         if scope is None or scope.filters is not self._filters:

@@ -23,6 +23,7 @@ from tracekit._engine.delivery import BatchSettings
 from tracekit._engine.provider import LiveTracerProvider, Pipeline
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.filter import Filter
+from tracekit._ground.log import logger
 from tracekit._setup import exporter_choice, installation, propagator_choice, sampler_choice
 from tracekit._setup.libraries import Libraries
 from tracekit._setup.parts import Parts, filter_set
@@ -172,6 +173,8 @@ def parts_of(builder: TelemetryBuilder) -> Parts:
     """
     directives = builder._filter
     wanted = Filter.from_environment() if directives is None else Filter(directives)
+    for word, level in wanted.misspelt_levels():
+        logger.warning("filter: %r is taken for a target; did you mean the level %r?", word, level)
     sampler = sampler_choice.choose(builder._sampler)
     propagator = propagator_choice.choose(builder._propagator)
     redaction = Redaction.of(builder._redact)
