@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import functools
 import inspect
 import logging
@@ -12,6 +14,7 @@ from typing import Any
 
 import cloudpickle
 import pytest
+import wrapt
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
@@ -747,3 +750,164 @@ def test_a_callable_without_a_signature_is_called_all_the_same(spans):
     with pytest.raises(InstrumentationError, match="cannot be read"):
         instrument(skip=["a"])(Opaque())
     assert 1 == len(spans)
+
+
+# What stands between the decorator and the function.
+
+
+def test_what_stands_below_contextmanager_stays_in_place(spans):
+    """Another decorator there runs, and the helper keeps its attributes."""
+    ran = []
+
+    def noted(function):
+        @functools.wraps(function)
+        def inner(*args):
+            ran.append(args)
+            return function(*args)
+
+        return inner
+
+    @contextlib.contextmanager
+    @noted
+    def work(n):
+        yield n
+
+    work.marker = "kept"
+    decorated = instrument("work")(work)
+    with decorated(3) as value, span("inside"):
+        assert (3, [(3,)], "kept") == (value, ran, decorated.marker)
+    assert [("work", {"args": (3,)}, ["inside"])] == spans
+
+
+def test_a_signature_set_for_show_changes_no_call(spans):
+    """Arguments are bound as the function itself binds them, and the signature shown stays."""
+
+    def injected(x, *, extra=1, **rest):
+        return x, extra, rest
+
+    shown = inspect.Signature([inspect.Parameter("x", inspect.Parameter.POSITIONAL_OR_KEYWORD)])
+    injected.__signature__ = shown
+    decorated = instrument("work")(injected)
+    assert ((1, 2, {"y": 3}), shown) == (decorated(1, extra=2, y=3), inspect.signature(decorated))
+    assert {"x": 1, "extra": 2, "rest": "{'y': 3}"} == spans["work"].attributes
+
+
+def test_a_class_may_have_methods_with_a_signature_for_show(spans):
+    """What `skip` names is looked up in the parameters that are bound."""
+
+    @instrument(skip=["db"])
+    class Service:
+        def work(self, db, n):
+            return n
+
+        work.__signature__ = inspect.Signature()
+
+    assert 2 == Service().work("db", 2)
+    assert {"n": 2} == spans[0].attributes
+
+
+@wrapt.decorator
+def handed_on(wrapped, instance, args, kwargs):
+    return wrapped(*args, **kwargs)
+
+
+@wrapt.decorator
+def run_to_the_end(wrapped, instance, args, kwargs):
+    return asyncio.run(wrapped(*args, **kwargs))
+
+
+@wrapt.decorator
+def listed(wrapped, instance, args, kwargs):
+    return list(wrapped(*args, **kwargs))
+
+
+def test_what_an_opaque_decorator_gives_stays_what_it_is(spans):
+    """A coroutine that it runs is a result, a generator that it collects or keeps is one too."""
+
+    async def coroutine(n):
+        with span("inside"):
+            return n
+
+    def generator(n):
+        yield n
+
+    kept = instrument("kept")(functools.lru_cache(generator))
+    assert (1, [2], True) == (
+        instrument("run")(run_to_the_end(coroutine))(1),
+        instrument("listed")(listed(generator))(2),
+        kept(3) is kept(3),
+    )
+    assert [("run", ["inside"]), "listed", "kept", "kept"] == spans
+
+
+def test_a_coroutine_that_an_opaque_decorator_hands_on_is_covered(spans):
+    """The span lasts until it was awaited, and is current in it and nowhere else."""
+
+    async def coroutine(n):
+        with span("inside"):
+            await asyncio.sleep(0)
+            raise ValueError(n)
+
+    decorated = instrument("work")(handed_on(coroutine))
+    assert inspect.iscoroutinefunction(decorated)
+    running = decorated(1)
+    assert not trace.get_current_span().is_recording()
+    with pytest.raises(ValueError, match="1"):
+        asyncio.run(running)
+    assert [("work", {"n": 1}, ["inside"])] == spans
+    assert "ERROR: ValueError: 1" == spans["work"].status
+
+
+def test_a_class_may_have_methods_around_what_has_no_name(spans):
+    """A wrapper of a partial or a builtin is no function of the class, and is let be."""
+
+    class Service:
+        @functools.wraps(functools.partial(int, "3"))
+        def three(self):
+            return 3
+
+        @functools.wraps(len)
+        def length(self):
+            return 4
+
+        def work(self):
+            return 5
+
+    service = instrument(Service)()
+    assert (3, 4, 5) == (service.three(), service.length(), service.work())
+    assert ["work"] == [one.name.rpartition(".")[2] for one in spans if "work" in one.name]
+
+
+def test_a_class_that_cannot_be_changed_is_left_whole():
+    """The functions that were replaced before are put back."""
+
+    class Sealed(type):
+        def __setattr__(cls, name, value):
+            if name == "second" and hasattr(value, "_tracekit_site"):
+                raise TypeError("sealed")
+            super().__setattr__(name, value)
+
+    class Service(metaclass=Sealed):
+        def first(self):
+            pass
+
+        def second(self):
+            pass
+
+    before = dict(vars(Service))
+    with pytest.raises(InstrumentationError, match="TypeError: sealed"):
+        instrument(Service)
+    assert before == dict(vars(Service))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: instrument(skip="typo")(property(lambda self: 1)), "skip names 'typo'"),
+        (lambda: instrument(skip=5), "skip=5: expected the names of arguments"),
+    ],
+)
+def test_a_mistaken_skip_is_refused(make, message):
+    """On a property, and where it is nothing that holds names."""
+    with pytest.raises(InstrumentationError, match=message):
+        make()

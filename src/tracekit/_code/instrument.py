@@ -32,7 +32,7 @@ from tracekit._code.options import (
 )
 from tracekit._code.proxy import instrumented
 from tracekit._code.wrappers import Kind, site_of_wrapper, wrap_function, wrap_opaque
-from tracekit._ground.compile import Parameters
+from tracekit._ground.compile import Parameters, own_signature
 from tracekit._ground.errors import InstrumentationError
 from tracekit._ground.levels import Level
 
@@ -179,18 +179,37 @@ def _decorate_bound(subject: Any, options: Options) -> Any:
 
 
 def _decorate_function(subject: Any, options: Options, *, has_receiver: bool = False) -> Any:
-    if not isinstance(subject, types.FunctionType):
+    # By its very type: a proxy says that it is an instance of the class of what it stands for.
+    if type(subject) is not types.FunctionType:
         return _decorate_object(subject, options)
-    with_statement = _CONTEXTLIB.get(subject.__code__)
-    if with_statement is not None:
-        # Above @contextmanager there is only the helper that makes the context manager: the
-        # function that does the work stands below it.
-        return with_statement(_decorate_function(inspect.unwrap(subject), options))
-    kind = Kind.of(subject)
+    if subject.__code__ in _CONTEXTLIB and hasattr(subject, "__wrapped__"):
+        return _decorate_with_statement(subject, options)
+    return _decorate_plain(subject, options, Kind.of(subject), has_receiver=has_receiver)
+
+
+def _decorate_with_statement(subject: types.FunctionType, options: Options) -> Any:
+    # Above @contextmanager there is only the helper that makes the context manager: the function
+    # that does the work stands right below it. What it gives is stepped through, be it a generator
+    # function itself or a decorated one.
+    rebuild, steps = _CONTEXTLIB[subject.__code__]
+    inner: Any = subject.__wrapped__  # type: ignore[attr-defined]  # asked for by the caller
+    if type(inner) is types.FunctionType and Kind.of(inner) is Kind.FUNCTION:
+        decorated = _decorate_plain(inner, options, steps, has_receiver=False)
+    else:
+        decorated = _decorate_function(inner, options)
+    made = rebuild(decorated)
+    kept = {name: value for name, value in vars(subject).items() if name != "__wrapped__"}
+    vars(made).update(kept)
+    return made
+
+
+def _decorate_plain(
+    subject: types.FunctionType, options: Options, kind: Kind, *, has_receiver: bool
+) -> Any:
     if kind is Kind.ASYNC_GENERATOR and options.ret is not None:
         raise InstrumentationError("ret: an async generator has no result that could be recorded")
     plan = Capture.of(
-        Parameters.of(inspect.signature(subject, follow_wrapped=False)),
+        Parameters.of(own_signature(subject)),
         options,
         _constants(subject),
         has_receiver=has_receiver,
@@ -198,9 +217,12 @@ def _decorate_function(subject: Any, options: Options, *, has_receiver: bool = F
     return wrap_function(subject, _site(subject, options, plan), kind)
 
 
-_CONTEXTLIB: Final[dict[types.CodeType, Callable[..., Any]]] = {
-    contextlib.contextmanager(_decorate_any).__code__: contextlib.contextmanager,
-    contextlib.asynccontextmanager(_decorate_any).__code__: contextlib.asynccontextmanager,
+_CONTEXTLIB: Final[dict[types.CodeType, tuple[Callable[..., Any], Kind]]] = {
+    contextlib.contextmanager(_decorate_any).__code__: (contextlib.contextmanager, Kind.GENERATOR),
+    contextlib.asynccontextmanager(_decorate_any).__code__: (
+        contextlib.asynccontextmanager,
+        Kind.ASYNC_GENERATOR,
+    ),
 }
 
 
@@ -220,6 +242,7 @@ def _decorate_object(subject: Any, options: Options) -> Any:
 
 def _wrap_opaque(subject: Any, options: Options) -> Any:
     function = _innermost(subject)
+    kind = _opaque_kind(_without_partials(subject))
     try:
         parameters = Parameters.of(inspect.signature(subject), with_defaults=True)
     except (TypeError, ValueError):
@@ -229,13 +252,26 @@ def _wrap_opaque(subject: Any, options: Options) -> Any:
             ) from None
         parameters = Parameters((), "*args, **kwargs", "*args, **kwargs")
     plan = Capture.of(parameters, options, _constants(function), has_receiver=False)
-    return wrap_opaque(subject, _site(function, options, plan), Kind.of(function))
+    return wrap_opaque(subject, _site(function, options, plan), kind)
 
 
 def _innermost(subject: Any) -> Any:
+    return inspect.unwrap(_without_partials(subject))
+
+
+def _without_partials(subject: Any) -> Any:
     while isinstance(subject, functools.partial):
         subject = subject.func
-    return inspect.unwrap(subject)
+    return subject
+
+
+def _opaque_kind(subject: Any) -> Kind:
+    # What an opaque callable wraps says nothing of what it gives: it may run a coroutine to its
+    # end, or keep a generator for the next call.
+    function = subject.__func__ if type(subject) is types.MethodType else subject
+    if type(function) is types.FunctionType:
+        return Kind.of(function)
+    return Kind.AWAITABLE if inspect.iscoroutinefunction(subject) else Kind.FUNCTION
 
 
 def _site(function: Any, options: Options, plan: Capture) -> FunctionSite:
@@ -262,12 +298,13 @@ def _constants(function: Any) -> dict[str, str | int]:
 
 
 def _decorate_property(subject: property, options: Options) -> property:
+    _refuse_unknown(options, _parameter_names(subject), "accessor of the property")
     made = subject
     for name, rebuild in (("fget", "getter"), ("fset", "setter"), ("fdel", "deleter")):
         accessor = getattr(subject, name)
         if accessor is not None and site_of_wrapper(accessor) is None:
-            skipped = _known_to(accessor, options)
-            made = getattr(made, rebuild)(_decorate_function(accessor, skipped, has_receiver=True))
+            known = _known_to(accessor, options)
+            made = getattr(made, rebuild)(_decorate_function(accessor, known, has_receiver=True))
     return made
 
 
@@ -278,9 +315,17 @@ def _decorate_cached_property(subject: Any, options: Options) -> Any:
     return made
 
 
-def _known_to(function: Any, options: Options) -> Options:
-    names = inspect.signature(function).parameters
+def _known_to(member: Any, options: Options) -> Options:
+    names = _parameter_names(member)
     return replace(options, skip=tuple(name for name in options.skip if name in names))
+
+
+def _refuse_unknown(options: Options, names: set[str], owner: str) -> None:
+    unknown = [name for name in options.skip if name not in names]
+    if unknown:
+        raise InstrumentationError(
+            f"skip names {', '.join(map(repr, unknown))}, which no {owner} takes"
+        )
 
 
 def _decorate_class(subject: type, options: Options) -> type:
@@ -294,29 +339,34 @@ def _decorate_class(subject: type, options: Options) -> type:
     if not functions:
         raise InstrumentationError("the class body defines no function that could be decorated")
     parameters = {p for member in functions.values() for p in _parameter_names(member)}
-    unknown = [name for name in options.skip if name not in parameters]
-    if unknown:
-        raise InstrumentationError(
-            f"skip names {', '.join(map(repr, unknown))}, which no function of the class takes"
-        )
+    _refuse_unknown(options, parameters, "function of the class")
     made = {
-        name: _decorate_member(member, _for_member(member, options))
+        name: _decorate_member(member, _known_to(member, options))
         for name, member in functions.items()
     }
-    for name, member in made.items():
-        setattr(subject, name, member)
+    _put_in_place(subject, made, functions)
     return subject
+
+
+def _put_in_place(cls: type, made: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    done: list[str] = []
+    try:
+        for name, member in made.items():
+            setattr(cls, name, member)
+            done.append(name)
+    except Exception as error:
+        for name in done:
+            setattr(cls, name, before[name])
+        raise InstrumentationError(
+            f"the class lets none of its functions be replaced ({type(error).__name__}: {error}); "
+            f"decorate its functions one by one"
+        ) from error
 
 
 def _decorate_member(member: Any, options: Options) -> Any:
     if isinstance(member, types.FunctionType):
         return _decorate_function(member, options, has_receiver=True)
     return decorate(member, options)
-
-
-def _for_member(member: Any, options: Options) -> Options:
-    names = _parameter_names(member)
-    return replace(options, skip=tuple(name for name in options.skip if name in names))
 
 
 def _functions_of(member: Any) -> list[types.FunctionType]:
@@ -330,7 +380,23 @@ def _functions_of(member: Any) -> list[types.FunctionType]:
 
 
 def _parameter_names(member: Any) -> set[str]:
-    return {name for one in _functions_of(member) for name in inspect.signature(one).parameters}
+    # Those that are shown count too: skipping one that is not bound under its name has to fail
+    # where the function is decorated, lest it is recorded among *args.
+    return {
+        name
+        for one in _functions_of(member)
+        for signature in _signatures(one)
+        for name in signature.parameters
+    }
+
+
+def _signatures(function: Any) -> Iterable[inspect.Signature]:
+    if type(function) is types.FunctionType:
+        yield own_signature(function)
+    try:
+        yield inspect.signature(function)
+    except (TypeError, ValueError):
+        return
 
 
 def _is_own(cls: type, name: str, member: Any) -> bool:
@@ -348,11 +414,14 @@ def _is_own(cls: type, name: str, member: Any) -> bool:
 
 
 def _is_written_in(cls: type, function: types.FunctionType) -> bool:
+    innermost = inspect.unwrap(function)
+    # What is wrapped may be a partial or a builtin, which has less to say than its wrapper.
+    written = innermost if isinstance(innermost, types.FunctionType) else function
     # A function that dataclasses or attrs made for the class has no file.
     return (
-        inspect.unwrap(function).__qualname__.startswith(f"{cls.__qualname__}.")
+        written.__qualname__.startswith(f"{cls.__qualname__}.")
         and function.__module__ == cls.__module__
-        and not inspect.unwrap(function).__code__.co_filename.startswith("<")
+        and not written.__code__.co_filename.startswith("<")
     )
 
 

@@ -100,6 +100,8 @@ def read_kind(value: SpanKind | str) -> SpanKind:
 
 def read_skip(value: str | Iterable[str]) -> tuple[str, ...]:
     """Read the `skip` option: names of arguments, or one name."""
+    if not isinstance(value, Iterable):
+        raise InstrumentationError(f"skip={value!r}: expected the names of arguments")
     names = (value,) if isinstance(value, str) else tuple(value)
     for name in names:
         if not isinstance(name, str):

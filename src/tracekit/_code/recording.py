@@ -107,6 +107,15 @@ class Recording:
         self.span = span
         self._token = attach(set_span_in_context(span))
 
+    def suspend(self) -> Recording:
+        """Go on without the span being current, until it is resumed."""
+        detach(self._token)
+        return self
+
+    def resume(self) -> None:
+        """Make the span current again."""
+        self._token = attach(set_span_in_context(self.span))
+
     def succeed(self, result: object) -> None:
         """End the span of a call that returned."""
         detach(self._token)

@@ -11,12 +11,20 @@ import functools
 import inspect
 import sys
 import types
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from enum import Enum
 from typing import Any, Final
 
 from tracekit._code.capture import FunctionSite
-from tracekit._code.recording import NO_STEPS, caller, give_up, start, start_steps, tracer_of
+from tracekit._code.recording import (
+    NO_STEPS,
+    Recording,
+    caller,
+    give_up,
+    start,
+    start_steps,
+    tracer_of,
+)
 from tracekit._ground.callsite import CallSite
 from tracekit._ground.compile import Parameters, disguise, make_function
 
@@ -28,6 +36,7 @@ class Kind(Enum):
     COROUTINE = "coroutine function"
     GENERATOR = "generator function"
     ASYNC_GENERATOR = "async generator function"
+    AWAITABLE = "callable that says it is a coroutine function"
 
     @classmethod
     def of(cls, function: Callable[..., Any]) -> Kind:
@@ -60,6 +69,15 @@ _CALL: Final = """\
     {tk}_recording.succeed({tk}_result)
     return {tk}_result
 """
+
+# A proxy of a coroutine function may give its coroutine, or what that has come to.
+_AWAITABLE: Final = _CALL.replace(
+    "    {tk}_recording.succeed({tk}_result)",
+    """\
+    if {tk}_iscoroutine({tk}_result):
+        return {tk}_awaited({tk}_recording.suspend(), {tk}_result)
+    {tk}_recording.succeed({tk}_result)""",
+)
 
 _STEPS_BEGIN: Final = """\
 {define} wrapper({declared}):
@@ -135,9 +153,22 @@ _ASYNC_GENERATOR: Final = (
 _TEMPLATES: Final = {
     Kind.FUNCTION: (_CALL, "def", ""),
     Kind.COROUTINE: (_CALL, "async def", "await "),
+    Kind.AWAITABLE: (_AWAITABLE, "def", ""),
     Kind.GENERATOR: (_GENERATOR, "def", ""),
     Kind.ASYNC_GENERATOR: (_ASYNC_GENERATOR, "async def", "await "),
 }
+
+
+async def awaited(recording: Recording, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Await a coroutine in the span of the call that gave it."""
+    recording.resume()
+    try:
+        result = await coroutine
+    except BaseException as error:
+        recording.fail(error)
+        raise
+    recording.succeed(result)
+    return result
 
 
 def first_step(generator: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
@@ -160,9 +191,11 @@ _CLOSURE: Final[dict[str, object]] = {
     "NO_STEPS": NO_STEPS,
     "StopAsyncIteration": StopAsyncIteration,
     "StopIteration": StopIteration,
+    "awaited": awaited,
     "caller": caller,
     "first_step": first_step,
     "give_up": give_up,
+    "iscoroutine": inspect.iscoroutine,
     "start": start,
     "start_steps": start_steps,
     "tracer_of": tracer_of,

@@ -75,6 +75,19 @@ class Parameters:
         return wanted
 
 
+def own_signature(function: types.FunctionType) -> inspect.Signature:
+    """The parameters that calls of a function are bound to, whatever it says of itself.
+
+    What `inspect.signature` gives may be a `__signature__` set for show, or that of a function
+    below.
+    """
+    bare = types.FunctionType(
+        function.__code__, {}, "bare", function.__defaults__, function.__closure__
+    )
+    bare.__kwdefaults__ = function.__kwdefaults__
+    return inspect.signature(bare)
+
+
 def _declared(parameters: list[_Parameter]) -> Iterable[str]:
     kinds = [parameter.kind for parameter in parameters]
     starred = False
