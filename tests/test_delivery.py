@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import io
 import logging
 import os
+import signal
 import threading
 import time
 
@@ -35,7 +38,7 @@ class Exporter(SpanExporter):
         self.may_go_on.wait(30)
         self.batches.append(list(spans))
         answer = self.answers.pop(0) if self.answers else SpanExportResult.SUCCESS
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -353,3 +356,250 @@ def test_a_stream_that_hangs_does_not_break_the_deadline():
     telemetry.shutdown(0.05)
     assert time.monotonic() - begun < 5
     may_go_on.set()
+
+
+class EndsSpans(logging.Handler):
+    """Ends a span for every record, as a handler that ships log lines does, and then fails."""
+
+    def __init__(self, telemetry):
+        super().__init__()
+        self.telemetry = telemetry
+        self.records = 0
+
+    def emit(self, record):
+        self.records += 1
+        thread = threading.Thread(target=make_spans, args=(self.telemetry, 3))
+        thread.start()
+        thread.join(5)
+        assert not thread.is_alive()
+        make_spans(self.telemetry, 3)
+        raise ValueError("this handler fails")
+
+
+@pytest.fixture
+def handler(telemetry):
+    made = EndsSpans(telemetry)
+    logging.getLogger("tracekit").addHandler(made)
+    yield made
+    logging.getLogger("tracekit").removeHandler(made)
+
+
+def test_a_log_handler_may_end_spans_and_fail_where_spans_are_dropped(
+    monkeypatch, exporter, request
+):
+    """What is dropped is said with no lock held, once, and the program sees no error of it."""
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "2")
+    exporter.may_go_on.clear()
+    telemetry = request.getfixturevalue("telemetry")
+    handler = request.getfixturevalue("handler")
+    make_spans(telemetry, 2)
+    assert exporter.is_exporting.wait(5)
+    make_spans(telemetry, 5)
+    assert (1, 9) == (handler.records, stats(telemetry).dropped)
+
+
+def test_a_log_handler_that_fails_does_not_end_the_export(telemetry, exporter, handler):
+    """The failure is said to it in the thread that exports, which goes on."""
+    exporter.answers = [SpanExportResult.FAILURE]
+    make_spans(telemetry)
+    assert not telemetry.flush(5.0)
+    assert telemetry.flush(5.0)
+    assert (1, ExporterStats(exported=6, failed=1)) == (handler.records, stats(telemetry))
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), SystemExit(1), KeyboardInterrupt()])
+def test_whatever_an_exporter_raises_the_export_goes_on(telemetry, exporter, error, caplog):
+    """The batch counts as failed; the next one is exported by the same thread."""
+    exporter.answers = [error]
+    make_spans(telemetry)
+    assert not telemetry.flush(5.0)
+    thread = exporter.thread
+    assert type(error).__name__ in caplog.text
+    make_spans(telemetry)
+    assert telemetry.flush(5.0)
+    assert thread is exporter.thread
+    assert ExporterStats(exported=1, failed=1) == stats(telemetry)
+
+
+def test_an_exporter_whose_flush_is_interrupted_goes_on(telemetry, exporter):
+    """The flush has done what it can, and so has the next one."""
+
+    def interrupt(timeout_millis=0):
+        raise SystemExit
+
+    exporter.force_flush = interrupt
+    for _ in range(2):
+        make_spans(telemetry)
+        assert telemetry.flush(5.0)
+    assert ExporterStats(exported=2) == stats(telemetry)
+
+
+def test_a_flush_is_not_held_up_by_those_that_come_after_it(exporter):
+    """Each waits for the spans that ended before it, and for no others."""
+    with TelemetryBuilder("test").with_exporter(exporter).build() as telemetry:
+        exporter.may_go_on.clear()
+        make_spans(telemetry)
+        (delivery,) = telemetry._parts.deliveries
+        first = delivery.begin_flush()
+        assert exporter.is_exporting.wait(5)
+        inner = exporter.export
+        seen = []
+
+        def export(spans):
+            # There is always a newer flush, for a newer span, when the exporter comes back.
+            if len(seen) < 20:
+                make_spans(telemetry)
+                delivery_of_others.append(threading.Thread(target=delivery.begin_flush))
+                delivery_of_others[-1].start()
+                delivery_of_others[-1].join(5)
+            seen.append(exporter.flushes)
+            return inner(spans)
+
+        delivery_of_others = []
+        exporter.export = export
+        make_spans(telemetry)
+        second = delivery.begin_flush()
+        exporter.may_go_on.set()
+        assert (True, True) == (first(5.0), second(5.0))
+        assert telemetry.flush(5.0)
+        assert [1, 2, 3] == seen[:3]
+
+
+def test_flushes_that_nobody_waits_for_do_not_pile_up(telemetry, exporter):
+    """While an exporter hangs, one stands for all of them."""
+    exporter.may_go_on.clear()
+    make_spans(telemetry)
+    (delivery,) = telemetry._parts.deliveries
+    for _ in range(50):
+        assert not telemetry.flush(0)
+    assert 1 == len(delivery._flushes)
+
+
+def test_an_exporter_that_flushes_is_answered_at_once(telemetry, exporter):
+    """It would wait for itself: the answer is False."""
+    answers = []
+
+    def export(spans):
+        begun = time.monotonic()
+        answers.append((telemetry.flush(30.0), time.monotonic() - begun < 5))
+        return SpanExportResult.SUCCESS
+
+    exporter.export = export
+    make_spans(telemetry)
+    assert telemetry.flush(5.0)
+    assert [(False, True)] == answers
+
+
+def test_an_exporter_that_shuts_down_is_answered_at_once(telemetry, exporter):
+    """What waits is delivered all the same."""
+    answers = []
+
+    def export(spans):
+        answers.append(telemetry.shutdown(30.0))
+        return SpanExportResult.SUCCESS
+
+    exporter.export = export
+    make_spans(telemetry)
+    telemetry.flush(5.0)
+    telemetry.shutdown(5.0)
+    assert exporter.is_shut_down.wait(5)
+    assert ([False], 1) == (answers, stats(telemetry).exported)
+
+
+def test_a_signal_handler_in_the_midst_of_taking_a_span_may_flush(telemetry, exporter):
+    """It waits for what is in the queue, not for the span that its own thread is about to put."""
+    (delivery,) = telemetry._parts.deliveries
+    answers = []
+
+    class Queue(type(delivery._queue)):
+        def append(self, span):
+            if not answers:
+                answers.append(telemetry.flush(5.0))
+            super().append(span)
+
+    make_spans(telemetry)
+    assert telemetry.flush(5.0)
+    delivery._queue = Queue()
+    make_spans(telemetry)
+    assert (True, [True]) == (telemetry.flush(5.0), answers)
+    assert ExporterStats(exported=2) == stats(telemetry)
+
+
+def test_a_console_whose_reader_is_blocked_is_not_shut_down_in_time():
+    """The thread that prints is waited for, though nothing else waits to be printed."""
+    may_go_on, is_writing = threading.Event(), threading.Event()
+
+    class Pipe(io.StringIO):
+        def write(self, text):
+            is_writing.set()
+            may_go_on.wait(30)
+            return len(text)
+
+    telemetry = TelemetryBuilder("t").with_exporter(exporters.console(stream=Pipe())).build()
+    thread = threading.Thread(target=make_spans, args=(telemetry,))
+    thread.start()
+    assert is_writing.wait(5)
+    assert (False, False) == (telemetry.flush(0.05), telemetry.shutdown(0.05))
+    may_go_on.set()
+    thread.join(5)
+
+
+def test_a_finalizer_may_end_spans_wherever_it_runs():
+    """Also within the locks of the exporter in memory, the counts and the provider."""
+    memory = exporters.memory()
+    telemetry = TelemetryBuilder("t").with_exporter(memory).build()
+    tracers = telemetry.tracer_provider
+
+    class Resource:
+        def __init__(self):
+            self.itself = self
+
+        def __del__(self):
+            tracers.get_tracer(f"t{id(self)}").start_span("closing").end()
+            assert telemetry.stats.started
+
+    def work():
+        for number in range(300):
+            gc.collect()
+            gc.disable()
+            Resource()
+            gc.set_threshold(1 + number % 30)
+            gc.enable()
+            tracers.get_tracer(f"new{number}").start_span("work").end()
+            assert memory.spans
+
+    before = gc.get_threshold()
+    thread = threading.Thread(target=work, daemon=True)
+    try:
+        thread.start()
+        thread.join(30)
+    finally:
+        gc.set_threshold(*before)
+        gc.enable()
+    assert not thread.is_alive()
+    assert 600 == len(memory.spans)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers")
+def test_a_signal_handler_may_end_spans_wherever_it_runs():
+    """Hundreds of signals hit the exporter in memory at work."""
+    memory = exporters.memory()
+    telemetry = TelemetryBuilder("t").with_exporter(memory).build()
+    handled = []
+
+    def handle(*_):
+        handled.append(1)
+        make_spans(telemetry)
+
+    before = signal.signal(signal.SIGALRM, handle)
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    try:
+        while len(handled) < 200:
+            make_spans(telemetry)
+            assert memory.spans
+            if len(memory.spans) > 200:
+                memory.clear()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert telemetry.shutdown(5.0)

@@ -67,7 +67,8 @@ class StartCounter(SpanProcessor):
     def __init__(self) -> None:
         self._count = count()
         self._asked = 0
-        self._lock = threading.Lock()
+        # Reentrant: a signal handler may ask while its own thread is in here.
+        self._lock = threading.RLock()
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Count one more; `next` on a counter needs no lock."""

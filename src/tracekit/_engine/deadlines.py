@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from opentelemetry.sdk.trace import SpanProcessor
 
 from tracekit._ground.errors import ConfigurationError
-from tracekit._ground.log import logger
+from tracekit._ground.log import warn
 
 # Waits for at most so many seconds, and tells whether all went well.
 Wait = Callable[[float], bool]
@@ -54,8 +54,9 @@ def begin(function: Callable[[], object], what: str) -> Wait:
         try:
             # Only an explicit False is a failure: the SDK's own shutdown gives None.
             outcome[0] = function() is not False
-        except Exception as error:
-            logger.warning("a span processor or exporter failed to %s: %r", what, error)
+        except BaseException as error:
+            # In a thread of its own there is nobody else to whom it would mean anything.
+            warn("a span processor or exporter failed to %s: %r", what, error)
         finally:
             ended.set()
 

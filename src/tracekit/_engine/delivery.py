@@ -2,15 +2,17 @@
 
 The SDK's batch processor takes an exporter's failure for a success, has no deadline for its flush
 and calls the exporter from the thread that flushes. These keep their deadlines, whatever the
-exporter does, because only a thread of their own ever calls it.
+exporter does: who flushes or shuts down only waits for other threads, and for no longer than said.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from opentelemetry.context import attach, detach, get_current, set_value
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
@@ -23,7 +25,7 @@ from tracekit._engine.deadlines import Wait
 from tracekit._engine.views import view_of
 from tracekit._ground import forks
 from tracekit._ground.errors import ConfigurationError
-from tracekit._ground.log import logger
+from tracekit._ground.log import say, warn
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ class Delivery(SpanProcessor):
         self._exported = self._dropped = self._failed = 0
         self._lost_before_flush = 0
         self._failing = False
-        self._counting = threading.Lock()
+        # Reentrant: a signal handler or a finalizer may end spans while its own thread is in here.
+        self._counting = threading.Condition()
 
     def begin_anew(self) -> None:
         """Begin anew in a child process, which counts its own spans only."""
@@ -149,19 +152,23 @@ class Delivery(SpanProcessor):
         return lost == before
 
     def _export(self, batch: Sequence[ReadableSpan]) -> None:
+        exported, reason = 0, None
         token = attach(set_value(SUPPRESS_KEY, True, get_current()))
         try:
             result = self.exporter.export(batch)
             reason = getattr(self.exporter, "last_error", None)
-        except Exception as error:
-            result, reason = SpanExportResult.FAILURE, f"{type(error).__name__}: {error}"
+            if result is SpanExportResult.SUCCESS:
+                rejected = getattr(self.exporter, "last_rejected", 0)
+                exported = len(batch) - min(len(batch), rejected)
+        except BaseException as error:
+            reason = _text_of(error)
+            if not isinstance(error, Exception):
+                raise
         finally:
             detach(token)
-        rejected = len(batch)
-        if result is SpanExportResult.SUCCESS:
-            rejected = min(rejected, getattr(self.exporter, "last_rejected", 0))
-        if self._settle(len(batch) - rejected, rejected):
-            self._tell(rejected, reason)
+            failed = len(batch) - exported
+            if self._settle(exported, failed):
+                self._tell(failed, reason)
 
     def _settle(self, exported: int, failed: int) -> bool:
         with self._counting:
@@ -170,16 +177,17 @@ class Delivery(SpanProcessor):
         return True
 
     def _tell(self, rejected: int, reason: str | None) -> None:
-        if rejected and not self._failing:
-            logger.warning(
+        was_failing, self._failing = self._failing, bool(rejected)
+        if rejected and not was_failing:
+            warn(
                 "the exporter %s did not deliver %d spans: %s; further ones are counted in silence",
                 self.name,
                 rejected,
                 reason or "it gave no reason",
             )
-        elif self._failing and not rejected:
-            logger.info("the exporter %s delivers again; %d spans failed", self.name, self._failed)
-        self._failing = bool(rejected)
+        elif was_failing and not rejected:
+            text = "the exporter %s delivers again; %d spans failed"
+            say(logging.INFO, text, self.name, self._failed)
 
 
 class ImmediateDelivery(Delivery):
@@ -189,18 +197,63 @@ class ImmediateDelivery(Delivery):
     that someone is looking at, so that a tree stands before what the program prints next.
     """
 
+    def _begin_counting(self) -> None:
+        super()._begin_counting()
+        # Which thread is at the exporter, and a number to tell one time from another.
+        self._inside: set[tuple[int, int]] = set()
+        self._number = count()
+
+    @property
+    def _waiting(self) -> int:
+        return len(self._inside)
+
     def _take(self, span: ReadableSpan) -> None:
-        self._export((span,))
+        entry = threading.get_ident(), next(self._number)
+        self._inside.add(entry)
+        try:
+            self._export((span,))
+        finally:
+            self._leave(entry)
+
+    def _leave(self, entry: tuple[int, int]) -> None:
+        with self._counting:
+            self._inside.discard(entry)
+            self._counting.notify_all()
 
     def begin_flush(self) -> Wait:
         """Begin to flush the exporter, and give what waits for it."""
-        flushed = deadlines.begin(self.exporter.force_flush, "flush")
-        return lambda seconds: flushed(seconds) and self._nothing_lost_since_flush()
+        return self._begin(self.exporter.force_flush, "flush")
 
     def begin_shutdown(self) -> Wait:
         """Begin to shut the exporter down, and give what waits for it."""
-        ended = deadlines.begin(self.exporter.shutdown, "shut down")
-        return lambda seconds: ended(seconds) and self._nothing_lost_since_flush()
+        return self._begin(self.exporter.shutdown, "shut down")
+
+    def _begin(self, function: Callable[[], object], what: str) -> Wait:
+        inside = self._inside.copy()
+        ended = deadlines.begin(function, what)
+        answers: list[bool] = []
+
+        def wait(seconds: float) -> bool:
+            waits = (lambda left: self._wait_until_out(inside, left), ended)
+            if not answers and deadlines.wait_for_all(waits, seconds):
+                answers.append(self._nothing_lost_since_flush())
+            return any(answers)
+
+        return wait
+
+    def _wait_until_out(self, inside: set[tuple[int, int]], seconds: float) -> bool:
+        with self._counting:
+            if any(thread == threading.get_ident() for thread, _ in inside & self._inside):
+                # The exporter, or a signal handler within it, would wait for itself.
+                return False
+            return self._counting.wait_for(lambda: inside.isdisjoint(self._inside), seconds)
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        return type(error).__name__
 
 
 def is_sampled(span: ReadableSpan) -> bool:

@@ -159,9 +159,9 @@ class LiveTracerProvider(sdk.TracerProvider):
     """The SDK's provider, with a pipeline that can be exchanged."""
 
     def __init__(self, pipeline: Pipeline | None) -> None:
-        self._live: weakref.WeakSet[LiveTracer] = weakref.WeakSet()
-        self._live_lock = threading.Lock()
+        self._live: dict[int, weakref.ref[LiveTracer]] = {}
         super().__init__(sampler=ALWAYS_OFF, resource=Resource({}), shutdown_on_exit=False)
+        self._renew_locks()
         self._filters = EVERYTHING
         self.adopt(pipeline)
         forks.watch(self)
@@ -173,16 +173,31 @@ class LiveTracerProvider(sdk.TracerProvider):
 
     def get_tracer(self, *args: Any, **kwargs: Any) -> trace.Tracer:
         """Make a tracer, as the SDK's provider does."""
-        with self._live_lock:
-            tracer = super().get_tracer(*args, **kwargs)
-            if isinstance(tracer, sdk.Tracer):
-                # The SDK names the class that it makes; specialising the instance keeps whatever
-                # a release puts into it.
-                tracer.__class__ = LiveTracer
-                assert isinstance(tracer, LiveTracer)  # noqa: S101 - told to the type checker
-                tracer.follow(self.pipeline, self._filters)
-                self._live.add(tracer)
+        tracer = super().get_tracer(*args, **kwargs)
+        if isinstance(tracer, sdk.Tracer):
+            # The SDK names the class that it makes; specialising the instance keeps whatever
+            # a release puts into it.
+            tracer.__class__ = LiveTracer
+            assert isinstance(tracer, LiveTracer)  # noqa: S101 - told to the type checker
+            self._admit(tracer)
         return tracer
+
+    def _admit(self, tracer: LiveTracer) -> None:
+        number = id(tracer)
+        reference = weakref.ref(tracer, lambda gone: self._forget(number, gone))
+        with self._live_lock:
+            tracer.follow(self.pipeline, self._filters)
+            self._live[number] = reference
+
+    def _forget(self, number: int, gone: weakref.ref[LiveTracer]) -> None:
+        # The number may have been given to another tracer meanwhile.
+        if self._live.get(number) is gone:
+            self._live.pop(number, None)
+
+    def _alive(self) -> list[LiveTracer]:
+        # A copy, made in one go: a finalizer that runs meanwhile may make a tracer.
+        tracers = [reference() for reference in self._live.copy().values()]
+        return [tracer for tracer in tracers if tracer is not None]
 
     def adopt(self, pipeline: Pipeline | None) -> None:
         """Send the spans of all tracers through another pipeline from now on, or nowhere."""
@@ -195,14 +210,14 @@ class LiveTracerProvider(sdk.TracerProvider):
                 self._active_span_processor = pipeline.processor
                 self._span_limits = pipeline.limits
             self._filters = EVERYTHING if pipeline is None else pipeline.filters
-            for tracer in list(self._live):
+            for tracer in self._alive():
                 tracer.follow(pipeline, self._filters)
 
     def set_filters(self, filters: FilterSet) -> None:
         """Put other filters in force for all tracers; open spans end as they began."""
         with self._live_lock:
             self._filters = filters
-            for tracer in list(self._live):
+            for tracer in self._alive():
                 tracer.filters = filters
 
     def _handle_fork(self) -> None:
@@ -212,11 +227,16 @@ class LiveTracerProvider(sdk.TracerProvider):
 
     def begin_anew(self) -> None:
         """Go on in a forked process, as a process of its own."""
-        self._live_lock = threading.Lock()
-        self._tracers_lock = threading.Lock()
+        self._renew_locks()
         filters = self._filters
         self.adopt(None if self.pipeline is None else self.pipeline.in_child())
         self.set_filters(filters)
+
+    def _renew_locks(self) -> None:
+        # Reentrant: a signal handler or a finalizer may ask for a tracer while its own thread is in
+        # here. The second is the SDK's, from 1.40 on; it makes objects while it holds it.
+        self._live_lock = threading.RLock()
+        self._tracers_lock: Any = threading.RLock()
 
     def tracer(self, target: str) -> trace.Tracer | None:
         """The tracer for a target, or None where nothing is recorded."""

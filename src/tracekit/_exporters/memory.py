@@ -36,7 +36,8 @@ class MemoryExporter(SpanExporter):
 
     def __init__(self) -> None:
         self._spans: list[ReadableSpan] = []
-        self._lock = threading.Lock()
+        # Reentrant: a signal handler or a finalizer may end spans while its own thread is in here.
+        self._lock = threading.RLock()
         forks.watch(self)
 
     @property
@@ -62,7 +63,7 @@ class MemoryExporter(SpanExporter):
 
     def begin_anew(self) -> None:
         """Go on in a forked process, with a lock that nobody holds."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def shutdown(self) -> None:
         """Nothing is held that would have to be given back; the spans stay readable."""

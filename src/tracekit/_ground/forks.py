@@ -14,7 +14,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, Final, Protocol, TypeVar
 
-from tracekit._ground.log import logger
+from tracekit._ground.log import warn
 
 # How long a fork waits, for all objects together, until no thread of theirs is where a copy of it
 # would be of no use; in seconds.
@@ -92,7 +92,7 @@ def _after_in_child() -> None:
         try:
             one.begin_anew()
         except Exception as error:
-            logger.warning("%r cannot be used in a forked process: %r", one, error)
+            warn("%r cannot be used in a forked process: %r", one, error)
 
 
 if hasattr(os, "register_at_fork"):
