@@ -357,6 +357,18 @@ def test_events_go_to_those_who_want_them(pair):
     assert [["kept"], ["kept", "fine", "exception"]] == seen
 
 
+def test_every_exporter_sees_the_stack_of_an_exception(pair):
+    """On the innermost span that it wants."""
+    coarse, detailed = pair
+    with tracekit.init_telemetry("test", exporter=[coarse, detailed]):
+        with pytest.raises(ValueError), span("outer"), span("inner", level="debug"):
+            raise ValueError("boom")
+    assert {"outer"} == {one.name for one in coarse.spans}
+    for exporter in pair:
+        innermost = exporter.spans[0]
+        assert "Traceback" in innermost.events[0].attributes["exception.stacktrace"]
+
+
 def test_foreign_spans_go_to_those_who_want_them():
     """By the filter of each exporter."""
     with_lib, without_lib = exporters.memory(), exporters.memory(filter="info,lib=off")

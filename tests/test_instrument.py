@@ -8,6 +8,7 @@ import functools
 import inspect
 import logging
 import pickle
+import sys
 import traceback
 from collections.abc import Mapping
 from typing import Any
@@ -911,3 +912,112 @@ def test_a_mistaken_skip_is_refused(make, message):
     """On a property, and where it is nothing that holds names."""
     with pytest.raises(InstrumentationError, match=message):
         make()
+
+
+# Exceptions.
+
+
+def nested(depth, error):
+    @instrument
+    def work(n):
+        if n == 0:
+            raise error
+        work(n - 1)
+
+    with contextlib.suppress(type(error)):
+        work(depth)
+
+
+def stacks(spans):
+    return [one.span.events[0].attributes.get("exception.stacktrace") for one in spans]
+
+
+def test_the_stack_is_written_on_the_innermost_span_alone(spans):
+    """The spans above it have the type, the message and the status."""
+    nested(3, ValueError("boom"))
+    assert [True, True, True, False] == [one is None for one in stacks(spans)]
+    assert {"ERROR: ValueError: boom"} == {one.status for one in spans}
+
+
+def test_an_exception_that_is_raised_again_elsewhere_shows_its_stack_there(spans):
+    """The spans of every trace tell it."""
+    error = ValueError("kept")
+    nested(1, error)
+    nested(1, error)
+    assert [True, False, True, False] == [one is None for one in stacks(spans)]
+
+
+def chained(length):
+    error = None
+    for n in range(length):
+        try:
+            raise ValueError(n) from error
+        except ValueError as caught:
+            error = caught
+    return error
+
+
+@pytest.mark.parametrize("length", [50, 5_000])
+def test_a_long_chain_of_exceptions_is_bounded(spans, length):
+    """The exception itself is told, and a few of what led to it."""
+    nested(0, chained(length))
+    (text,) = stacks(spans)
+    assert (True, True) == (f"ValueError: {length - 1}" in text, text.count("ValueError: ") <= 51)
+
+
+class Unspeakable(Exception):
+    def __str__(self):
+        raise SystemExit(3)
+
+
+@pytest.mark.parametrize("run", [callables.call, callables.drive_generator])
+def test_the_programs_own_exception_wins(spans, run, caplog):
+    """Even where its text ends the program; the span ends."""
+
+    def work(outcome):
+        raise Unspeakable
+
+    def steps(outcome):
+        yield 1
+        raise Unspeakable
+
+    function = work if run is callables.call else steps
+    expected = run(function, "raises")
+    assert (expected, 1) == (run(instrument("work")(function), "raises"), len(spans))
+    assert ["SystemExit" in one.getMessage() for one in caplog.records] == [True]
+
+
+def test_what_ends_the_program_in_recording_a_result_ends_it(spans):
+    """And the span with it."""
+
+    @instrument("work", ret=lambda result: sys.exit(result))
+    def work():
+        return 4
+
+    with pytest.raises(SystemExit):
+        work()
+    assert ["work"] == spans
+
+
+def test_the_end_of_an_iteration_is_no_error(spans):
+    """It is how `__next__` and `__anext__` say that there is no more."""
+
+    @instrument
+    class Items:
+        def __next__(self):
+            raise StopIteration
+
+        async def __anext__(self):
+            raise StopAsyncIteration
+
+        def other(self):
+            raise StopIteration
+
+    assert "none" == next(Items(), "none")
+    with pytest.raises(StopAsyncIteration):
+        asyncio.run(Items().__anext__())
+    with pytest.raises(StopIteration):
+        Items().other()
+    assert [("UNSET", "StopIteration"), ("UNSET", "StopAsyncIteration"), ("ERROR", None)] == [
+        (one.status.partition(":")[0], one.attributes.get("tracekit.exit")) for one in spans
+    ]

@@ -229,6 +229,13 @@ class FunctionSite(RecordingSite):
             ret=options.ret,
         )
 
+    def is_ended_by(self, error: BaseException) -> bool:
+        """Whether an iterator's method says that there are no more items."""
+        if not isinstance(error, (StopIteration, StopAsyncIteration)):
+            return False
+        name = str(self.plan.constants.get("code.function.name"))
+        return name.endswith((".__next__", ".__anext__"))
+
     def refresh(self, filters: FilterSet) -> None:
         """Take a new verdict, and compile the capture anew where other names are redacted."""
         redaction = current_redaction()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Iterator
+from itertools import islice
 from types import TracebackType
 from typing import Final, Literal, Union
 
@@ -11,13 +13,20 @@ from opentelemetry.trace import Span, Status, StatusCode
 
 from tracekit._code.scopes import event_name
 from tracekit._ground.levels import Level
-from tracekit._ground.verdicts import EVERYONE
+from tracekit._ground.verdicts import EVERYONE, NOBODY
 from tracekit._values.describing import describe
 
 # None of an escaping exception's events, or the level that it has.
 ErrorPolicy = Union[Level, Literal[False]]  # noqa: UP007 - an enum and a Literal do not join at run time on Python 3.10
 
 _LONGEST_STACKTRACE: Final = 65_536
+_MOST_FRAMES: Final = 1_000
+_LONGEST_CHAIN: Final = 50
+_FRAMES_IN_A_LONG_CHAIN: Final = 10
+# On an exception: the trace in which its stack was written, and the mask of who has seen it. On a
+# span: the mask of who wants it, where that is not everyone.
+_SEEN: Final = "__tracekit_seen__"
+_WANTED: Final = "_tracekit_wanted"
 # An exit that is no error is noted under a name of tracekit's own: OpenTelemetry has none for it.
 EXIT_ATTRIBUTE: Final = "tracekit.exit"
 
@@ -29,6 +38,7 @@ def record_exit(
     policy: ErrorPolicy,
     expected: tuple[type[BaseException], ...],
     wanted: int = EVERYONE,
+    is_exit: bool = False,
 ) -> None:
     """Write on a span why its code was left.
 
@@ -39,27 +49,43 @@ def record_exit(
             only at level `ERROR`.
         expected: Types that are no errors: noted without a stack trace, the status untouched.
         wanted: Who wants the event.
+        is_exit: Whether it is how this code ends, and no error whatever its type.
     """
     if expected and isinstance(error, expected):
         span.add_event("exception", {**_summary(error), "exception.expected": True})
-    elif not isinstance(error, Exception) or _is_cancellation(error):
+    elif is_exit or not isinstance(error, Exception) or _is_cancellation(error):
         if not isinstance(error, GeneratorExit):
             span.set_attribute(EXIT_ATTRIBUTE, type_name(type(error)))
     elif policy is not False:
-        _record_error(span, error, policy, event_name("exception", wanted))
+        _record_error(span, error, policy, wanted)
 
 
-def _record_error(span: Span, error: Exception, level: Level, name: str) -> None:
-    # The first frame is the wrapper's own and says nothing to the reader.
-    frames = error.__traceback__ and (error.__traceback__.tb_next or error.__traceback__)
-    event = exception_attributes(error, frames)
+def _record_error(span: Span, error: Exception, level: Level, wanted: int) -> None:
+    if _was_seen(span, error, wanted):
+        event = _summary(error)
+    else:
+        # The first frame is the wrapper's own and says nothing to the reader.
+        frames = error.__traceback__ and (error.__traceback__.tb_next or error.__traceback__)
+        event = exception_attributes(error, frames)
     if level is not Level.ERROR:
         event["level"] = level.name
-    span.add_event(name, event)
+    span.add_event(event_name("exception", wanted), event)
     if level >= Level.ERROR:
         message = event["exception.message"]
         text = f"{type(error).__name__}: {message}" if message else type(error).__name__
         span.set_status(Status(StatusCode.ERROR, text))
+
+
+def _was_seen(span: Span, error: Exception, wanted: int) -> bool:
+    # The stack is written on the first span of a trace that the exception leaves. On every span
+    # above it, the same once more, the cost of an exception would grow with the square of the depth.
+    trace_id = span.get_span_context().trace_id
+    here: int = wanted & getattr(span, _WANTED, EVERYONE)
+    seen_in, seen_by = vars(error).get(_SEEN, (trace_id, NOBODY))
+    if seen_in != trace_id:
+        seen_by = NOBODY
+    vars(error)[_SEEN] = trace_id, seen_by | here
+    return not here & ~seen_by
 
 
 def exception_attributes(error: BaseException, frames: TracebackType | None) -> dict[str, str]:
@@ -91,10 +117,31 @@ def type_name(kind: type) -> str:
 
 def _stacktrace(error: BaseException, frames: TracebackType | None) -> str:
     try:
-        text = "".join(traceback.format_exception(type(error), error, frames))
+        text = "".join(_lines(error, frames))
     except Exception:
         text = f"{type_name(type(error))}: (the stack trace could not be written)"
     return stack_text(text)
+
+
+def _lines(error: BaseException, frames: TracebackType | None) -> Iterator[str]:
+    chain = list(islice(_chain(error), _LONGEST_CHAIN + 1))
+    if len(chain) <= _LONGEST_CHAIN:
+        # The innermost frames of each.
+        limit = -(_MOST_FRAMES // len(chain))
+        yield from traceback.format_exception(type(error), error, frames, limit=limit)
+        return
+    yield "(the innermost frames of the last exceptions of a long chain, the last one first)\n"
+    for one in chain:
+        shown = frames if one is error else one.__traceback__
+        yield from traceback.format_tb(shown, limit=-_FRAMES_IN_A_LONG_CHAIN)
+        yield f"{type_name(type(one))}: {_message(one)}\n"
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    one: BaseException | None = error
+    while one is not None:
+        yield one
+        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
 
 
 def stack_text(text: str) -> str:

@@ -61,6 +61,10 @@ class RecordingSite(CallSite):
         self.ret = ret
         super().__init__(target, level)
 
+    def is_ended_by(self, error: BaseException) -> bool:
+        """Whether an exception is how this place tells its caller that it is at its end."""
+        return False
+
 
 def tracer_of(site: CallSite) -> Tracer | None:
     """The tracer that records this place now, or None where nothing is to be recorded."""
@@ -184,7 +188,8 @@ def finish(site: RecordingSite, span: Span, result: object) -> None:
             span.set_attribute("return", describe(site.ret(result)))
     except Exception as error:
         give_up(site, error)
-    _end(site, span)
+    finally:
+        _end(site, span)
 
 
 def finish_failed(site: RecordingSite, span: Span, error: BaseException) -> None:
@@ -201,20 +206,24 @@ def finish_failed(site: RecordingSite, span: Span, error: BaseException) -> None
                 policy=policy if wanted != NOBODY else False,
                 expected=site.expected,
                 wanted=wanted,
+                is_exit=site.is_ended_by(error),
             )
-    except Exception as failure:
+    except BaseException as failure:
+        # The exception of the program is on its way, and nothing that its own text or a signal
+        # raises here may take its place.
         give_up(site, failure)
-    _end(site, span)
+    finally:
+        _end(site, span)
 
 
 def _end(site: RecordingSite, span: Span) -> None:
     try:
         span.end()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         give_up(site, error)
 
 
-def give_up(site: CallSite, error: Exception) -> None:
+def give_up(site: CallSite, error: BaseException) -> None:
     """Log, once for each place and kind of failure, that something was not recorded."""
     warn_once(
         (site.target, getattr(site, "name", ""), type(error)),
