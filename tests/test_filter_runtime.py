@@ -120,6 +120,22 @@ def test_only_what_a_directive_names_is_looked_at():
     assert {"user": 42, "a": 42, "b": 1} == spans["work"].attributes
 
 
+def test_what_a_directive_names_is_evaluated_once():
+    """And recorded in its place among the others."""
+    evaluated = []
+
+    @instrument("work", fields={"size": lambda: evaluated.append(1) or 3, "last": 4})
+    def work(n, user):
+        pass
+
+    with capture_spans(filter="info,[{size=3}]=trace,[{user=ada}]=trace") as spans:
+        work(1, "ada")
+    assert ([1], [("n", 1), ("user", "ada"), ("size", 3), ("last", 4)]) == (
+        evaluated,
+        list(spans["work"].attributes.items()),
+    )
+
+
 def test_recorded_values_are_compared():
     """An argument as it is recorded, a redacted one as redacted."""
 

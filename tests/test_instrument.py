@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gc
 import inspect
 import logging
 import pickle
 import sys
 import traceback
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -965,7 +967,7 @@ def test_a_long_chain_of_exceptions_is_bounded(spans, length):
     assert (True, True) == (f"ValueError: {length - 1}" in text, text.count("ValueError: ") <= 51)
 
 
-class Unspeakable(Exception):
+class UnspeakableError(Exception):
     def __str__(self):
         raise SystemExit(3)
 
@@ -975,11 +977,11 @@ def test_the_programs_own_exception_wins(spans, run, caplog):
     """Even where its text ends the program; the span ends."""
 
     def work(outcome):
-        raise Unspeakable
+        raise UnspeakableError
 
     def steps(outcome):
         yield 1
-        raise Unspeakable
+        raise UnspeakableError
 
     function = work if run is callables.call else steps
     expected = run(function, "raises")
@@ -1021,3 +1023,49 @@ def test_the_end_of_an_iteration_is_no_error(spans):
     assert [("UNSET", "StopIteration"), ("UNSET", "StopAsyncIteration"), ("ERROR", None)] == [
         (one.status.partition(":")[0], one.attributes.get("tracekit.exit")) for one in spans
     ]
+
+
+def test_an_expression_may_have_defaults_between_its_arguments(spans):
+    """Each argument reaches the parameter of its name."""
+
+    def fields(option):
+        return instrument("work", fields={"v": option})
+
+    @fields(lambda a, b=1, c=2: (a, b, c))
+    def plain(a, c):
+        pass
+
+    @fields(lambda a, b=1, *, c: (a, b, c))
+    def keyword_only(a, c):
+        pass
+
+    @fields(lambda name, /, function=1, attributes=2: (name, function, attributes))
+    def named_as_in_here(name, attributes):
+        pass
+
+    for work in (plain, keyword_only, named_as_in_here):
+        work(10, 30)
+    assert [(10, 1, 30)] * 3 == [one.attributes["v"] for one in spans]
+
+
+@pytest.mark.parametrize("option", ["parent", "links"])
+def test_parentage_that_fails_is_said_once_and_keeps_nothing_alive(spans, caplog, option):
+    """However often it is called."""
+
+    class Message:
+        pass
+
+    @instrument(**{option: lambda message: message.headers})
+    def work(message):
+        pass
+
+    messages = [Message() for _ in range(3)]
+    for message in messages:
+        work(message)
+    kept = [weakref.ref(one) for one in messages]
+    caplog_texts = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    caplog.clear()
+    del message, messages
+    gc.collect()
+    assert [None] * 3 == [one() for one in kept]
+    assert [True] == ["work could not be evaluated" in text for text in caplog_texts]

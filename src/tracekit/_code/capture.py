@@ -55,15 +55,14 @@ class Expression:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 continue
             if parameter.name in parameters.names:
-                keyword = f"{parameter.name}=" if parameter.kind is parameter.KEYWORD_ONLY else ""
-                passed.append(keyword + parameter.name)
+                # By keyword, so that one with a default can be left out before it.
+                by_place = parameter.kind is parameter.POSITIONAL_ONLY
+                passed.append(parameter.name if by_place else f"{parameter.name}={parameter.name}")
             elif parameter.default is parameter.empty:
                 raise InstrumentationError(
                     f"{option} asks for {parameter.name!r}, which is no argument of the function; "
                     f"{_there_are(parameters.names)}"
                 )
-            else:
-                break
         return cls(function, ", ".join(passed))
 
 
@@ -74,6 +73,7 @@ class Capture:
     Attributes:
         parameters: The function's parameters.
         constants: The attributes that every span of the function has.
+        function_name: What messages call the function.
         arguments: The names of the arguments that are recorded.
         fields: The attributes that are evaluated, by name.
         parent: Where the span hangs, or `CURRENT`.
@@ -83,6 +83,7 @@ class Capture:
 
     parameters: Parameters
     constants: Mapping[str, str | int]
+    function_name: str
     arguments: tuple[str, ...]
     fields: Mapping[str, Expression] = field(default_factory=dict)
     parent: Any = CURRENT
@@ -121,6 +122,7 @@ class Capture:
         return cls(
             parameters=parameters,
             constants=constants,
+            function_name=str(constants.get("code.function.name", "a callable")),
             arguments=()
             if options.skip_all
             else tuple(name for name in names if name not in left_out),
@@ -147,6 +149,20 @@ class Capture:
             fields={name: one for name, one in self.fields.items() if name in names},
         )
 
+    def without(self, names: frozenset[str]) -> Capture:
+        """The same without the arguments and fields of these names."""
+        return replace(
+            self,
+            arguments=tuple(name for name in self.arguments if name not in names),
+            fields={name: one for name, one in self.fields.items() if name not in names},
+        )
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The names of all attributes, in the order in which they are recorded."""
+        thread = ("thread.id", "thread.name") if self.has_thread else ()
+        return *self.constants, *thread, *self.arguments, *self.fields
+
     def compile_attributes(self, redaction: Redaction) -> Callable[..., dict[str, Any]]:
         """Make the function that takes a call's arguments and gives its span's attributes."""
         inner = self.parameters.free_name("_tk")
@@ -154,6 +170,7 @@ class Capture:
             f"{inner}_constants": dict(self.constants),
             f"{inner}_describe": describe,
             f"{inner}_evaluate": _evaluate,
+            f"{inner}_where": self.function_name,
             f"{inner}_ident": threading.get_ident,
             f"{inner}_thread": thread_name,
         }
@@ -171,7 +188,7 @@ class Capture:
             function = f"{inner}_field{index}"
             closure[function] = expression.function
             passed = f", {expression.passed}" if expression.passed else ""
-            lines.append(f"{inner}_evaluate({inner}, {name!r}, {function}{passed})")
+            lines.append(f"{inner}_evaluate({inner}_where, {inner}, {name!r}, {function}{passed})")
         lines.append(f"return {inner}")
         return self._function("capture", lines, closure)
 
@@ -184,10 +201,10 @@ class Capture:
             f"{inner}_parent": parent,
             f"{inner}_links": links,
             f"{inner}_resolve": _resolve_parentage,
+            f"{inner}_where": self.function_name,
         }
-        return self._function(
-            "parentage", [f"return {inner}_resolve({parent_source}, {links_source})"], closure
-        )
+        asked = f"{inner}_resolve({inner}_where, {parent_source}, {links_source})"
+        return self._function("parentage", [f"return {asked}"], closure)
 
     def _function(self, name: str, lines: list[str], closure: dict[str, Any]) -> Callable[..., Any]:
         body = "".join(f"    {line}\n" for line in lines)
@@ -196,7 +213,7 @@ class Capture:
             name=name,
             closure=closure,
             module_globals={},
-            title=f"<tracekit {name} of {self.constants.get('code.function.name', 'a callable')}>",
+            title=f"<tracekit {name} of {self.function_name}>",
         )
         self.parameters.fill_in(made)
         return made
@@ -233,8 +250,7 @@ class FunctionSite(RecordingSite):
         """Whether an iterator's method says that there are no more items."""
         if not isinstance(error, (StopIteration, StopAsyncIteration)):
             return False
-        name = str(self.plan.constants.get("code.function.name"))
-        return name.endswith((".__next__", ".__anext__"))
+        return self.plan.function_name.endswith((".__next__", ".__anext__"))
 
     def refresh(self, filters: FilterSet) -> None:
         """Take a new verdict, and compile the capture anew where other names are redacted."""
@@ -251,7 +267,8 @@ class FunctionSite(RecordingSite):
 
     def _ask(self, judge: Judge, redaction: Redaction) -> Callable[..., Judged | None]:
         # Only what the directives name is looked at before the span is known to be wanted.
-        needed = self.plan.only(judge.needs).compile_attributes(redaction) if judge.needs else None
+        if judge.needs:
+            return self._ask_about_fields(judge, redaction)
         capture = self._capture
         needs_scope = judge.needs_scope
 
@@ -259,10 +276,29 @@ class FunctionSite(RecordingSite):
             outer = current_scope()
             if needs_scope and outer is None:
                 return None
-            fields = {} if needed is None else needed(*args, **kwargs)
-            judgement = judge.decide(fields, outer)
+            judgement = judge.decide({}, outer)
             if judgement.wanted != NOBODY:
                 return Judged(capture(*args, **kwargs), judgement)
+            return None if judgement.scope is outer else Judged({}, judgement)
+
+        return ask
+
+    def _ask_about_fields(self, judge: Judge, redaction: Redaction) -> Callable[..., Judged | None]:
+        # What was looked at for the decision is not evaluated again for the span.
+        needed = self.plan.only(judge.needs).compile_attributes(redaction)
+        others = self.plan.without(judge.needs).compile_attributes(redaction)
+        order = self.plan.order
+        needs_scope = judge.needs_scope
+
+        def ask(*args: Any, **kwargs: Any) -> Judged | None:
+            outer = current_scope()
+            if needs_scope and outer is None:
+                return None
+            fields = needed(*args, **kwargs)
+            judgement = judge.decide(fields, outer)
+            if judgement.wanted != NOBODY:
+                every = {**others(*args, **kwargs), **fields}
+                return Judged({name: every[name] for name in order if name in every}, judgement)
             return None if judgement.scope is outer else Judged({}, judgement)
 
         return ask
@@ -335,34 +371,38 @@ def _source(value: Any, name: str) -> tuple[Any, str]:
 
 
 def _evaluate(
+    where: str,
     attributes: dict[str, Any],
     name: str,
     function: Callable[..., Any],
+    /,
     *arguments: Any,
     **named: Any,
 ) -> None:
     try:
         attributes[name] = describe(function(*arguments, **named))
     except Exception as error:
-        _not_evaluated(f"the field {name!r}", attributes.get("code.function.name"), error)
+        _not_evaluated(f"the field {name!r}", where, error)
 
 
-def _resolve_parentage(parent: Callable[[], Any], links: Callable[[], Any]) -> Parentage:
+def _resolve_parentage(
+    where: str, parent: Callable[[], Any], links: Callable[[], Any]
+) -> Parentage:
     try:
         found = parent()
         context = get_current() if found is CURRENT else context_of(found)
     except Exception as error:
-        _not_evaluated("the parent", parent, error)
+        _not_evaluated("the parent", where, error)
         context = get_current()
     pointed_at: tuple[Link, ...] = ()
     try:
         pointed_at = links_of(links())
     except Exception as error:
-        _not_evaluated("the links", links, error)
+        _not_evaluated("the links", where, error)
     return context, pointed_at
 
 
-def _not_evaluated(what: str, where: object, error: Exception) -> None:
+def _not_evaluated(what: str, where: str, error: Exception) -> None:
     warn_once(
         (what, where, type(error)),
         "%s of %s could not be evaluated (%s); the traced program is not affected",

@@ -77,8 +77,8 @@ def _record_error(span: Span, error: Exception, level: Level, wanted: int) -> No
 
 
 def _was_seen(span: Span, error: Exception, wanted: int) -> bool:
-    # The stack is written on the first span of a trace that the exception leaves. On every span
-    # above it, the same once more, the cost of an exception would grow with the square of the depth.
+    # The stack is written on the first span of a trace that the exception leaves. Written anew on
+    # every span above it, an exception would cost the square of its depth.
     trace_id = span.get_span_context().trace_id
     here: int = wanted & getattr(span, _WANTED, EVERYONE)
     seen_in, seen_by = vars(error).get(_SEEN, (trace_id, NOBODY))
