@@ -75,8 +75,10 @@ def test_a_filtered_span_leaves_no_gap():
         (lambda: span(""), "name='' is not the name of a span"),
         (lambda: span("x", level="loud"), "level='loud'"),
         (lambda: span("x", kind="loud"), "kind='loud'"),
-        (lambda: span("x", parent=7).__enter__(), "7 is not a span"),
-        (lambda: span("x", links=[7]).__enter__(), "7 is not a span"),
+        (lambda: span("x", parent=7), "7 is not a span"),
+        (lambda: span("x", links=[7]), "7 is not a span"),
+        (lambda: span("x", parent="headers"), "'headers' is not a span"),
+        (lambda: span("x", links=7), "links=7: expected links"),
         (lambda: span("x", "y"), "attributes='y': expected a mapping"),
         (lambda: event("x", "y"), "attributes='y': expected a mapping"),
         (lambda: record("y"), "attributes='y': expected a mapping"),
@@ -160,3 +162,32 @@ def test_a_key_that_is_no_text_becomes_one(spans):
     with span("work", {3: "c"}, n=1):
         record({4: "d"}, m=2)
     assert {"3": "c", "n": 1, "4": "d", "m": 2} == spans["work"].attributes
+
+
+class Unreadable(dict):
+    def items(self):
+        raise RuntimeError("gone")
+
+
+@pytest.mark.parametrize("content", [[("a", "b", "c")], [7], Unreadable(a="b")])
+def test_a_carrier_that_cannot_be_read_is_logged(spans, caplog, content):
+    """The block runs, in a span under the current one."""
+    with span("outer"), span("inner", parent=content, links=[content]):
+        pass
+    assert [("outer", {}, ["inner"])] == spans
+    assert ["the parent", "the links"] == [
+        record.getMessage()[: len("the parent")].rstrip(" o") for record in caplog.records
+    ]
+
+
+def test_the_parent_of_a_filtered_span_is_not_read():
+    """It costs nothing where nobody wants the span."""
+
+    class Untouched(dict):
+        def items(self):
+            raise AssertionError
+
+    with capture_spans(filter="info") as spans:
+        with span("work", parent=Untouched(), level="debug"):
+            pass
+    assert [] == spans

@@ -200,7 +200,7 @@ class Capture:
         closure = {
             f"{inner}_parent": parent,
             f"{inner}_links": links,
-            f"{inner}_resolve": _resolve_parentage,
+            f"{inner}_resolve": resolve_parentage,
             f"{inner}_where": self.function_name,
         }
         asked = f"{inner}_resolve({inner}_where, {parent_source}, {links_source})"
@@ -385,9 +385,14 @@ def _evaluate(
         _not_evaluated(f"the field {name!r}", where, error)
 
 
-def _resolve_parentage(
-    where: str, parent: Callable[[], Any], links: Callable[[], Any]
-) -> Parentage:
+def resolve_parentage(where: str, parent: Callable[[], Any], links: Callable[[], Any]) -> Parentage:
+    """Find a span's parent and links; what cannot be found is logged and left out.
+
+    Args:
+        where: What a message calls the place.
+        parent: Gives the parent, or `CURRENT`.
+        links: Gives the links.
+    """
     try:
         found = parent()
         context = get_current() if found is CURRENT else context_of(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -13,6 +13,7 @@ from tracekit._code.carriers import Headers, headers_of, read
 from tracekit._code.current import get_current, no_span
 from tracekit._ground.errors import InstrumentationError
 
+_ONE_LINK: Final = (Link, Span, SpanContext, Mapping)
 ACCEPTED: Final = (
     "a span, a span context, an OpenTelemetry context, or a carrier such as a message's headers"
 )
@@ -44,6 +45,38 @@ def context_of(parent: Any) -> Context:
     return read(_headers(parent), no_span(current))
 
 
+def check_parent(parent: Any) -> None:
+    """Refuse what can be no parent whatever it holds.
+
+    Raises:
+        InstrumentationError: It has no type of a parent.
+    """
+    known = (Context, Span, SpanContext, Iterable)
+    is_text = isinstance(parent, (str, bytes, bytearray))
+    if parent is not None and (is_text or not isinstance(parent, known)):
+        raise InstrumentationError(f"{parent!r} is not {ACCEPTED}")
+
+
+def check_links(targets: Any) -> Any:
+    """Refuse what can be no links whatever they hold.
+
+    Returns:
+        The links, to be read at any time.
+
+    Raises:
+        InstrumentationError: One of them is nothing that can be linked to.
+    """
+    if targets is None or isinstance(targets, _ONE_LINK):
+        return targets
+    if isinstance(targets, (str, bytes, bytearray)) or not isinstance(targets, Iterable):
+        raise InstrumentationError(f"links={targets!r}: expected links, or a list of {ACCEPTED}")
+    found = tuple(targets)
+    for target in found:
+        if not isinstance(target, Link):
+            check_parent(target)
+    return found
+
+
 def links_of(targets: Any) -> tuple[Link, ...]:
     """The links of a span.
 
@@ -58,7 +91,7 @@ def links_of(targets: Any) -> tuple[Link, ...]:
     """
     if targets is None:
         return ()
-    one = isinstance(targets, (Link, Span, SpanContext, Mapping))
+    one = isinstance(targets, _ONE_LINK)
     found = [_link(target) for target in ([targets] if one else targets)]
     return tuple(link for link in found if link.context.is_valid)
 

@@ -11,8 +11,9 @@ from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, Span, SpanKind
 
 from tracekit._code.attributes import attributes_of
+from tracekit._code.capture import resolve_parentage
 from tracekit._code.options import CURRENT, read_attributes, read_kind, read_level, read_name
-from tracekit._code.parents import context_of, links_of
+from tracekit._code.parents import check_links, check_parent
 from tracekit._code.recording import (
     Parentage,
     Recording,
@@ -32,7 +33,8 @@ from tracekit._ground.verdicts import NOBODY, FilterSet
 class span:  # noqa: N801 - read as a verb at the place of use: `with span("lookup"):`
     """A span around a block of code.
 
-    The arguments are checked when the block is entered. An exception that leaves the block is
+    The arguments are checked when the span is made; a carrier that cannot be read is logged, and
+    the current span is the parent. An exception that leaves the block is
     recorded as by `@instrument`. Where the span is filtered out, the block runs without one, and
     what is set on the variable of the `with` statement goes nowhere.
 
@@ -48,7 +50,7 @@ class span:  # noqa: N801 - read as a verb at the place of use: `with span("look
         **fields: Attributes with plain names.
 
     Raises:
-        InstrumentationError: The name, attributes, level, kind, parent or links are none.
+        InstrumentationError: The name, attributes, level, kind, parent or links are not valid.
 
     Example:
         ```python
@@ -87,18 +89,19 @@ class span:  # noqa: N801 - read as a verb at the place of use: `with span("look
         self._site = _site_of(target or _module_of(sys._getframe(1)), read_level(level))
         self._name = name
         self._kind = read_kind(kind)
+        if parent is not CURRENT:
+            check_parent(parent)
         self._parent = parent
-        self._links = links
+        self._links = None if links is None else check_links(links)
         self._attributes = read_attributes(attributes)
         self._fields = fields
         self._recording: Recording | None = None
 
     def __enter__(self) -> Span:
-        parentage = self._parentage()
         site = self._site
         if not site.off:
             try:
-                self._start(site, parentage)
+                self._start(site)
             except Exception as error:
                 give_up(site, error)
         recording = self._recording
@@ -106,10 +109,11 @@ class span:  # noqa: N801 - read as a verb at the place of use: `with span("look
             return NonRecordingSpan(trace.get_current_span().get_span_context())
         return recording.span
 
-    def _start(self, site: RecordingSite, parentage: Parentage | None) -> None:
+    def _start(self, site: RecordingSite) -> None:
         tracer = tracer_of(site)
         attributes = None if tracer is None else self._described(site)
         if tracer is not None and attributes is not None:
+            parentage = self._parentage()
             made = start_span(site, tracer, self._name, attributes, parentage, kind=self._kind)
             self._recording = Recording(site, made)
 
@@ -132,8 +136,8 @@ class span:  # noqa: N801 - read as a verb at the place of use: `with span("look
     def _parentage(self) -> Parentage | None:
         if self._parent is CURRENT and self._links is None:
             return None
-        context = None if self._parent is CURRENT else context_of(self._parent)
-        return context, links_of(self._links)
+        where = f"span({self._name!r})"
+        return resolve_parentage(where, lambda: self._parent, lambda: self._links)
 
     def __exit__(
         self,
@@ -169,7 +173,7 @@ def event(
         **fields: Attributes with plain names.
 
     Raises:
-        InstrumentationError: The name, the attributes or the level are none.
+        InstrumentationError: The name, the attributes or the level are not valid.
 
     Example:
         ```python
@@ -202,7 +206,7 @@ def record(attributes: Mapping[str, object] | None = None, /, **fields: object) 
         **fields: Attributes with plain names.
 
     Raises:
-        InstrumentationError: The attributes are no mapping.
+        InstrumentationError: The attributes are not a mapping.
 
     Example:
         ```python
