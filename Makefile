@@ -33,6 +33,8 @@ docs: $(VENV)/ready-check
 
 bench: $(VENV)/ready-test
 	$(BIN)/python -m bench.calls
+	$(BIN)/python -m bench.filters
+	$(BIN)/python -m bench.executors
 	$(BIN)/python -m bench.executors
 
 nox: $(VENV)/ready-check
