@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import functools
 import gc
 import inspect
@@ -1069,3 +1070,107 @@ def test_parentage_that_fails_is_said_once_and_keeps_nothing_alive(spans, caplog
     gc.collect()
     assert [None] * 3 == [one() for one in kept]
     assert [True] == ["work could not be evaluated" in text for text in caplog_texts]
+
+
+# Callable objects.
+
+
+class Adder:
+    def __init__(self, n):
+        self.n = n
+
+    def __call__(self, m):
+        return self.n + m
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_decorated_callable_object_can_be_copied(spans, copied):
+    """The copy is one of the object, and decorated."""
+    original = instrument("add")(Adder(1))
+    made = copied({"f": original})["f"] if copied is copy.deepcopy else copied(original)
+    made.n = 5
+    assert (6, 2) == (made(1), original(1))
+    assert ["add", "add"] == spans
+
+
+def test_a_decorated_callable_object_pickles_where_its_options_do_not():
+    """It arrives undecorated."""
+    decorated = instrument(fields={"x": lambda: 1})(functools.partial(callables.leave, "x"))
+    assert "result" == pickle.loads(pickle.dumps(decorated))()
+
+
+class EitherWay:
+    """Binds to the class or to the instance, whatever it is looked up on."""
+
+    def __init__(self, function):
+        self.function = function
+        self.name = None
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, instance, owner=None):
+        return functools.partial(self.function, owner if instance is None else instance)
+
+    def __call__(self, *args):
+        return self.function(*args)
+
+
+def test_a_decorated_descriptor_binds_as_it_did(spans):
+    """To the class too, and it is told its name."""
+
+    class Service:
+        @instrument("work")
+        @EitherWay
+        def work(found, n):
+            return found, n
+
+    service = Service()
+    assert ((Service, 1), (service, 2)) == (Service.work(1), service.work(n=2))
+    assert "work" == vars(Service)["work"].name
+    assert [{"n": 1}, {"n": 2}] == [one.attributes for one in spans]
+
+
+def test_a_method_below_an_opaque_decorator_has_its_instance(spans):
+    """As without `@instrument`."""
+    seen = []
+
+    @wrapt.decorator
+    def noted(wrapped, instance, args, kwargs):
+        seen.append((instance, args))
+        return wrapped(*args, **kwargs)
+
+    class Service:
+        @instrument("work")
+        @noted
+        def work(self, n):
+            return n
+
+    service = Service()
+    assert [1, 2] == [service.work(1), service.work(2)]
+    assert ([(service, (1,)), (service, (2,))], [("work", {"n": 1}), ("work", {"n": 2})]) == (
+        seen,
+        [(one.name, one.attributes) for one in spans],
+    )
+
+
+def test_descriptors_keep_their_attributes(spans):
+    """What was set on a class method, and the state of a kind of cached property."""
+
+    class Counting(functools.cached_property):
+        def __init__(self, function, *, step):
+            super().__init__(function)
+            self.step = step
+
+    method = classmethod(lambda cls: 1)
+    method.marker = "kept"
+
+    class Service:
+        value = instrument("value")(Counting(lambda self: 3, step=2))
+
+    assert ("kept", 2, 3) == (
+        instrument(method).marker,
+        vars(Service)["value"].step,
+        Service().value,
+    )
+    assert ["value"] == spans

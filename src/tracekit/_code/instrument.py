@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import inspect
 import types
@@ -158,7 +159,10 @@ def _decorate_any(subject: Any, options: Options) -> Any:
     if isinstance(subject, (classmethod, staticmethod)):
         has_receiver = isinstance(subject, classmethod)
         inner = _decorate_function(subject.__func__, options, has_receiver=has_receiver)
-        return type(subject)(inner)
+        made = type(subject)(inner)
+        # Since Python 3.10 it has the function's attributes, and may have some of its own.
+        vars(made).update({n: v for n, v in vars(subject).items() if n not in vars(made)})
+        return made
     if isinstance(subject, property):
         return _decorate_property(subject, options)
     if isinstance(subject, functools.cached_property):
@@ -241,6 +245,11 @@ def _decorate_object(subject: Any, options: Options) -> Any:
 
 
 def _wrap_opaque(subject: Any, options: Options) -> Any:
+    return wrap_opaque(subject, *opaque_site(subject, options))
+
+
+def opaque_site(subject: Any, options: Options) -> tuple[FunctionSite, Kind]:
+    """The call site of a callable whose arguments only it can bind, and how it runs."""
     function = _innermost(subject)
     kind = _opaque_kind(_without_partials(subject))
     try:
@@ -252,7 +261,7 @@ def _wrap_opaque(subject: Any, options: Options) -> Any:
             ) from None
         parameters = Parameters((), "*args, **kwargs", "*args, **kwargs")
     plan = Capture.of(parameters, options, _constants(function), has_receiver=False)
-    return wrap_opaque(subject, _site(function, options, plan), kind)
+    return _site(function, options, plan), kind
 
 
 def _innermost(subject: Any) -> Any:
@@ -309,9 +318,8 @@ def _decorate_property(subject: property, options: Options) -> property:
 
 
 def _decorate_cached_property(subject: Any, options: Options) -> Any:
-    made = type(subject)(_decorate_function(subject.func, options, has_receiver=True))
-    if subject.attrname is not None:
-        made.__set_name__(None, subject.attrname)
+    made = copy.copy(subject)
+    made.func = _decorate_function(subject.func, options, has_receiver=True)
     return made
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -33,19 +35,45 @@ class InstrumentedCallable(_ObjectProxy):
     def __call__(self) -> Callable[..., Any]:
         return self._self_call
 
+    def __copy__(self) -> Any:
+        return _decorate_again(copy.copy(self.__wrapped__), self._self_options)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return _decorate_again(copy.deepcopy(self.__wrapped__, memo), self._self_options)
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _decorate_again, (self.__wrapped__, self._self_options)
+        wrapped, options = self.__wrapped__, self._self_options
+        # What pickles without the decorator has to pickle with it, even where the options do not:
+        # there it arrives undecorated.
+        return (_decorate_again, (wrapped, options)) if _pickles(options) else (_itself, (wrapped,))
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
         return self.__reduce__()
 
+    def __set_name__(self, owner: type, name: str) -> None:
+        forward = getattr(type(self.__wrapped__), "__set_name__", None)
+        if forward is not None:
+            forward(self.__wrapped__, owner, name)
+
 
 class _InstrumentedMethod(InstrumentedCallable):
-    """A callable object that binds to the instance it is looked up on, as functions do."""
+    """A callable object that is a descriptor: what it binds to is decorated as it is itself."""
+
+    def __init__(self, wrapped: Any, call: Callable[..., Any], options: Options) -> None:
+        super().__init__(wrapped, call, options)
+        self._self_sites: dict[bool, Any] = {}
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        call: Any = self
-        return self if instance is None else types.MethodType(call, instance)
+        wrapped = self.__wrapped__
+        bound = type(wrapped).__get__(wrapped, instance, owner)
+        if bound is wrapped:
+            return self
+        if type(bound) is types.MethodType and bound.__func__ is wrapped:
+            call: Any = self
+            return types.MethodType(call, bound.__self__)
+        if not callable(bound):
+            return bound
+        return _decorate_bound(bound, self._self_options, self._self_sites, instance is None)
 
 
 def instrumented(subject: Any, call: Callable[..., Any], options: Options) -> InstrumentedCallable:
@@ -58,6 +86,31 @@ def instrumented(subject: Any, call: Callable[..., Any], options: Options) -> In
     """
     proxy = _InstrumentedMethod if hasattr(type(subject), "__get__") else InstrumentedCallable
     return proxy(subject, call, options)
+
+
+def _itself(subject: Any) -> Any:
+    return subject
+
+
+def _pickles(options: Options) -> bool:
+    try:
+        pickle.dumps(options)
+    except Exception:
+        return False
+    return True
+
+
+def _decorate_bound(
+    bound: Any, options: Options, sites: dict[bool, Any], is_unbound: bool
+) -> InstrumentedCallable:
+    # Imported late, as below. Whatever the instance, the parameters are the same: the call site
+    # is made at the first look-up.
+    from tracekit._code.instrument import opaque_site
+    from tracekit._code.wrappers import wrap_opaque
+
+    if is_unbound not in sites:
+        sites[is_unbound] = opaque_site(bound, options)
+    return instrumented(bound, wrap_opaque(bound, *sites[is_unbound]), options)
 
 
 def _decorate_again(subject: Any, options: Options) -> Any:
