@@ -29,7 +29,7 @@ def clean_environment(monkeypatch):
 def global_telemetry():
     """Let a test install telemetry, and take it out of the process again."""
     yield
-    installed = installation._Installed
+    installed = installation._installed
     if installed.telemetry is not None:
         installed.telemetry.shutdown(5.0)
     trace._TRACER_PROVIDER = None

@@ -386,6 +386,8 @@ BAD = [
     ({"resource": 7}, "resource=7: expected a mapping"),
     ({"resource": {"": 1}}, "resource={'': 1}"),
     ({"processors": [7]}, "processor=7 is no SpanProcessor"),
+    ({"processors": 5}, r"processors=5: expected several.*processors=\[processor\]"),
+    ({"libraries": 5}, "libraries=5: expected names"),
     ({"redact": 7}, "redact=7"),
     ({"id_generator": 7}, "id_generator=7 is no IdGenerator"),
     ({"libraries": ["fastapy"]}, "no instrumentation called 'fastapy'; installed: .*pip install"),

@@ -603,3 +603,48 @@ def test_a_signal_handler_may_end_spans_wherever_it_runs():
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert telemetry.shutdown(5.0)
+
+
+def test_each_shutdown_keeps_its_own_deadline(telemetry, exporter):
+    """One that is told to be quick is, and takes nothing from one that has time."""
+    exporter.may_go_on.clear()
+    make_spans(telemetry)
+    patient = []
+    thread = threading.Thread(target=lambda: patient.append(telemetry.shutdown(20.0)))
+    (delivery,) = telemetry._parts.deliveries
+    thread.start()
+    with delivery._changed:
+        assert delivery._changed.wait_for(lambda: delivery._patient, 5)
+    begun = time.monotonic()
+    assert not telemetry.shutdown(0.05)
+    assert time.monotonic() - begun < 5
+    exporter.may_go_on.set()
+    thread.join(10)
+    assert ([True], ExporterStats(exported=1)) == (patient, stats(telemetry))
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers")
+def test_a_signal_handler_may_shut_down_while_its_thread_does(telemetry, exporter):
+    """As a handler of `SIGTERM` does when the program is ending already."""
+    exporter.may_go_on.clear()
+    make_spans(telemetry)
+    answers = []
+
+    def handle(*_):
+        answers.append(telemetry.shutdown(0.05))
+        exporter.may_go_on.set()
+
+    before = signal.signal(signal.SIGALRM, handle)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        assert telemetry.shutdown(10.0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert [False] == answers
+
+
+def test_a_second_shutdown_gives_the_same_answer(telemetry, exporter):
+    """Also where something was lost."""
+    exporter.answers = [SpanExportResult.FAILURE]
+    make_spans(telemetry)
+    assert [False, False] == [telemetry.shutdown(5.0), telemetry.shutdown(5.0)]

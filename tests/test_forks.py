@@ -75,7 +75,7 @@ def deliver(name):
 def telemetry_now():
     from tracekit._setup import installation
 
-    return installation._Installed.telemetry
+    return installation._installed.telemetry
 
 
 PROTOCOLS = ["grpc", "http"]
@@ -282,13 +282,15 @@ def test_locks_that_others_hold_at_the_fork_do_not_hang_the_child(tmp_path):
     provider = telemetry.tracer_provider
     locks = Locks(
         gate._lock,
-        installation._Installed.lock,
+        installation._installed.lock,
         provider._live_lock,
         provider._tracers_lock if hasattr(provider, "_tracers_lock") else threading.Lock(),
         delivery._changed,
         delivery._counting,
         describing._registry.lock,
         telemetry._ending,
+        telemetry._changing,
+        telemetry._parts.counter._lock,
     )
 
     def work():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 
 import pytest
 from opentelemetry import propagate, trace
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 import tracekit
 from tracekit import ConfigurationError, Filter, TelemetryBuilder, exporters, instrument, span
@@ -339,3 +342,234 @@ def test_a_library_that_fails_leaves_nothing_switched_on(monkeypatch):
     with pytest.raises(ConfigurationError, match="'sqlalchemy' failed to switch on"):
         tracekit.init_telemetry("test", exporter="memory", libraries=["fastapi", "sqlalchemy"])
     assert not FastAPIInstrumentor().is_instrumented_by_opentelemetry
+
+
+class Instrumentor:
+    """An instrumentation library that fails as told."""
+
+    def __init__(self, name, fails=()):
+        self.name = name
+        self.fails = fails
+        self.is_instrumented_by_opentelemetry = False
+
+    def instrument(self):
+        if "instrument" in self.fails:
+            raise RuntimeError("no")
+        self.is_instrumented_by_opentelemetry = True
+
+    def uninstrument(self):
+        if "uninstrument" in self.fails:
+            raise RuntimeError("no")
+        self.is_instrumented_by_opentelemetry = False
+
+
+@pytest.fixture
+def instrumentors(monkeypatch):
+    """Three libraries, of which the last fails at everything."""
+    made = {name: Instrumentor(name) for name in ("a", "b")}
+    made["broken"] = Instrumentor("broken", fails=("instrument",))
+    made["stuck"] = Instrumentor("stuck", fails=("uninstrument",))
+    monkeypatch.setattr("tracekit._setup.libraries._find", made.__getitem__)
+    return made
+
+
+def are_on(instrumentors):
+    return [name for name, one in instrumentors.items() if one.is_instrumented_by_opentelemetry]
+
+
+def test_a_second_set_up_that_fails_leaves_the_libraries_of_the_first_on(instrumentors):
+    """Those that only the first wants, too."""
+    memory = exporters.memory()
+    with tracekit.init_telemetry("one", exporter=memory, libraries=["a", "b"]) as telemetry:
+        with pytest.raises(ConfigurationError, match="'broken' failed"):
+            tracekit.init_telemetry("two", exporter="memory", libraries=["a", "broken"])
+        assert ["a", "b"] == are_on(instrumentors)
+        work()
+        assert telemetry.flush(5.0)
+    assert (["work"], []) == (names(memory), are_on(instrumentors))
+
+
+def test_a_library_that_cannot_be_switched_off_does_not_keep_spans_from_delivery(
+    instrumentors, tmp_path, caplog
+):
+    """It is said, and the others are switched off."""
+    path = tmp_path / "spans.jsonl"
+    libraries = ["stuck", "a"]
+    telemetry = tracekit.init_telemetry("test", exporter=f"file:{path}", libraries=libraries)
+    work()
+    assert telemetry.shutdown(5.0)
+    assert (1, ["stuck"]) == (path.read_text().count('"name":"work"'), are_on(instrumentors))
+    assert ["libraries: 'stuck' failed to switch off: RuntimeError('no')"] == caplog.messages
+
+
+def test_a_set_up_that_fails_half_way_leaves_the_one_before_in_force(monkeypatch):
+    """With its spans, its filter and its telemetry."""
+    memory = exporters.memory()
+    with tracekit.init_telemetry("one", exporter=memory, filter="debug") as telemetry:
+        with monkeypatch.context() as patch:
+            patch.setattr("tracekit._setup.installation.Telemetry", None)
+            with pytest.raises(TypeError):
+                tracekit.init_telemetry("two", exporter="memory", filter="off")
+        work()
+        trace.get_tracer("foreign").start_span("theirs").end()
+        assert telemetry.flush(5.0)
+        assert {"debug"} == {str(one) for one in telemetry.filters.values()}
+    assert ["work", "theirs"] == names(memory)
+
+
+def test_a_first_set_up_that_fails_leaves_no_global_provider(instrumentors):
+    """Another one may be set."""
+    with pytest.raises(ConfigurationError, match="'broken' failed"):
+        tracekit.init_telemetry("test", exporter="memory", libraries=["broken"])
+    assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
+def test_a_predecessor_that_cannot_be_shut_down_does_not_stop_the_new_set_up(
+    monkeypatch, tmp_path, caplog
+):
+    """The new one is in force, its exporters are open, and the failure is said."""
+    tracekit.init_telemetry("one", exporter="memory")
+
+    def fail(*args):
+        raise ValueError("old one")
+
+    monkeypatch.setattr("tracekit._setup.telemetry.Telemetry.give_way", fail)
+    path = tmp_path / "spans.jsonl"
+    with tracekit.init_telemetry("two", exporter=f"file:{path}"):
+        work()
+    assert 1 == path.read_text().count('"name":"work"')
+    assert any("old one" in message for message in caplog.messages)
+
+
+class Closable(SpanExporter):
+    """Counts what happens to it."""
+
+    def __init__(self):
+        self.names = []
+        self.flushes = self.shutdowns = 0
+
+    def export(self, spans):
+        self.names += [one.name for one in spans]
+        return SpanExportResult.SUCCESS
+
+    def force_flush(self, timeout_millis=30_000):
+        self.flushes += 1
+        return True
+
+    def shutdown(self):
+        self.shutdowns += 1
+
+
+def test_an_exporter_of_two_set_ups_is_shut_down_with_the_last():
+    """The second set-up goes on with it."""
+    exporter = Closable()
+    tracekit.init_telemetry("one", exporter=exporter)
+    work()
+    telemetry = tracekit.init_telemetry("two", exporter=exporter)
+    assert (["work"], 1, 0) == (exporter.names, exporter.flushes, exporter.shutdowns)
+    work()
+    assert telemetry.shutdown(5.0)
+    assert (["work", "work"], 1) == (exporter.names, exporter.shutdowns)
+
+
+class Processor(SpanProcessor):
+    """Counts what happens to it."""
+
+    def __init__(self):
+        self.names = []
+        self.flushes = self.shutdowns = 0
+
+    def on_end(self, span):
+        self.names.append(span.name)
+
+    def force_flush(self, timeout_millis=30_000):
+        self.flushes += 1
+        return True
+
+    def shutdown(self):
+        self.shutdowns += 1
+
+
+def test_a_processor_that_others_add_is_flushed_shut_down_and_kept():
+    """As long as there is a set-up it sees every span, once."""
+    processor = Processor()
+    one = tracekit.init_telemetry("one", exporter="memory")
+    trace.get_tracer_provider().add_span_processor(processor)
+    work()
+    assert one.flush(5.0)
+    assert 1 == processor.flushes
+    two = tracekit.init_telemetry("two", exporter="memory")
+    work()
+    assert (["work", "work"], 0) == (processor.names, processor.shutdowns)
+    assert two.shutdown(5.0)
+    assert 1 == processor.shutdowns
+    with tracekit.init_telemetry("three", exporter="memory"):
+        work()
+    assert (2, 1) == (len(processor.names), processor.shutdowns)
+
+
+def test_a_processor_of_two_set_ups_is_shut_down_with_the_last():
+    """The second set-up goes on with it."""
+    processor = Processor()
+    tracekit.init_telemetry("one", exporter="memory", processors=[processor])
+    with tracekit.init_telemetry("two", exporter="memory", processors=[processor]):
+        assert 0 == processor.shutdowns
+    assert 1 == processor.shutdowns
+
+
+SLOW = (
+    "import atexit, os, signal, sys, time, tracekit\n"
+    "from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult\n"
+    "class Slow(SpanExporter):\n"
+    "    def export(self, spans):\n"
+    "        time.sleep(0.5)\n"
+    "        for one in spans: print(one.name, flush=True)\n"
+    "        return SpanExportResult.SUCCESS\n"
+)
+
+
+@pytest.mark.parametrize("error", ["KeyboardInterrupt", "SystemExit"])
+def test_a_shutdown_that_is_interrupted_is_finished_at_exit(error, run_python):
+    """What waited is delivered before the interpreter ends."""
+    done = run_python(
+        SLOW + "import signal, threading\n"
+        "telemetry = tracekit.init_telemetry('test', exporter=Slow())\n"
+        "with tracekit.span('work'): pass\n"
+        f"def interrupt(*_): raise {error}\n"
+        "signal.signal(signal.SIGINT, interrupt)\n"
+        "timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))\n"
+        "timer.start()\n"
+        "telemetry.shutdown(30.0)\n",
+        check=False,
+    )
+    assert "work" == done.stdout.strip()
+
+
+def test_a_private_set_up_is_shut_down_at_exit(run_python):
+    """As one that is installed is."""
+    done = run_python(
+        SLOW + "telemetry = tracekit.TelemetryBuilder('test').with_exporter(Slow()).build()\n"
+        "telemetry.tracer_provider.get_tracer('t').start_span('work').end()\n"
+    )
+    assert "work" == done.stdout.strip()
+
+
+def test_a_private_set_up_is_not_kept_for_the_exit():
+    """It goes when the program lets go of it."""
+    gone = weakref.ref(TelemetryBuilder("test").with_exporter("memory").build())
+    gc.collect()
+    assert gone() is None
+
+
+def test_spans_that_end_after_the_shutdown_at_exit_are_said(run_python):
+    """As those of a handler that was registered before the set-up."""
+    done = run_python(
+        SLOW + "def late():\n"
+        "    with tracekit.span('late'): pass\n"
+        "    print(telemetry.stats.dropped)\n"
+        "atexit.register(late)\n"
+        "telemetry = tracekit.init_telemetry('test', exporter=Slow())\n"
+        "with tracekit.span('work'): pass\n"
+    )
+    assert ["work", "1"] == done.stdout.split()
+    assert "are dropped and counted: it was shut down" in done.stderr

@@ -186,7 +186,7 @@ def test_in_the_process_itself_nothing_is_set_up_again():
     telemetry = tracekit.init_telemetry("shop", exporter="none")
     for _ in range(2):
         pickle.loads(pickle.dumps(telemetry.in_worker))("server", "worker", 3, signal=None, more=1)
-    assert telemetry is installation._Installed.telemetry
+    assert telemetry is installation._installed.telemetry
 
 
 def test_a_set_up_of_the_programs_own_stays():
@@ -194,7 +194,7 @@ def test_a_set_up_of_the_programs_own_stays():
     other = TelemetryBuilder("other").with_exporter("none").build()
     own = tracekit.init_telemetry("own", exporter="none")
     other.in_worker()
-    assert own is installation._Installed.telemetry
+    assert own is installation._installed.telemetry
 
 
 def test_a_worker_that_cannot_be_set_up_goes_on(caplog):
@@ -282,6 +282,6 @@ def test_a_later_set_up_takes_the_place_of_an_earlier():
     names = []
     for telemetry in (first, second, first):
         pickle.loads(pickle.dumps(telemetry.in_worker))()
-        installed = installation._Installed.telemetry
+        installed = installation._installed.telemetry
         names.append(installed.tracer_provider.resource.attributes["service.name"])
     assert ["first", "second", "second"] == names

@@ -310,8 +310,9 @@ class BatchDelivery(Delivery):
         self._exporting = 0
         if not self._finished:
             self._abandoned = True
-            # The exporter hangs: it is told to stop from a thread that nobody waits for.
-            _call_in_background(self.exporter.shutdown, f"tracekit-shutdown-{self.name}")
+            if not self.is_shared:
+                # The exporter hangs: it is told to stop from a thread that nobody waits for.
+                _call_in_background(self.exporter.shutdown, f"tracekit-shutdown-{self.name}")
         self._changed.notify_all()
         return self._count_dropped(lost, "time ran out at shutdown") if lost else None
 
@@ -330,7 +331,11 @@ class BatchDelivery(Delivery):
     def _close_exporter(self) -> None:
         try:
             # One that a fork left here unused is the parent's to shut down.
-            if not self._is_inherited:
+            if self._is_inherited:
+                return
+            if self.is_shared:
+                self._call("flush", self.exporter.force_flush)
+            else:
                 self._call("shut down", self.exporter.shutdown)
         finally:
             with self._changed:

@@ -76,7 +76,11 @@ class Delivery(SpanProcessor):
         name: What the exporter is called in messages and statistics.
         exporter: Who delivers.
         bit: Which of the filters in force is this exporter's.
+        is_shared: Whether someone else goes on with the exporter, so that a shutdown only flushes
+            it.
     """
+
+    is_shared = False
 
     def __init__(self, exporter: SpanExporter, name: str, bit: int = 0) -> None:
         self.exporter = exporter
@@ -226,6 +230,8 @@ class ImmediateDelivery(Delivery):
 
     def begin_shutdown(self) -> Wait:
         """Begin to shut the exporter down, and give what waits for it."""
+        if self.is_shared:
+            return self.begin_flush()
         return self._begin(self.exporter.shutdown, "shut down")
 
     def _begin(self, function: Callable[[], object], what: str) -> Wait:

@@ -160,6 +160,7 @@ class LiveTracerProvider(sdk.TracerProvider):
 
     def __init__(self, pipeline: Pipeline | None) -> None:
         self._live: dict[int, weakref.ref[LiveTracer]] = {}
+        self._added: tuple[sdk.SpanProcessor, ...] = ()
         super().__init__(sampler=ALWAYS_OFF, resource=Resource({}), shutdown_on_exit=False)
         self._renew_locks()
         self._filters = EVERYTHING
@@ -199,9 +200,39 @@ class LiveTracerProvider(sdk.TracerProvider):
         tracers = [reference() for reference in self._live.copy().values()]
         return [tracer for tracer in tracers if tracer is not None]
 
-    def adopt(self, pipeline: Pipeline | None) -> None:
-        """Send the spans of all tracers through another pipeline from now on, or nowhere."""
+    @property
+    def added(self) -> tuple[sdk.SpanProcessor, ...]:
+        """The processors that others have added; they stay when the pipeline is exchanged."""
+        return self._added
+
+    def add_span_processor(self, span_processor: sdk.SpanProcessor) -> None:
+        """Send the spans of all tracers through one more processor, from pipeline to pipeline."""
         with self._live_lock:
+            self._added = (*self._added, span_processor)
+            self._send_through_added(self.pipeline)
+
+    def forget_added(self) -> None:
+        """Leave the added processors behind, which were shut down."""
+        with self._live_lock:
+            self._added = ()
+
+    def _send_through_added(self, pipeline: Pipeline | None) -> None:
+        if pipeline is None:
+            return
+        for one in self._added:
+            if one not in pipeline.processor._span_processors:
+                pipeline.processor.add_span_processor(one)
+
+    def adopt(self, pipeline: Pipeline | None, *, with_added: bool = True) -> None:
+        """Send the spans of all tracers through another pipeline from now on, or nowhere.
+
+        Args:
+            pipeline: The other one.
+            with_added: Whether they go through what others have added, too.
+        """
+        with self._live_lock:
+            if with_added:
+                self._send_through_added(pipeline)
             self.pipeline: Pipeline | None = pipeline
             if pipeline is not None:
                 self.sampler = pipeline.sampler

@@ -24,7 +24,7 @@ from tracekit._engine.delivery import BatchSettings
 from tracekit._engine.provider import LiveTracerProvider, Pipeline
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.filter import Filter
-from tracekit._ground.log import logger
+from tracekit._ground.log import warn
 from tracekit._setup import exporter_choice, installation, propagator_choice, sampler_choice
 from tracekit._setup.libraries import AUTO, Libraries
 from tracekit._setup.parts import Parts, filter_set
@@ -124,8 +124,8 @@ class TelemetryBuilder:
 
     def with_libraries(self, libraries: str | Iterable[str]) -> TelemetryBuilder:
         """Switch instrumentation libraries on when the set-up is installed."""
-        names = libraries if isinstance(libraries, str) else tuple(libraries)
-        return replace(self, _libraries=names)
+        is_read_once = isinstance(libraries, Iterable) and not isinstance(libraries, str)
+        return replace(self, _libraries=tuple(libraries) if is_read_once else libraries)
 
     def with_redaction(self, redact: bool | str | Iterable[str]) -> TelemetryBuilder:
         """Add names whose values are redacted, or turn redaction off."""
@@ -142,14 +142,17 @@ class TelemetryBuilder:
     def build(self) -> Telemetry:
         """Make a private set-up, beside whatever is installed; nothing global is touched.
 
-        Its spans are made through `Telemetry.tracer_provider`. Libraries are not switched on.
+        Its spans are made through `Telemetry.tracer_provider`. Libraries are not switched on. Like
+        one that is installed it is shut down when the interpreter exits, if it still exists then.
 
         Raises:
             ConfigurationError: An argument cannot be used; nothing is left behind.
         """
         parts = parts_of(self)
         provider = LiveTracerProvider(parts.pipeline)
-        return Telemetry(parts, provider, on_filters=provider.set_filters)
+        telemetry = Telemetry(parts, provider, on_filters=provider.set_filters)
+        installation.deliver_at_exit(telemetry)
+        return telemetry
 
     def install(self) -> Telemetry:
         """Make the set-up and put it in force for the whole process.
@@ -162,12 +165,7 @@ class TelemetryBuilder:
                 nothing is installed.
         """
         installation.check_no_foreign_provider()
-        parts = parts_of(self)
-        try:
-            return installation.install(parts)
-        except BaseException:
-            parts.discard()
-            raise
+        return installation.install(parts_of(self))
 
 
 def parts_of(builder: TelemetryBuilder) -> Parts:
@@ -179,7 +177,7 @@ def parts_of(builder: TelemetryBuilder) -> Parts:
     directives = builder._filter
     wanted = Filter.from_environment() if directives is None else Filter(directives)
     for word, level in wanted.misspelt_levels():
-        logger.warning("filter: %r is taken for a target; did you mean the level %r?", word, level)
+        warn("filter: %r is taken for a target; did you mean the level %r?", word, level)
     sampler = sampler_choice.choose(builder._sampler)
     propagator = propagator_choice.choose(builder._propagator)
     redaction = Redaction.of(builder._redact)
@@ -290,7 +288,7 @@ def init_telemetry(
         _filter=filter,
         _propagator=propagator,
         _resource=resource,
-        _processors=tuple(processors),
+        _processors=_several_processors(processors),
         _libraries=libraries,
         _redact=redact,
         _id_generator=id_generator,
@@ -303,6 +301,15 @@ def _limits() -> SpanLimits:
         return SpanLimits()
     except ValueError as error:
         raise ConfigurationError(f"a span limit of the environment: {error}") from None
+
+
+def _several_processors(value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, Iterable) or isinstance(value, str):
+        raise ConfigurationError(
+            f"processors={value!r}: expected several, in a list; a SpanProcessor of the "
+            f"OpenTelemetry SDK goes in as processors=[processor]"
+        )
+    return tuple(value)
 
 
 def _checked_processor(value: Any) -> SpanProcessor:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
@@ -20,7 +21,7 @@ from tracekit._engine.provider import LiveTracerProvider, Pipeline, global_provi
 from tracekit._ground import forks
 from tracekit._ground.callsite import gate
 from tracekit._ground.errors import ConfigurationError
-from tracekit._ground.log import forget_said, logger
+from tracekit._ground.log import forget_said, warn
 from tracekit._ground.verdicts import FilterSet
 from tracekit._setup import exits as _exits
 from tracekit._setup.parts import Parts
@@ -28,7 +29,16 @@ from tracekit._setup.telemetry import Telemetry
 from tracekit._values.redaction import current_redaction, set_redaction
 
 
-class _State:
+class _InForce(NamedTuple):
+    """What is in force for the whole process; a value, to be put back as it was."""
+
+    pipeline: Pipeline | None
+    backend: Any
+    filters: FilterSet
+    redaction: Any
+
+
+class _Installed:
     """What is installed now."""
 
     def __init__(self) -> None:
@@ -38,14 +48,44 @@ class _State:
         self.remote_parent: object = None
         self.identities: set[str] = set()
         self.process: int | None = None
+        self.is_exiting = self.is_registered = False
+        # Whose end has begun, or will at exit: a shutdown may be interrupted half-way.
+        self.not_over: list[Telemetry] = []
+        self.private: weakref.WeakSet[Telemetry] = weakref.WeakSet()
         self.begin_anew()
 
     def begin_anew(self) -> None:
         """Go on in a forked process, where no other thread will ever release the lock."""
         self.lock = threading.RLock()
 
+    def now(self) -> _InForce:
+        """What is in force now."""
+        pipeline = None if self.provider is None else self.provider.pipeline
+        return _InForce(pipeline, gate.backend, gate.filters, current_redaction())
 
-_Installed: Final = forks.watch(_State())
+    def put(self, state: _InForce, *, with_added: bool = True) -> None:
+        """Put this in force.
+
+        Args:
+            state: What is to be in force.
+            with_added: Whether spans go through the processors that others have added, too.
+        """
+        if self.provider is not None:
+            self.provider.adopt(state.pipeline, with_added=with_added)
+            self.provider.set_filters(state.filters)
+        set_redaction(state.redaction)
+        gate.change(state.backend, state.filters)
+
+    def enter_trace(self, context: Context | None) -> None:
+        """Go over to the trace of the environment, or leave it."""
+        token, self.remote_parent = self.remote_parent, None
+        if token is not None:
+            detach(token)
+        if context is not None:
+            self.remote_parent = attach(context)
+
+
+_installed: Final = forks.watch(_Installed())
 
 
 def check_no_foreign_provider() -> None:
@@ -55,7 +95,7 @@ def check_no_foreign_provider() -> None:
         ConfigurationError: OpenTelemetry's global provider is not tracekit's.
     """
     provider = trace.get_tracer_provider()
-    if provider is _Installed.provider or isinstance(provider, trace.ProxyTracerProvider):
+    if provider is _installed.provider or isinstance(provider, trace.ProxyTracerProvider):
         return
     kind = type(provider)
     raise ConfigurationError(
@@ -73,52 +113,64 @@ def install(parts: Parts) -> Telemetry:
         ConfigurationError: A foreign provider is in place, or a library could not be switched on;
             then all is as before.
     """
-    with _Installed.lock:
-        check_no_foreign_provider()
-        before, before_parts = _Installed.telemetry, _Installed.parts
+    with _installed.lock:
+        before, before_parts, state = _installed.telemetry, _installed.parts, _installed.now()
+        try:
+            check_no_foreign_provider()
+            context = _context_of_environment() if parts.continue_trace else None
+            parts.libraries.switch_on()
+            telemetry = _put_in_force(parts, _global_provider(parts))
+        except BaseException:
+            _installed.telemetry, _installed.parts = before, before_parts
+            _installed.put(state)
+            parts.libraries.switch_off()
+            parts.discard()
+            raise
+        propagate.set_global_textmap(parts.propagator)
+        _installed.enter_trace(context)
         if before_parts is not None:
             parts.libraries.take_over(before_parts.libraries)
-        parts.libraries.switch_on()
-        telemetry = _put_in_force(parts)
     if before is not None:
-        before.shutdown()
+        _let_go(before, parts)
     return telemetry
 
 
-def _put_in_force(parts: Parts) -> Telemetry:
-    provider = _global_provider(parts.pipeline)
+def _put_in_force(parts: Parts, provider: LiveTracerProvider | None) -> Telemetry:
     telemetry = Telemetry(
         parts,
         provider if provider is not None else TracerProvider(shutdown_on_exit=False),
         on_filters=_change_filters,
         on_shutdown=_take_out_of_force,
     )
-    if _Installed.telemetry is None:
-        atexit.unregister(_shut_down_at_exit)
-        atexit.register(_shut_down_at_exit)
-    _Installed.telemetry, _Installed.parts = telemetry, parts
-    _Installed.process = os.getpid()
-    _Installed.identities.add(parts.in_worker.identity)
+    _shut_down_at_exit_before_what_is_registered(again=_installed.telemetry is None)
     _exits.deliver_at_exit(deliver)
     workers.set_source(_set_up_of_workers)
     workers.set_turns(_exits.begin_task, _exits.end_task)
     forget_said()
-    set_redaction(parts.redaction)
-    gate.change(provider if provider is not None else _NOTHING, parts.filters)
-    propagate.set_global_textmap(parts.propagator)
-    _continue_trace(parts)
+    _installed.telemetry, _installed.parts = telemetry, parts
+    _installed.not_over = [*(one for one in _installed.not_over if not one.is_over), telemetry]
+    _installed.process = os.getpid()
+    _installed.identities.add(parts.in_worker.identity)
+    backend = provider if provider is not None else _NOTHING
+    _installed.put(_InForce(parts.pipeline, backend, parts.filters, parts.redaction))
     return telemetry
 
 
-def _global_provider(pipeline: Pipeline | None) -> LiveTracerProvider | None:
-    if _Installed.provider is not None:
-        _Installed.provider.adopt(pipeline)
-    elif pipeline is not None:
-        _Installed.provider = LiveTracerProvider(pipeline)
-    if pipeline is None or _Installed.provider is None:
+def _let_go(before: Telemetry, successor: Parts) -> None:
+    try:
+        before.give_way(successor)
+    except Exception as error:
+        # The new one is in force, and its caller is to get it.
+        warn("the set-up before this one failed to shut down: %r", error)
+
+
+def _global_provider(parts: Parts) -> LiveTracerProvider | None:
+    if parts.pipeline is None:
         return None
-    _make_global(_Installed.provider)
-    return _Installed.provider
+    if _installed.provider is None:
+        _installed.provider = LiveTracerProvider(None)
+    _make_global(_installed.provider)
+    return _installed.provider
 
 
 def _make_global(provider: LiveTracerProvider) -> None:
@@ -131,66 +183,55 @@ def _make_global(provider: LiveTracerProvider) -> None:
 
 
 def _change_filters(filters: FilterSet) -> None:
-    with _Installed.lock:
-        if _Installed.provider is not None:
-            _Installed.provider.set_filters(filters)
+    with _installed.lock:
+        if _installed.provider is not None:
+            _installed.provider.set_filters(filters)
         gate.change(gate.backend, filters)
 
 
-def _continue_trace(parts: Parts) -> None:
-    if _Installed.remote_parent is not None:
-        detach(_Installed.remote_parent)
-        _Installed.remote_parent = None
+def _context_of_environment() -> Context | None:
     carrier = {
         name.lower(): os.environ[name]
         for name in ("TRACEPARENT", "TRACESTATE", "BAGGAGE")
         if name in os.environ
     }
-    if parts.continue_trace and "traceparent" in carrier:
-        # The variables are the W3C's own, whatever the propagator of messages is.
-        _Installed.remote_parent = attach(W3C.extract(carrier))
+    # The variables are the W3C's own, whatever the propagator of messages is.
+    return W3C.extract(carrier) if "traceparent" in carrier else None
 
 
 def _take_out_of_force(telemetry: Telemetry) -> None:
-    with _Installed.lock:
-        if _Installed.telemetry is not telemetry:
+    with _installed.lock:
+        # At exit it stays, so that what ends still later is counted and said to be lost.
+        if _installed.telemetry is not telemetry or _installed.is_exiting:
             return
-        assert _Installed.parts is not None  # noqa: S101 - told to the type checker
-        _Installed.parts.libraries.switch_off()
-        _Installed.telemetry = _Installed.parts = None
-        if _Installed.provider is not None:
-            _Installed.provider.adopt(None)
-        gate.change(_NOTHING, FilterSet([telemetry.filter]))
-        if _Installed.remote_parent is not None:
-            detach(_Installed.remote_parent)
-            _Installed.remote_parent = None
+        assert _installed.parts is not None  # noqa: S101 - told to the type checker
+        _installed.parts.libraries.switch_off()
+        _installed.telemetry = _installed.parts = None
+        filters = FilterSet([telemetry.filter])
+        _installed.put(_InForce(None, _NOTHING, filters, current_redaction()))
+        _installed.enter_trace(None)
 
 
 @contextmanager
 def temporarily(parts: Parts) -> Iterator[None]:
     """Put a set-up in force for the time of a block, and then all as it was."""
-    with _Installed.lock:
-        provider = _Installed.provider = _Installed.provider or LiveTracerProvider(None)
-        before = provider.pipeline, gate.backend, gate.filters, current_redaction()
-        provider.adopt(parts.pipeline)
-        set_redaction(parts.redaction)
-        gate.change(provider, parts.filters)
+    with _installed.lock:
+        provider = _installed.provider = _installed.provider or LiveTracerProvider(None)
+        before = _installed.now()
+        during = _InForce(parts.pipeline, provider, parts.filters, parts.redaction)
+        _installed.put(during, with_added=False)
     token = attach(Context())
     try:
         with global_provider(provider):
             yield
     finally:
         detach(token)
-        with _Installed.lock:
-            pipeline, backend, filters, redaction = before
-            provider.adopt(pipeline)
-            provider.set_filters(filters)
-            set_redaction(redaction)
-            gate.change(backend, filters)
+        with _installed.lock:
+            _installed.put(before)
 
 
 def _set_up_of_workers() -> workers.SetUp | None:
-    parts = _Installed.parts
+    parts = _installed.parts
     if parts is None:
         return None
     parts.in_worker.say_what_is_not_shared()
@@ -206,12 +247,12 @@ def set_up_worker(identity: str, install: Callable[[], object]) -> None:
         identity: Tells the set-up from others.
         install: Puts it in force.
     """
-    with _Installed.lock:
-        if identity not in _Installed.identities:
-            _Installed.identities.add(identity)
-            if _Installed.telemetry is None or _Installed.process != os.getpid():
+    with _installed.lock:
+        if identity not in _installed.identities:
+            _installed.identities.add(identity)
+            if _installed.telemetry is None or _installed.process != os.getpid():
                 _install_in_worker(install)
-    if _Installed.telemetry is not None:
+    if _installed.telemetry is not None:
         _exits.deliver_at_exit(deliver)
 
 
@@ -219,29 +260,51 @@ def _install_in_worker(install: Callable[[], object]) -> None:
     try:
         install()
         # It is not the program's own: one that arrives later may take its place.
-        _Installed.process = None
+        _installed.process = None
     except Exception as error:
-        logger.warning("this worker process (%d) is not set up: %s", os.getpid(), error)
+        warn("this worker process (%d) is not set up: %s", os.getpid(), error)
 
 
 def deliver() -> None:
     """Deliver what has ended, at the end of a worker process."""
-    telemetry = _Installed.telemetry
-    if telemetry is not None and not telemetry.flush(_exits.remaining()):
-        _say_lost(telemetry)
+    for telemetry in _not_over():
+        if not telemetry.flush(_exits.remaining()):
+            _say_lost(telemetry)
+
+
+def deliver_at_exit(private: Telemetry) -> None:
+    """Shut a set-up of someone's own down at exit, if it still exists then."""
+    with _installed.lock:
+        _installed.private.add(private)
+        _shut_down_at_exit_before_what_is_registered(again=False)
+
+
+def _shut_down_at_exit_before_what_is_registered(*, again: bool) -> None:
+    if again or not _installed.is_registered:
+        _installed.is_registered = True
+        atexit.unregister(_shut_down_at_exit)
+        atexit.register(_shut_down_at_exit)
+
+
+def _not_over() -> list[Telemetry]:
+    return [one for one in (*_installed.not_over, *_installed.private) if not one.is_over]
 
 
 def _shut_down_at_exit() -> None:
-    telemetry = _Installed.telemetry
-    with _exits.leaving():
-        if telemetry is not None and not telemetry.shutdown(_exits.remaining()):
+    _installed.is_exiting = True
+    ending = _not_over()
+    # All of them begin, before the first is waited for.
+    for telemetry in ending:
+        telemetry.begin_shutdown(_exits.remaining())
+    for telemetry in ending:
+        if not telemetry.shutdown(_exits.remaining()):
             _say_lost(telemetry)
 
 
 def _say_lost(telemetry: Telemetry) -> None:
     stats = telemetry.stats
     waiting = sum(one.waiting for one in stats.exporters.values())
-    logger.warning(
+    warn(
         "at exit %d spans had not been delivered (dropped %d, failed %d)",
         stats.dropped + stats.failed + waiting,
         stats.dropped,

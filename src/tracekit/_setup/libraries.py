@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 from tracekit._ground.errors import ConfigurationError
-from tracekit._ground.log import logger
+from tracekit._ground.log import say, warn
 from tracekit._setup import components
 
 _GROUP: Final = "opentelemetry_instrumentor"
@@ -41,6 +41,10 @@ class Libraries:
             return cls({})
         if wanted == AUTO:
             return cls(dict(_all_that_fit()))
+        if not isinstance(wanted, Iterable):
+            raise ConfigurationError(
+                f"libraries={wanted!r}: expected names of instrumentations, or {AUTO!r}"
+            )
         names = [wanted] if isinstance(wanted, str) else list(wanted)
         return cls({name: _find(name) for name in dict.fromkeys(names)})
 
@@ -65,14 +69,14 @@ class Libraries:
             if name in self.instrumentors:
                 self._switched_on[name] = instrumentor
             else:
-                instrumentor.uninstrument()
+                _switch_off(name, instrumentor)
         before._switched_on = {}
 
     def switch_off(self) -> None:
         """Switch off what was switched on here, and nothing that was on before."""
         switched_on, self._switched_on = self._switched_on, {}
-        for instrumentor in switched_on.values():
-            instrumentor.uninstrument()
+        for name, instrumentor in switched_on.items():
+            _switch_off(name, instrumentor)
 
 
 def _switch_on(name: str, instrumentor: Any) -> None:
@@ -82,6 +86,14 @@ def _switch_on(name: str, instrumentor: Any) -> None:
         raise ConfigurationError(f"libraries: {name!r} failed to switch on: {error!r}") from error
     if not instrumentor.is_instrumented_by_opentelemetry:
         raise ConfigurationError(f"libraries: {name!r} stayed off and did not say why")
+
+
+def _switch_off(name: str, instrumentor: Any) -> None:
+    try:
+        instrumentor.uninstrument()
+    except Exception as error:
+        # What comes after it, the delivery of spans above all, must not be lost with it.
+        warn("libraries: %r failed to switch off: %r", name, error)
 
 
 def _find(name: Any) -> Any:
@@ -115,12 +127,12 @@ def _all_that_fit() -> Iterable[tuple[str, Any]]:
             instrumentor = _make(point)
         except ConfigurationError as error:
             # Often only because the library that it is for is not installed.
-            logger.debug("%s", error)
+            say(logging.DEBUG, "%s", error)
             continue
         conflict = _conflict(instrumentor)
         if conflict:
             found = getattr(conflict, "found", None) or getattr(conflict, "found_any", None)
             level = logging.WARNING if found else logging.DEBUG
-            logger.log(level, "libraries='auto': %s stays off: %s", point.name, conflict)
+            say(level, "libraries='auto': %s stays off: %s", point.name, conflict)
         else:
             yield point.name, instrumentor

@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Final
 
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from tracekit._engine import deadlines
 from tracekit._engine.counts import StartCounter, Stats
+from tracekit._engine.deadlines import Wait
+from tracekit._engine.delivery import Delivery
+from tracekit._engine.provider import LiveTracerProvider
 from tracekit._ground import forks
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.filter import Filter
@@ -60,10 +63,15 @@ class Telemetry:
         self._on_shutdown = on_shutdown
         self._filter = parts.filter
         self._own_filters = dict(parts.own_filters)
-        self._changing = threading.Lock()
-        self._ending = threading.Lock()
-        self._ended: bool | None = None
+        self._ends: list[Wait] | None = None
+        self._is_over = False
+        self._renew_locks()
         forks.watch(self)
+
+    def _renew_locks(self) -> None:
+        # Reentrant: a signal handler may call any of this while its own thread is in here.
+        self._changing = threading.RLock()
+        self._ending = threading.RLock()
 
     @property
     def tracer_provider(self) -> TracerProvider:
@@ -104,7 +112,7 @@ class Telemetry:
             else:
                 self._own_filters = {**self._own_filters, exporter: new}
             self._parts.in_worker.follow(self._filter, self._own_filters)
-            if self._ended is None:
+            if self._ends is None:
                 self._on_filters(filter_set(self._filter, self.filters.values()))
 
     @property
@@ -131,7 +139,7 @@ class Telemetry:
 
     def begin_anew(self) -> None:
         """Go on in a forked process, which counts its own spans only."""
-        self._ending = threading.Lock()
+        self._renew_locks()
         StartCounter.__init__(self._parts.counter)
 
     @property
@@ -156,8 +164,15 @@ class Telemetry:
         """
         seconds = deadlines.check_timeout(timeout)
         waits = [one.begin_flush() for one in self._parts.deliveries]
-        waits += [deadlines.begin_flush(one, seconds) for one in self._parts.processors]
+        waits += [deadlines.begin_flush(one, seconds) for one in self._all_processors()]
         return deadlines.wait_for_all(waits, seconds)
+
+    def _all_processors(self) -> tuple[SpanProcessor, ...]:
+        return (*self._parts.processors, *self._added())
+
+    def _added(self) -> tuple[SpanProcessor, ...]:
+        provider = self._provider
+        return provider.added if isinstance(provider, LiveTracerProvider) else ()
 
     def shutdown(self, timeout: float = DEFAULT_TIMEOUT) -> bool:
         """Deliver the spans that have ended, and end the set-up.
@@ -168,23 +183,76 @@ class Telemetry:
 
         Returns:
             Whether all was delivered in time, and none was lost since the last flush. A second
-            call gives the same answer at once.
+            call waits for the same end, as long as it is told to, and gives the same answer.
 
         Raises:
             ConfigurationError: The timeout is no number from 0 on.
         """
         seconds = deadlines.check_timeout(timeout)
+        return self._wait_for_end(self.begin_shutdown(seconds), seconds)
+
+    def give_way(self, successor: Parts, timeout: float = DEFAULT_TIMEOUT) -> bool:
+        """End the set-up, but leave alive what another one goes on with.
+
+        Args:
+            successor: The other one.
+            timeout: How long to wait for it, in seconds.
+
+        Returns:
+            What `shutdown` gives.
+        """
+        return self._wait_for_end(self.begin_shutdown(timeout, successor), timeout)
+
+    def _wait_for_end(self, ends: list[Wait], seconds: float) -> bool:
+        answer = deadlines.wait_for_all(ends, seconds)
+        # Not where the wait was interrupted: then the exit of the interpreter waits once more.
+        self._is_over = True
+        return answer
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was shut down, and someone has waited for that."""
+        return self._is_over
+
+    def begin_shutdown(self, seconds: float, successor: Parts | None = None) -> list[Wait]:
+        """Begin to end the set-up, if nobody has, and give what waits for it.
+
+        Args:
+            seconds: How long processors of the user's own may take.
+            successor: Another one, that goes on with some of its exporters and processors.
+        """
+        # The lock is held to begin only, so that everyone waits with a deadline of his own.
         with self._ending:
-            if self._ended is None:
-                if self._on_shutdown is not None:
-                    self._on_shutdown(self)
-                waits = [one.begin_shutdown() for one in self._parts.deliveries]
-                waits += [deadlines.begin_shutdown(one) for one in self._parts.processors]
-                self._ended = deadlines.wait_for_all(waits, seconds)
-            return self._ended
+            if self._ends is None:
+                self._ends = []
+                try:
+                    self._begin_ends(self._ends, seconds, successor)
+                except BaseException:
+                    # Interrupted: the next one begins again, at the latest when Python exits.
+                    self._ends = None
+                    raise
+            return self._ends.copy()
+
+    def _begin_ends(self, ends: list[Wait], seconds: float, successor: Parts | None) -> None:
+        if self._on_shutdown is not None:
+            self._on_shutdown(self)
+        for delivery in self._parts.deliveries:
+            delivery.is_shared = _is_in(delivery, successor)
+            ends.append(delivery.begin_shutdown())
+        ends += self._end_processors(seconds, successor)
+
+    def _end_processors(self, seconds: float, successor: Parts | None) -> list[Wait]:
+        kept = () if successor is None else (*successor.processors, *self._added())
+        ends = [
+            deadlines.begin_flush(one, seconds) if one in kept else deadlines.begin_shutdown(one)
+            for one in self._all_processors()
+        ]
+        if successor is None and isinstance(self._provider, LiveTracerProvider):
+            self._provider.forget_added()
+        return ends
 
     def __enter__(self) -> Telemetry:
-        if self._ended is not None:
+        if self._ends is not None:
             raise ConfigurationError("this telemetry was shut down; set it up anew")
         return self
 
@@ -195,3 +263,8 @@ class Telemetry:
         frames: TracebackType | None,
     ) -> None:
         self.shutdown()
+
+
+def _is_in(delivery: Delivery, successor: Parts | None) -> bool:
+    others = () if successor is None else successor.deliveries
+    return any(one.exporter is delivery.exporter for one in others)
