@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import SpanContext
 
 import tracekit
 from tracekit import event, exporters, instrument, span
@@ -197,3 +198,14 @@ def test_a_difference_is_shown_as_trees(pytester):
     result.stdout.fnmatch_lines(
         ["*the spans differ", "*captured:", "*outer", "*  inner", "*['outer']"]
     )
+
+
+def test_a_parent_is_one_of_the_same_trace(spans):
+    """A span of another trace with an equal id is none."""
+    with span("outer") as outer:
+        pass
+    own = outer.get_span_context()
+    elsewhere = SpanContext(own.trace_id ^ 1, own.span_id, is_remote=True)
+    with span("other", parent=elsewhere):
+        pass
+    assert spans == ["outer", "other"]

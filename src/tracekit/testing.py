@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.trace import SpanContext
 
 from tracekit._exporters.memory import MemoryExporter
 from tracekit._ground.filter import Filter
@@ -130,9 +131,9 @@ class CapturedSpans(Sequence[CapturedSpan]):
         finished = sorted(self._exporter.spans, key=lambda span: span.start_time or 0)
         clock = _steady_clock(finished) if self._steady else None
         captured = [CapturedSpan(span, clock) for span in finished]
-        by_id = {one.span.context.span_id: one for one in captured if one.span.context}
+        by_id = {_id_of(one.span.context): one for one in captured}
         for one in captured:
-            parent = one.span.parent and by_id.get(one.span.parent.span_id)
+            parent = one.span.parent and by_id.get(_id_of(one.span.parent))
             if parent:
                 parent.children.append(one)
         return captured
@@ -179,6 +180,10 @@ class CapturedSpans(Sequence[CapturedSpan]):
 
     def __str__(self) -> str:
         return "\n".join(line for root in self.roots for line in _lines(root, ""))
+
+
+def _id_of(context: SpanContext | None) -> tuple[int, int] | None:
+    return None if context is None else (context.trace_id, context.span_id)
 
 
 def _matches(span: CapturedSpan, expected: object) -> bool:
