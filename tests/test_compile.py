@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import linecache
 import traceback
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tracekit import instrument
+from tracekit._ground import compile
 from tracekit._ground.compile import Parameters
 from tracekit.testing import capture_spans
 
@@ -119,3 +122,50 @@ def test_the_wrappers_frame_shows_its_source():
         work()
     wrapper = traceback.extract_tb(caught.value.__traceback__)[1]
     assert ("work", True) == (wrapper.name, "_tk_function()" in wrapper.line)
+
+
+def test_a_class_that_is_made_anew_finds_the_cell_of_super(spans):
+    """As attrs makes one for its slots."""
+
+    @attrs.define
+    class Base:
+        def work(self):
+            return "base"
+
+    @attrs.define
+    class Service(Base):
+        @instrument
+        def work(self):
+            return "service on " + super().work()
+
+    assert "service on base" == Service().work()
+    assert ["work"] == [one.name.rpartition(".")[2] for one in spans]
+
+
+def test_decorating_again_and_again_leaves_nothing_behind():
+    """Whatever the span is called."""
+
+    def work():
+        pass
+
+    instrument(work)
+    before = len(linecache.cache)
+    for n in range(20):
+        instrument(f"job {n}")(work)
+    assert before == len(linecache.cache)
+
+
+def test_sources_are_kept_within_bounds(monkeypatch):
+    """The oldest goes, and its lines with it; the function still works."""
+    monkeypatch.setattr(compile, "_MOST_CODES", 2)
+    monkeypatch.setattr(compile, "_codes", {})
+    made = [
+        compile.make_function(
+            f"def f():\n    return {n}", name="f", closure={}, module_globals={}, title=f"<{n}>"
+        )
+        for n in range(4)
+    ]
+    assert ([0, 1, 2, 3], ["<2>", "<3>"]) == (
+        [one() for one in made],
+        [title for n in range(4) if (title := f"<{n}>") in linecache.cache],
+    )

@@ -19,8 +19,8 @@ from typing import Any
 import cloudpickle
 import pytest
 import wrapt
-from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry import baggage, trace
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 
 from tests import callables
@@ -1122,7 +1122,7 @@ def test_a_decorated_descriptor_binds_as_it_did(spans):
     class Service:
         @instrument("work")
         @EitherWay
-        def work(found, n):
+        def work(found, n):  # noqa: N805 - a class or an instance
             return found, n
 
     service = Service()
@@ -1174,3 +1174,90 @@ def test_descriptors_keep_their_attributes(spans):
         Service().value,
     )
     assert ["value"] == spans
+
+
+# Generators while they are suspended.
+
+
+def test_a_generator_sees_what_its_consumer_sets_later(spans):
+    """Baggage and suppression, at each step what they are for the consumer."""
+
+    @instrument("work")
+    def work():
+        with span("open"):
+            for _ in range(3):
+                yield baggage.get_baggage("n"), trace.get_current_span().is_recording()
+                with span("inside"):
+                    pass
+
+    running, seen = work(), []
+    for n in range(3):
+        token = attach(baggage.set_baggage("n", n))
+        seen.append(next(running))
+        detach(token)
+    running.close()
+    assert [(0, True), (1, True), (2, True)] == seen
+    assert [("work", [("open", ["inside", "inside"])])] == spans
+
+
+def test_what_a_generator_sets_itself_it_finds_again():
+    """At its next step, and nobody else does."""
+
+    def work():
+        token = attach(baggage.set_baggage("own", 1))
+        yield
+        yield baggage.get_baggage("own")
+        detach(token)
+        yield baggage.get_baggage("own")
+
+    with capture_spans():
+        running = instrument(work)()
+        assert (None, None, 1) == (next(running), baggage.get_baggage("own"), next(running))
+
+
+class Item:
+    pass
+
+
+def test_a_suspended_generator_keeps_nothing_that_went_through_it(spans):
+    """Neither what it gave nor what it was sent or thrown."""
+
+    @instrument
+    def work():
+        while True:
+            with contextlib.suppress(ValueError):
+                yield Item()
+
+    running = work()
+    given = weakref.ref(next(running))
+    sent = Item()
+    kept = [given, weakref.ref(sent)]
+    running.send(sent)
+    del sent
+    error = ThrownError()
+    kept.append(weakref.ref(error))
+    running.throw(error)
+    del error
+    gc.collect()
+    assert [None] * 3 == [one() for one in kept]
+
+
+class ThrownError(ValueError):
+    pass
+
+
+def test_a_suspended_async_generator_keeps_nothing_that_went_through_it(spans):
+    """Neither what it gave nor what it was sent."""
+
+    @instrument
+    async def work():
+        while True:
+            yield Item()
+
+    running, sent = work(), Item()
+    kept = [weakref.ref(callables.step(running.__anext__())), weakref.ref(sent)]
+    callables.step(running.asend(sent))
+    del sent
+    gc.collect()
+    assert [None] * 2 == [one() for one in kept]
+    callables.step(running.aclose())

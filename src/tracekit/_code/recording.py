@@ -235,33 +235,47 @@ def give_up(site: CallSite, error: BaseException) -> None:
     )
 
 
+# The API has no public name for the key under which a context holds its span.
+(_SPAN_KEY,) = set_span_in_context(trace.INVALID_SPAN, Context())
+
+
 class Steps:
     """The span of a generator, current only while the generator's body runs.
 
-    The generator has an OpenTelemetry context of its own, which goes on from step to step, so that
-    a `with span(...)` in its body that is open across a `yield` is found again at the next step.
-    Below `@contextmanager` the span stays current in the with-block instead.
+    What the body has set in the OpenTelemetry context goes on from step to step, so that a
+    `with span(...)` that is open across a `yield` is found again at the next step. Everything else
+    is at each step what it is for the consumer. Below `@contextmanager` the span stays current in
+    the with-block instead.
     """
 
-    __slots__ = ("_context", "_held", "_site", "_span", "_token")
+    __slots__ = ("_entered", "_held", "_own", "_site", "_span", "_token")
 
     def __init__(self, site: RecordingSite, span: Span, *, held: bool) -> None:
         self._site = site
         self._span = span
-        self._context = set_span_in_context(span)
+        self._own: Mapping[str, object] = {_SPAN_KEY: span}
+        self._entered: Context | None = None
         self._held = held
         self._token: object = None
 
     def enter(self) -> None:
         """Make the generator's context current."""
         if self._token is None:
-            self._token = attach(self._context)
+            self._entered = Context({**get_current(), **self._own})
+            self._token = attach(self._entered)
 
     def leave(self) -> None:
         """Give the consumer its context back."""
         if not self._held:
-            self._context = get_current()
+            now, entered = get_current(), self._entered
+            if now is not entered and entered is not None:
+                self._keep(now, entered)
+            self._entered = None
             self._release()
+
+    def _keep(self, now: Context, entered: Context) -> None:
+        changed = {key: value for key, value in now.items() if entered.get(key) is not value}
+        self._own = {**self._own, **changed}
 
     def succeed(self, result: object) -> None:
         """End the span of a generator that is exhausted."""

@@ -79,6 +79,7 @@ _AWAITABLE: Final = _CALL.replace(
     {tk}_recording.succeed({tk}_result)""",
 )
 
+# What is handed to the consumer is kept by nothing here while the generator is suspended.
 _STEPS_BEGIN: Final = """\
 {define} wrapper({declared}):
     {tk}_steps = {tk}_NO_STEPS
@@ -99,19 +100,20 @@ _GENERATOR: Final = (
     {tk}_generator = {tk}_function({passed})
     if {tk}_steps is {tk}_NO_STEPS:
         return (yield from {tk}_generator)
-    {tk}_resume, {tk}_value = {tk}_generator.send, None
+    {tk}_resume, {tk}_value, {tk}_hand = {tk}_generator.send, None, []
     try:
         while True:
             {tk}_steps.enter()
             try:
-                {tk}_item = {tk}_resume({tk}_value)
+                {tk}_hand.append({tk}_resume({tk}_value))
             except {tk}_StopIteration as {tk}_stop:
                 {tk}_result = {tk}_stop.value
                 break
             finally:
+                {tk}_value = None
                 {tk}_steps.leave()
             try:
-                {tk}_value = yield {tk}_item
+                {tk}_value = yield {tk}_hand.pop()
                 {tk}_resume = {tk}_generator.send
             except {tk}_BaseException as {tk}_error:
                 {tk}_resume, {tk}_value = {tk}_generator.throw, {tk}_error
@@ -128,18 +130,19 @@ _ASYNC_GENERATOR: Final = (
     _STEPS_BEGIN
     + """\
     {tk}_generator = {tk}_function({passed})
-    {tk}_step, {tk}_value = {tk}_first_step({tk}_generator), None
+    {tk}_step, {tk}_hand = {tk}_first_step({tk}_generator), []
     try:
         while True:
             {tk}_steps.enter()
             try:
-                {tk}_item = await {tk}_step
+                {tk}_hand.append(await {tk}_step)
             except {tk}_StopAsyncIteration:
                 break
             finally:
+                {tk}_step = None
                 {tk}_steps.leave()
             try:
-                {tk}_step = {tk}_generator.asend((yield {tk}_item))
+                {tk}_step = {tk}_generator.asend((yield {tk}_hand.pop()))
             except {tk}_BaseException as {tk}_error:
                 {tk}_step = {tk}_generator.athrow({tk}_error)
     except {tk}_BaseException as {tk}_error:
@@ -261,6 +264,9 @@ def _make(
         passed=parameters.passed,
         captured=captured,
     )
+    cells = _class_cell(function)
+    if cells:
+        source += "    if 0: __class__\n"
     closure = {f"{tk}_{name}": value for name, value in _CLOSURE.items()}
     closure |= {f"{tk}_site": site, f"{tk}_function": function}
     return make_function(
@@ -268,8 +274,18 @@ def _make(
         name="wrapper",
         closure={name: value for name, value in closure.items() if name in source},
         module_globals=module_globals,
-        title=f"<tracekit wrapper of {site.target}.{site.name}>",
+        title=f"<tracekit wrapper of {site.plan.function_name}>",
+        cells=cells,
     )
+
+
+def _class_cell(function: object) -> dict[str, types.CellType]:
+    # Whoever makes a class anew, as attrs does for its slots, looks for the cell that `super()`
+    # reads in the functions of the class; the wrapper has to have the very cell of the function.
+    if type(function) is not types.FunctionType:
+        return {}
+    names, cells = function.__code__.co_freevars, function.__closure__ or ()
+    return {name: cell for name, cell in zip(names, cells, strict=True) if name == "__class__"}
 
 
 def site_of_wrapper(function: object) -> CallSite | None:

@@ -8,12 +8,13 @@ closure, so that its globals can stay those of the user's module, where tools lo
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import linecache
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 _Parameter = inspect.Parameter
 
@@ -121,6 +122,7 @@ def make_function(
     closure: Mapping[str, object],
     module_globals: dict[str, Any],
     title: str,
+    cells: Mapping[str, types.CellType] | None = None,
 ) -> types.FunctionType:
     """Compile one function definition.
 
@@ -130,18 +132,47 @@ def make_function(
         closure: The free names of the source and what they stand for.
         module_globals: What the function's `__globals__` are to be.
         title: What a traceback shows as the file of the function's frame.
+        cells: More free names of the source, with the very cells that they are to share.
 
     Returns:
         The function.
     """
+    shared = cells or {}
     body = "".join(f"    {line}\n" for line in source.splitlines())
-    text = f"def _factory({', '.join(closure)}):\n{body}    return {name}\n"
+    text = f"def _factory({', '.join([*closure, *shared])}):\n{body}    return {name}\n"
     namespace: dict[str, Any] = {}
-    exec(compile(text, title, "exec", dont_inherit=True), module_globals, namespace)  # noqa: S102 - the text is made here, from identifiers alone
+    exec(_compiled(text, title), module_globals, namespace)  # noqa: S102 - the text is made here, from identifiers alone
+    factory: Callable[..., types.FunctionType] = namespace["_factory"]
+    made = factory(**closure, **dict.fromkeys(shared))
+    return _with_cells(made, shared) if shared else made
+
+
+def _compiled(text: str, title: str) -> types.CodeType:
+    # Closures are decorated anew at every call of the function around them, from the same text.
+    code = _codes.get((text, title))
+    if code is None:
+        code = compile(text, title, "exec", dont_inherit=True)
+        while len(_codes) >= _MOST_CODES:
+            with contextlib.suppress(KeyError, StopIteration, RuntimeError):
+                oldest = next(iter(_codes))
+                del _codes[oldest]
+                linecache.cache.pop(oldest[1], None)
+        _codes[text, title] = code
     # Without an entry a traceback shows a frame with no source line; None keeps checkcache() off.
     linecache.cache[title] = (len(text), None, text.splitlines(keepends=True), title)
-    factory: Callable[..., types.FunctionType] = namespace["_factory"]
-    return factory(**closure)
+    return code
+
+
+_MOST_CODES: Final = 4_096
+_codes: Final[dict[tuple[str, str], types.CodeType]] = {}
+
+
+def _with_cells(
+    made: types.FunctionType, cells: Mapping[str, types.CellType]
+) -> types.FunctionType:
+    own = dict(zip(made.__code__.co_freevars, made.__closure__ or (), strict=True))
+    closure = tuple((own | dict(cells))[name] for name in own)
+    return types.FunctionType(made.__code__, made.__globals__, made.__name__, None, closure)
 
 
 def disguise(made: types.FunctionType, original: Callable[..., Any], defaults_of: object) -> None:
