@@ -648,3 +648,22 @@ def test_a_second_shutdown_gives_the_same_answer(telemetry, exporter):
     exporter.answers = [SpanExportResult.FAILURE]
     make_spans(telemetry)
     assert [False, False] == [telemetry.shutdown(5.0), telemetry.shutdown(5.0)]
+
+
+def test_a_finalizer_may_end_a_span_in_the_first_steps_of_the_export_thread(monkeypatch, exporter):
+    """Who starts the thread waits for these, and holds no lock that a span needs."""
+    telemetry = TelemetryBuilder("test").with_exporter(exporter).build()
+    bootstrap = threading.Thread._bootstrap
+
+    def end_span_and_bootstrap(self):
+        if self.name.startswith("tracekit-export"):
+            make_spans(telemetry)
+        bootstrap(self)
+
+    monkeypatch.setattr(threading.Thread, "_bootstrap", end_span_and_bootstrap)
+    thread = threading.Thread(target=make_spans, args=(telemetry,), daemon=True)
+    thread.start()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert telemetry.shutdown(5.0)
+    assert ExporterStats(exported=2) == stats(telemetry)

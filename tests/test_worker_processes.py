@@ -123,7 +123,7 @@ def test_the_description_says_what_was_said():
         made._resource,
     )
     assert ["none", "OtlpGrpcExporter"] == [
-        one if isinstance(one, str) else type(one).__name__ for one in made._exporters
+        one if isinstance(one, str) else type(one).__name__ for one, _ in made._exporters
     ]
     assert [Processor] == [type(one) for one in made._processors]
     assert (made._redact.hides("tartan"), ("fastapi",)) == (True, made._libraries)

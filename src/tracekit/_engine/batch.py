@@ -106,6 +106,8 @@ class BatchDelivery(Delivery):
     def _take(self, span: ReadableSpan) -> None:
         with self._changed:
             dropped = self._put(span)
+        if self._worker is None and not self._closed:
+            self._start_worker()
         if dropped is not None:
             self._say_dropped(dropped)
 
@@ -121,8 +123,6 @@ class BatchDelivery(Delivery):
         if self._is_full or (self._prompt and is_local_root(span)):
             self._awake = True
             self._changed.notify_all()
-        if self._worker is None:
-            self._start_worker()
         return dropped
 
     @property
@@ -141,17 +141,19 @@ class BatchDelivery(Delivery):
         warn("spans for the exporter %s are dropped and counted: %s", self.name, why)
 
     def _start_worker(self) -> bool:
-        if self._worker is not None:
-            return True
+        # Not with the lock held: whoever starts a thread waits for its first steps, and a finalizer
+        # that runs in these may end a span.
         worker = threading.Thread(
             target=self._work, name=f"tracekit-export-{self.name}", daemon=True
         )
-        if self._worker is None:  # a finalizer that ran just now may have started one
+        with self._changed:
+            if self._worker is not None or self._finished:
+                return True
             self._worker = worker
-            try:
-                worker.start()
-            except RuntimeError:
-                self._worker = None
+        try:
+            worker.start()
+        except RuntimeError:
+            self._worker = None
         return self._worker is not None
 
     def _work(self) -> None:
@@ -243,9 +245,8 @@ class BatchDelivery(Delivery):
             flush = _Flush(self._taken + len(self._queue))
             # Those who gave up are served by this one.
             self._flushes = [*(one for one in self._flushes if not one.is_given_up), flush]
-            has_worker = self._start_worker()
             self._changed.notify_all()
-        if not has_worker:
+        if not self._start_worker():
             self._work_here()
         return lambda seconds: self._wait_for_flush(flush, seconds)
 
@@ -276,9 +277,8 @@ class BatchDelivery(Delivery):
         """Take no more spans, begin to deliver what waits and to shut the exporter down."""
         with self._changed:
             already_closed, self._closed = self._closed, True
-            has_worker = self._finished or self._start_worker()
             self._changed.notify_all()
-        if not (has_worker or already_closed):
+        if not (self._start_worker() or already_closed):
             self._work_here()
             self._close_exporter()
         return self._wait_for_end
