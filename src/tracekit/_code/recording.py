@@ -248,33 +248,37 @@ class Steps:
     the with-block instead.
     """
 
-    __slots__ = ("_entered", "_held", "_own", "_site", "_span", "_token")
+    __slots__ = ("_around", "_held", "_inside", "_own", "_site", "_span", "_token")
 
     def __init__(self, site: RecordingSite, span: Span, *, held: bool) -> None:
         self._site = site
         self._span = span
         self._own: Mapping[str, object] = {_SPAN_KEY: span}
-        self._entered: Context | None = None
+        self._around: Context | None = None
+        self._inside = Context()
         self._held = held
         self._token: object = None
 
     def enter(self) -> None:
         """Make the generator's context current."""
         if self._token is None:
-            self._entered = Context({**get_current(), **self._own})
-            self._token = attach(self._entered)
+            around = get_current()
+            if around is not self._around:
+                self._around = around
+                self._inside = Context({**around, **self._own})
+            self._token = attach(self._inside)
 
     def leave(self) -> None:
         """Give the consumer its context back."""
         if not self._held:
-            now, entered = get_current(), self._entered
-            if now is not entered and entered is not None:
-                self._keep(now, entered)
-            self._entered = None
+            now = get_current()
+            if now is not self._inside:
+                self._keep(now)
             self._release()
 
-    def _keep(self, now: Context, entered: Context) -> None:
-        changed = {key: value for key, value in now.items() if entered.get(key) is not value}
+    def _keep(self, now: Context) -> None:
+        before, self._inside = self._inside, now
+        changed = {key: value for key, value in now.items() if before.get(key) is not value}
         self._own = {**self._own, **changed}
 
     def succeed(self, result: object) -> None:
