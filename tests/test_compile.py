@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracekit import instrument
-from tracekit._ground import compile
+from tracekit._ground import compile as compiling
 from tracekit._ground.compile import Parameters
 from tracekit.testing import capture_spans
 
@@ -157,10 +157,10 @@ def test_decorating_again_and_again_leaves_nothing_behind():
 
 def test_sources_are_kept_within_bounds(monkeypatch):
     """The oldest goes, and its lines with it; the function still works."""
-    monkeypatch.setattr(compile, "_MOST_CODES", 2)
-    monkeypatch.setattr(compile, "_codes", {})
+    monkeypatch.setattr(compiling, "_MOST_CODES", 2)
+    monkeypatch.setattr(compiling, "_codes", {})
     made = [
-        compile.make_function(
+        compiling.make_function(
             f"def f():\n    return {n}", name="f", closure={}, module_globals={}, title=f"<{n}>"
         )
         for n in range(4)

@@ -47,7 +47,7 @@ async def run_blocking(
         What the call returned.
 
     Raises:
-        InstrumentationError: `executor` is none.
+        InstrumentationError: `executor` is not an executor.
         ConfigurationError: On trio, anyio is missing.
 
     Example:
@@ -105,7 +105,7 @@ def _submit(executor: Any, call: Callable[[], Any]) -> Future[Any]:
         submit = functools.partial(_apply_async, executor)
     if submit is None or isinstance(executor, type):
         raise InstrumentationError(
-            f"executor={executor!r} is none: say an executor with submit(), such as those of "
+            f"executor={executor!r} is not valid: say an executor with submit(), such as those of "
             f"concurrent.futures, or a pool of multiprocessing"
         )
     future: Future[Any] = submit(call)

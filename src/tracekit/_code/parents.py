@@ -31,7 +31,7 @@ def context_of(parent: Any) -> Context:
         The context, with everything but the span as it is now.
 
     Raises:
-        InstrumentationError: It is none of these.
+        InstrumentationError: It is not one of these.
     """
     current = get_current()
     if parent is None:

@@ -135,7 +135,7 @@ def wrap(executor: E) -> E:
         executor that keeps the context already comes back as it is.
 
     Raises:
-        InstrumentationError: It is none of these.
+        InstrumentationError: It is not one of these.
 
     Example:
         ```python
