@@ -283,6 +283,17 @@ def test_children_of_a_foreign_span_that_is_dropped_go_further_up():
     assert {} == spans["outer"].attributes
 
 
+def test_what_is_recorded_inside_of_a_dropped_foreign_span_goes_to_the_one_around_it():
+    """Unlike what its library tells it."""
+    with capture_spans(filter="info,lib=off") as spans, span("outer"), foreign("connect"):
+        record(seen=1)
+        event("happened")
+    assert ({"seen": 1}, ["happened"]) == (
+        spans["outer"].attributes,
+        [name for name, _ in spans["outer"].events],
+    )
+
+
 def test_a_foreign_span_raises_too():
     """Everything inside of it is wanted at that level."""
     with capture_spans(filter="info,lib.db[connect]=debug") as spans, foreign("connect"):
@@ -445,6 +456,18 @@ def test_filters_change_live_for_one_exporter(pair):
         telemetry.filter,
         set(telemetry.filters.values()),
     )
+
+
+def test_a_span_open_across_a_change_is_missed_by_who_did_not_want_it(pair):
+    """What is started below it later hangs under the nearest one that the exporter has."""
+    coarse, detailed = pair
+    with tracekit.init_telemetry("test", exporter=[coarse, detailed]) as telemetry:
+        with span("root"), span("middle", level="debug"):
+            telemetry.set_filter("trace")
+            with span("leaf"):
+                pass
+    assert {"root": None, "leaf": "root"} == edges(coarse)
+    assert {"root": None, "middle": "root", "leaf": "middle"} == edges(detailed)
 
 
 def test_filters_change_live_for_foreign_spans():

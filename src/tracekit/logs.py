@@ -15,7 +15,7 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, Span, SpanContext
 
 from tracekit._code.current import get_current, is_suppressed
 from tracekit._code.log_records import Content, level_of, location_of, not_recorded
-from tracekit._code.scopes import event_mask, event_name
+from tracekit._code.scopes import event_mask, event_name, made_around
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.levels import Level
 from tracekit._ground.log import warn_once
@@ -129,7 +129,7 @@ class SpanEventHandler(logging.Handler):
             return
         _recording.here = True
         try:
-            span = trace.get_current_span()
+            span = made_around(trace.get_current_span())
             if span.is_recording():
                 self._add(record, span)
         except Exception as error:

@@ -72,6 +72,27 @@ _PASSED_ON: Final = frozenset(
 )
 
 
+class NotMade(NonRecordingSpan):
+    """What a library gets for a span that nobody wants: its children go to the span around it.
+
+    What the library itself tells it goes nowhere.
+
+    Attributes:
+        around: The span around it.
+    """
+
+    def __init__(self, around: Span) -> None:
+        super().__init__(around.get_span_context())
+        self.around = around
+
+
+def made_around(span: Span) -> Span:
+    """The span itself, or the nearest one around it where it was not made."""
+    while isinstance(span, NotMade):
+        span = span.around
+    return span
+
+
 class EventName(str):
     """The name of an event that not every exporter wants.
 

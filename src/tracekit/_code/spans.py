@@ -23,7 +23,14 @@ from tracekit._code.recording import (
     thread_attributes,
     tracer_of,
 )
-from tracekit._code.scopes import Judged, PassedOver, current_scope, event_mask, event_name
+from tracekit._code.scopes import (
+    Judged,
+    PassedOver,
+    current_scope,
+    event_mask,
+    event_name,
+    made_around,
+)
 from tracekit._ground.callsite import gate
 from tracekit._ground.levels import Level
 from tracekit._ground.log import warn_once
@@ -185,7 +192,7 @@ def event(
     read_name(name)
     given = read_attributes(attributes)
     importance = read_level(level)
-    current = trace.get_current_span()
+    current = made_around(trace.get_current_span())
     if not current.is_recording():
         return
     module = target or _module_of(sys._getframe(1))
@@ -216,7 +223,7 @@ def record(attributes: Mapping[str, object] | None = None, /, **fields: object) 
         ```
     """
     given = read_attributes(attributes)
-    current = trace.get_current_span()
+    current = made_around(trace.get_current_span())
     if not current.is_recording():
         return
     try:

@@ -26,8 +26,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Sampler
 from opentelemetry.trace import Span, SpanKind
 from opentelemetry.util.types import Attributes
 
-from tracekit._code.scopes import open_scope, scope_of
-from tracekit._engine.views import NotMade, remember
+from tracekit._code.scopes import NotMade, open_scope, scope_of
+from tracekit._engine.views import is_partly_wanted, remember
 from tracekit._ground import forks
 from tracekit._ground.filter import Filter
 from tracekit._ground.levels import Level
@@ -132,8 +132,9 @@ class LiveTracer(sdk.Tracer):
         return made
 
     def _remember(self, made: Span, wanted: int, around: Span) -> None:
-        if not self.filters.is_uniform:
-            remember(made, wanted, around, len(self.filters.filters))
+        # Below a span that began under other filters, some exporters may still miss the parent.
+        if not self.filters.is_uniform or is_partly_wanted(around):
+            remember(made, wanted, around, self.filters.exporters)
 
     def _judge(self, name: str, attributes: Mapping[str, Any], around: Span) -> Judgement:
         target = self._instrumentation_scope.name

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
+from opentelemetry.trace import Span, SpanContext
 
-from tracekit._code.scopes import EventName
+from tracekit._code.scopes import EventName, made_around
 from tracekit._ground.verdicts import EVERYONE
 
 _WANTED: Final = "_tracekit_wanted"
@@ -37,16 +37,9 @@ class PartlyWanted(sdk.Span):
         return readable
 
 
-class NotMade(NonRecordingSpan):
-    """What a library gets for a span that nobody wants: its children go to the span around it.
-
-    Attributes:
-        around: The span around it.
-    """
-
-    def __init__(self, around: Span) -> None:
-        super().__init__(around.get_span_context())
-        self.around = around
+def is_partly_wanted(span: Span) -> bool:
+    """Whether some exporter does not want a span, or sees it elsewhere in the tree."""
+    return hasattr(made_around(span), _WANTED)
 
 
 def remember(span: Span, wanted: int, around: Span, exporters: int) -> None:
@@ -56,11 +49,9 @@ def remember(span: Span, wanted: int, around: Span, exporters: int) -> None:
         span: The span that was just started.
         wanted: The mask of those who want it.
         around: Its parent.
-        exporters: How many filters are in force.
+        exporters: How many exporters there are.
     """
-    while isinstance(around, NotMade):
-        around = around.around
-    parents = _parents_below(around, exporters)
+    parents = _parents_below(made_around(around), exporters)
     if isinstance(span, sdk.Span) and (wanted != EVERYONE or parents):
         # The SDK names the class that it makes; the instance stays what it is otherwise.
         span.__class__ = PartlyWanted

@@ -50,12 +50,13 @@ class FilterSet:
         filters: One for each exporter, in their order; equal ones are put together.
     """
 
-    __slots__ = ("_judges", "_masks", "filters", "is_dynamic", "is_uniform")
+    __slots__ = ("_judges", "_masks", "exporters", "filters", "is_dynamic", "is_uniform")
 
     def __init__(self, filters: Iterable[Filter]) -> None:
         given = tuple(filters)
         self._masks: dict[tuple[str, Level], int] = {}
         self._judges: dict[tuple[str, Level, str | None], Judge | None] = {}
+        self.exporters = len(given)
         self.is_uniform = len(set(given)) <= 1
         self.filters = given[:1] if self.is_uniform else given
         self.is_dynamic = any(one.is_dynamic for one in self.filters)
