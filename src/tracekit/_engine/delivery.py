@@ -94,7 +94,7 @@ class Delivery(SpanProcessor):
         self._lost_before_flush = 0
         self._failing = False
         # Reentrant: a signal handler or a finalizer may end spans while its own thread is in here.
-        self._counting = threading.Condition()
+        self._counting = threading.RLock()
 
     def begin_anew(self) -> None:
         """Begin anew in a child process, which counts its own spans only."""
@@ -206,6 +206,8 @@ class ImmediateDelivery(Delivery):
         # Which thread is at the exporter, and a number to tell one time from another.
         self._inside: set[tuple[int, int]] = set()
         self._number = count()
+        self._left = threading.Condition(self._counting)
+        self._awaited = 0
 
     @property
     def _waiting(self) -> int:
@@ -220,9 +222,11 @@ class ImmediateDelivery(Delivery):
             self._leave(entry)
 
     def _leave(self, entry: tuple[int, int]) -> None:
-        with self._counting:
-            self._inside.discard(entry)
-            self._counting.notify_all()
+        self._inside.discard(entry)
+        # Whoever waits says so before it looks, so that no span pays for it otherwise.
+        if self._awaited:
+            with self._left:
+                self._left.notify_all()
 
     def begin_flush(self) -> Wait:
         """Begin to flush the exporter, and give what waits for it."""
@@ -248,11 +252,15 @@ class ImmediateDelivery(Delivery):
         return wait
 
     def _wait_until_out(self, inside: set[tuple[int, int]], seconds: float) -> bool:
-        with self._counting:
+        with self._left:
             if any(thread == threading.get_ident() for thread, _ in inside & self._inside):
                 # The exporter, or a signal handler within it, would wait for itself.
                 return False
-            return self._counting.wait_for(lambda: inside.isdisjoint(self._inside), seconds)
+            self._awaited += 1
+            try:
+                return self._left.wait_for(lambda: inside.isdisjoint(self._inside), seconds)
+            finally:
+                self._awaited -= 1
 
 
 def _text_of(error: BaseException) -> str:
