@@ -557,6 +557,15 @@ def test_a_word_that_looks_like_a_level_is_pointed_out(word, caplog):
     assert [True] == [f"{word!r} is taken for a target" in one for one in caplog.messages]
 
 
+def test_a_misspelt_level_is_pointed_out_wherever_a_filter_is_given(caplog):
+    """For one exporter, and while the program runs."""
+    memory = exporters.memory()
+    builder = TelemetryBuilder("t").with_exporter(memory, filter="inof")
+    with builder.build() as telemetry:
+        telemetry.set_filter("debg")
+    assert 2 == sum("is taken for a target" in one for one in caplog.messages)
+
+
 @pytest.mark.parametrize("directives", ["info", "shop", "info,tracer=debug", "shop.db"])
 def test_other_words_are_not(directives, caplog):
     """A target is a target."""

@@ -24,8 +24,8 @@ from tracekit._engine.delivery import BatchSettings
 from tracekit._engine.provider import LiveTracerProvider, Pipeline
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.filter import Filter
-from tracekit._ground.log import warn
 from tracekit._setup import exporter_choice, installation, propagator_choice, sampler_choice
+from tracekit._setup.filter_choice import read_filter
 from tracekit._setup.libraries import AUTO, Libraries
 from tracekit._setup.parts import Parts, filter_set
 from tracekit._setup.resource import make_resource
@@ -174,10 +174,7 @@ def parts_of(builder: TelemetryBuilder) -> Parts:
     Raises:
         ConfigurationError: An argument cannot be used; nothing is left behind.
     """
-    directives = builder._filter
-    wanted = Filter.from_environment() if directives is None else Filter(directives)
-    for word, level in wanted.misspelt_levels():
-        warn("filter: %r is taken for a target; did you mean the level %r?", word, level)
+    wanted = read_filter(builder._filter)
     sampler = sampler_choice.choose(builder._sampler)
     propagator = propagator_choice.choose(builder._propagator)
     redaction = Redaction.of(builder._redact)

@@ -19,6 +19,7 @@ from tracekit._exporters.memory import MemoryExporter
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.filter import Filter
 from tracekit._setup import components
+from tracekit._setup.filter_choice import read_filter
 
 _GROUP: Final = "opentelemetry_traces_exporter"
 _BUILT_IN: Final = ("console", "otlp", "otlp-http", "file:PATH", "memory", "none")
@@ -78,7 +79,7 @@ def choose(wanted: Iterable[tuple[Any, Any]]) -> list[Chosen]:
     chosen: list[Chosen] = []
     try:
         for value, directives in list(wanted) or [(_of_environment(), None)]:
-            own = None if directives is None else Filter(directives)
+            own = None if directives is None else read_filter(directives)
             made = _choose(value, "exporter")
             chosen.extend(one if own is None else replace(one, filter=own) for one in made)
     except BaseException:

@@ -18,6 +18,7 @@ from tracekit._ground import forks
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.filter import Filter
 from tracekit._ground.verdicts import FilterSet
+from tracekit._setup.filter_choice import read_filter
 from tracekit._setup.parts import Parts, filter_set
 
 DEFAULT_TIMEOUT: Final = 30.0
@@ -101,7 +102,7 @@ class Telemetry:
             FilterSyntaxError: The text does not parse; the old directives stay.
             ConfigurationError: There is no exporter of that name.
         """
-        new = Filter(directives)
+        new = read_filter(directives)
         names = list(self.filters)
         if exporter is not None and exporter not in names:
             there_are = ", ".join(map(repr, names)) or "no exporters"
