@@ -111,8 +111,16 @@ class Gate:
         """Compute every verdict anew."""
         with self._lock:
             filters = self.filters
-            for site in list(self._sites):
+            for site in self._all_sites():
                 site.refresh(filters)
+
+    def _all_sites(self) -> list[CallSite]:
+        while True:
+            try:
+                return list(self._sites)
+            except RuntimeError:
+                # A finalizer that decorates something ran in between.
+                continue
 
     def begin_anew(self) -> None:
         """Go on in a forked process, where nobody will ever release the lock that was held."""
