@@ -151,7 +151,7 @@ def test_what_cannot_go_is_said_once_with_the_way_out(caplog):
     for _ in range(3):
         telemetry.set_filter("debug")
         description = described(telemetry)
-    assert (("none",), False) == (description["_exporters"], "_sampler" in description)
+    assert ((("none", None),), False) == (description["_exporters"], "_sampler" in description)
     said = [message for message in caplog.messages if "does not go to worker" in message]
     assert ["exporter=", "sampler="] == [message[: message.index("=") + 1] for message in said]
     assert all("name" in message for message in said)
