@@ -473,7 +473,7 @@ def test_renaming_under_many_writers_loses_nothing(path, method):
             rotated.append(path.rename(path.with_suffix(f".{len(rotated)}")))
 
     assert [writer.exitcode for writer in writers] == [0] * 3
-    assert len(rotated) > 3
+    assert rotated, "the writers were done before the file was renamed for the first time"
     left = [path] if path.exists() else []
     assert all_names(3, 150) == collections.Counter(names_in(*rotated, *left))
 
