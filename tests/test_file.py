@@ -468,12 +468,13 @@ def test_renaming_under_many_writers_loses_nothing(path, method):
     writers = start_writers(method, path, 3, 150, write_in_pieces)
     rotated = []
     while any(writer.is_alive() for writer in writers):
-        writers[len(rotated) % 3].join(0.003)
+        # The first ones at once, so that a busy machine gets round to them as well.
+        writers[len(rotated) % 3].join(0 if len(rotated) < 4 else 0.003)
         if path.exists() and path.stat().st_size:
             rotated.append(path.rename(path.with_suffix(f".{len(rotated)}")))
 
     assert [writer.exitcode for writer in writers] == [0] * 3
-    assert rotated, "the writers were done before the file was renamed for the first time"
+    assert len(rotated) > 3
     left = [path] if path.exists() else []
     assert all_names(3, 150) == collections.Counter(names_in(*rotated, *left))
 
