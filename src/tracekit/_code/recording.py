@@ -16,12 +16,20 @@ from typing import Any, Final
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, Span, SpanKind, Tracer, set_span_in_context
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, TraceFlags, Tracer
 
-from tracekit._code.current import attach, detach, get_current, is_suppressed
+from tracekit._code.current import (
+    SPAN_KEY,
+    attach,
+    detach,
+    get_current,
+    is_suppressed,
+    with_span,
+)
 from tracekit._code.exits import ErrorPolicy, record_exit
 from tracekit._code.scopes import Judged, PassedOver, current_scope, event_mask, open_scope
 from tracekit._ground.callsite import CallSite, gate
+from tracekit._ground.constants import NO_CONSTANTS, Constants
 from tracekit._ground.levels import Level
 from tracekit._ground.log import warn_once
 from tracekit._ground.verdicts import NOBODY
@@ -36,12 +44,13 @@ class RecordingSite(CallSite):
     Attributes:
         name: The name of its spans.
         kind: Their kind.
+        constants: The attributes that all its spans have.
         err: How an escaping exception is recorded.
         expected: The exceptions that are no errors.
         ret: What makes the `return` attribute of a result, or None to record no result.
     """
 
-    __slots__ = ("err", "expected", "kind", "name", "ret")
+    __slots__ = ("constants", "err", "expected", "kind", "name", "ret")
 
     def __init__(
         self,
@@ -50,12 +59,14 @@ class RecordingSite(CallSite):
         *,
         name: str = "",
         kind: SpanKind = SpanKind.INTERNAL,
+        constants: Constants = NO_CONSTANTS,
         err: ErrorPolicy = Level.ERROR,
         expected: tuple[type[BaseException], ...] = (),
         ret: Callable[[Any], object] | None = None,
     ) -> None:
         self.name = name
         self.kind = kind
+        self.constants = constants
         self.err: ErrorPolicy = err
         self.expected = expected
         self.ret = ret
@@ -70,7 +81,8 @@ def tracer_of(site: CallSite) -> Tracer | None:
     """The tracer that records this place now, or None where nothing is to be recorded."""
     backend = gate.backend
     source = _global_provider() if backend is None else backend
-    if source is None or is_suppressed(get_current()):
+    context = get_current()
+    if source is None or (context and is_suppressed(context)):
         return None
     if site.tracer_source is not source:
         site.tracer = (
@@ -79,6 +91,20 @@ def tracer_of(site: CallSite) -> Tracer | None:
         site.tracer_source = source
     tracer: Tracer | None = site.tracer
     return tracer
+
+
+def tracer_here(site: CallSite) -> Tracer | None:
+    """The same for a span that hangs where the call stands: None inside of an unsampled trace.
+
+    There nothing is recorded, and the children's parent is the unsampled span that is there
+    already. Only a sampler that always goes by its parent is spared the question.
+    """
+    around = get_current().get(SPAN_KEY)
+    if type(around) is NonRecordingSpan and getattr(gate.backend, "ends_traces", False):
+        span_context = around.get_span_context()
+        if span_context.is_valid and not span_context.trace_flags & TraceFlags.SAMPLED:
+            return None
+    return tracer_of(site)
 
 
 def _global_provider() -> object:
@@ -109,7 +135,7 @@ class Recording:
     def __init__(self, site: RecordingSite, span: Span) -> None:
         self.site = site
         self.span = span
-        self._token = attach(set_span_in_context(span))
+        self._token = attach(with_span(span))
 
     def suspend(self) -> Recording:
         """Go on without the span being current, until it is resumed."""
@@ -118,7 +144,7 @@ class Recording:
 
     def resume(self) -> None:
         """Make the span current again."""
-        self._token = attach(set_span_in_context(self.span))
+        self._token = attach(with_span(self.span))
 
     def succeed(self, result: object) -> None:
         """End the span of a call that returned."""
@@ -134,7 +160,7 @@ class Recording:
 def start(
     site: RecordingSite,
     tracer: Tracer,
-    attributes: Mapping[str, Any] | None,
+    attributes: dict[str, Any] | None,
     parentage: Parentage | None = None,
 ) -> Recording | None:
     """Start a span and make it current; None where its attributes say that nobody wants it."""
@@ -147,7 +173,7 @@ def start_span(
     site: RecordingSite,
     tracer: Tracer,
     name: str,
-    attributes: Mapping[str, Any],
+    attributes: dict[str, Any],
     parentage: Parentage | None = None,
     kind: SpanKind | None = None,
 ) -> Span:
@@ -157,8 +183,8 @@ def start_span(
         site: The place that it belongs to.
         tracer: Who makes it.
         name: Its name.
-        attributes: Its attributes, described already, with what was decided about it where
-            something had to be.
+        attributes: Its attributes besides the constants of the place, described already, with what
+            was decided about it where something had to be. They are the span's from now on.
         parentage: The OpenTelemetry context that holds its parent, and its links; None for the
             current context and no links.
         kind: Its kind, or None for the place's own.
@@ -173,9 +199,14 @@ def start_span(
         scope = current_scope()
     # A foreign tracer knows nothing of filters, and ours is told that this span went through them.
     begin = getattr(tracer, "start_wanted", None)
-    arguments = name, context, kind or site.kind, attributes, links
-    span: Span = tracer.start_span(*arguments) if begin is None else begin(wanted, *arguments)
-    open_scope(span, scope)
+    constants = site.constants
+    if begin is None:
+        every = {**constants, **attributes}
+        span: Span = tracer.start_span(name, context, kind or site.kind, every, links)
+    else:
+        span = begin(wanted, name, context, kind or site.kind, links, attributes, constants)
+    if scope is not None:
+        open_scope(span, scope)
     return span
 
 
@@ -235,10 +266,6 @@ def give_up(site: CallSite, error: BaseException) -> None:
     )
 
 
-# The API has no public name for the key under which a context holds its span.
-(_SPAN_KEY,) = set_span_in_context(trace.INVALID_SPAN, Context())
-
-
 class Steps:
     """The span of a generator, current only while the generator's body runs.
 
@@ -253,7 +280,7 @@ class Steps:
     def __init__(self, site: RecordingSite, span: Span, *, held: bool) -> None:
         self._site = site
         self._span = span
-        self._own: Mapping[str, object] = {_SPAN_KEY: span}
+        self._own: Mapping[str, object] = {SPAN_KEY: span}
         self._around: Context | None = None
         self._inside = Context()
         self._held = held
@@ -324,7 +351,7 @@ NO_STEPS: Final[Steps] = _NoSteps()
 def start_steps(
     site: RecordingSite,
     tracer: Tracer,
-    attributes: Mapping[str, Any] | None,
+    attributes: dict[str, Any] | None,
     parentage: Parentage | None = None,
     *,
     consumer: FrameType | None,
