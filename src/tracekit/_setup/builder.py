@@ -19,8 +19,8 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Sampler
 
+from tracekit._engine.batch_settings import BatchSettings
 from tracekit._engine.counts import StartCounter
-from tracekit._engine.delivery import BatchSettings
 from tracekit._engine.provider import LiveTracerProvider, Pipeline
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.filter import Filter

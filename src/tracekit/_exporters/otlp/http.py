@@ -60,6 +60,11 @@ _SLEEPS: Final = hasattr(
     import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter"), "sleep"
 )
 _TRANSIENT: Final = frozenset({429, 502, 503, 504})
+_NO_ANSWER: Final = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+)
 
 
 class OtlpHttpExporter(OtlpExporter):
@@ -169,7 +174,12 @@ class _WatchedSession(requests.Session):
         try:
             response = super().send(request, **kwargs)
         except Exception as error:
-            outcome.fail(f"{type(error).__name__}: {error}")
+            was_passing, is_passing = outcome.is_passing, isinstance(error, _NO_ANSWER)
+            outcome.fail(f"{type(error).__name__}: {error}", is_passing=is_passing)
+            if was_passing and is_passing and not outcome.is_repeated:
+                # The first may have been a connection that went stale since the last batch, for
+                # which the official exporter tries at once with another.
+                raise TransientFailure from error
             raise
         _note_response(response)
         return response
@@ -180,9 +190,11 @@ def _note_response(response: requests.Response) -> None:
     if 200 <= response.status_code < 300:  # noqa: PLR2004 - the range that HTTP calls successful
         outcome.accept(_decode_response(response))
         return
-    outcome.fail(f"HTTP {response.status_code} {response.reason}{_explanation(response)}")
-    if _SLEEPS and response.status_code in _TRANSIENT:
-        raise TransientFailure(_retry_after(response))
+    is_passing, pause = response.status_code in _TRANSIENT, _retry_after(response)
+    reason = f"HTTP {response.status_code} {response.reason}{_explanation(response)}"
+    outcome.fail(reason, is_passing=is_passing, pause=pause)
+    if is_passing and (_SLEEPS or not outcome.is_repeated):
+        raise TransientFailure(pause)
 
 
 def _is_json(response: requests.Response) -> bool:
