@@ -16,7 +16,7 @@ class Batch:
     """Spans that are exported together.
 
     Attributes:
-        position: Where in the line its first span stood, counted from the first that ever came.
+        position: How many had left for good at the head of the line when it came to stand there.
         spans: The spans.
     """
 
@@ -27,6 +27,11 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.spans)
+
+    @property
+    def end(self) -> int:
+        """The position behind its last span."""
+        return self.position + len(self.spans)
 
     @cached_property
     def views(self) -> list[ReadableSpan]:
@@ -88,6 +93,8 @@ class Line:
     def drop_behind(self, position: int) -> int:
         """Drop what came when this position had been the end, and give the number."""
         dropped = 0
+        if self._again is not None and self._again.end > position:
+            self._again = None
         while self.waiting and self.end > position:
             self.waiting.pop()
             self.tally.dropped += 1
@@ -152,6 +159,8 @@ class Line:
         """
         if batch is not self.in_hand:
             return 0
+        # Some that came after it may have been dropped before it.
+        batch.position = self.head
         self.in_hand, self._again = None, batch
         self.waiting.extendleft(reversed(batch.spans))
         return self.make_room()

@@ -174,15 +174,22 @@ class _WatchedSession(requests.Session):
         try:
             response = super().send(request, **kwargs)
         except Exception as error:
-            was_passing, is_passing = outcome.is_passing, isinstance(error, _NO_ANSWER)
+            is_first, is_passing = outcome.reason is None, isinstance(error, _NO_ANSWER)
             outcome.fail(f"{type(error).__name__}: {error}", is_passing=is_passing)
-            if was_passing and is_passing and not outcome.is_repeated:
-                # The first may have been a connection that went stale since the last batch, for
-                # which the official exporter tries at once with another.
+            if is_passing and not (outcome.is_repeated or (is_first and _may_be_stale(error))):
                 raise TransientFailure from error
             raise
         _note_response(response)
         return response
+
+
+def _may_be_stale(error: Exception) -> bool:
+    """Whether the connection may have been closed since the last batch.
+
+    The official exporter tries at once with another one, then. A receiver that did not answer in
+    time is not to get the batch a second time.
+    """
+    return isinstance(error, requests.ConnectionError) and not isinstance(error, requests.Timeout)
 
 
 def _note_response(response: requests.Response) -> None:
