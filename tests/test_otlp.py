@@ -13,10 +13,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from tests.receivers import finished_spans
+from tracekit._engine.attempts import ReportsOutcome
 from tracekit._exporters.otlp.exporter import (
     OtlpExporter,
     Outcome,
-    ReportsOutcome,
     TransientFailure,
     current_outcome,
     quiet_loggers,

@@ -29,6 +29,37 @@ class ExporterStats:
     waiting: int = 0
 
 
+class Tally:
+    """What became of the spans that have left, counted by whoever holds the lock over it.
+
+    Attributes:
+        exported: Spans that the exporter delivered.
+        dropped: Spans that never reached the exporter.
+        failed: Spans that the exporter did not accept.
+    """
+
+    # A signal handler or a finalizer that comes in under a lock that its own thread holds cannot
+    # come between the parts of a `+=` on these: the interpreter turns to such at calls and jumps.
+    __slots__ = ("dropped", "exported", "failed")
+
+    def __init__(self) -> None:
+        self.exported = self.dropped = self.failed = 0
+
+    @property
+    def lost(self) -> int:
+        """Spans that will never be delivered."""
+        return self.dropped + self.failed
+
+    @property
+    def gone(self) -> int:
+        """Spans that have left, in whichever way."""
+        return self.exported + self.dropped + self.failed
+
+    def stats(self, waiting: int) -> ExporterStats:
+        """The counts as a value, with the number of those that have not left."""
+        return ExporterStats(self.exported, self.dropped, self.failed, waiting)
+
+
 @dataclass(frozen=True)
 class Stats:
     """What became of the spans of a set-up.

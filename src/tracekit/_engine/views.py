@@ -77,6 +77,12 @@ def _parents_below(around: Span, exporters: int) -> Parents:
     }
 
 
+def is_wanted_by(span: ReadableSpan, bit: int) -> bool:
+    """Whether one exporter is to see a span at all."""
+    wanted: int = getattr(span, _WANTED, EVERYONE)
+    return bool(wanted >> bit & 1)
+
+
 def view_of(span: ReadableSpan, bit: int) -> ReadableSpan | None:
     """A finished span as one exporter is to see it.
 
@@ -87,7 +93,7 @@ def view_of(span: ReadableSpan, bit: int) -> ReadableSpan | None:
     Returns:
         The span itself where nothing is different, a copy, or None where it is not wanted.
     """
-    if not getattr(span, _WANTED, EVERYONE) >> bit & 1:
+    if not is_wanted_by(span, bit):
         return None
     changes: dict[str, Any] = {}
     parents: Parents = getattr(span, _PARENTS, {})

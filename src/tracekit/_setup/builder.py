@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Sampler
 
-from tracekit._engine.delivery import BatchSettings
+from tracekit._engine.batch_settings import BatchSettings
 from tracekit._engine.fanout import Fanout
 from tracekit._engine.pipeline import Pipeline
 from tracekit._engine.provider import LiveTracerProvider

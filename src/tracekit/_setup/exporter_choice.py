@@ -13,7 +13,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from tracekit import exporters
 from tracekit._engine.batch import BatchDelivery
-from tracekit._engine.delivery import BatchSettings, Delivery, ImmediateDelivery
+from tracekit._engine.batch_settings import BatchSettings
+from tracekit._engine.delivery import Delivery
+from tracekit._engine.immediate import ImmediateDelivery
 from tracekit._exporters.console.exporter import ConsoleExporter
 from tracekit._exporters.memory import MemoryExporter
 from tracekit._ground.errors import ConfigurationError

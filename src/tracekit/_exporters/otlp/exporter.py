@@ -13,7 +13,7 @@ import random
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
@@ -28,39 +28,38 @@ _LONGEST_REASON: Final = 500
 _MOST_ATTEMPTS: Final = 6
 
 
-class ReportsOutcome(Protocol):
-    """An exporter that can say more about an export than success or failure.
+class TransientFailure(Exception):  # noqa: N818 - it ends an attempt and never reaches a caller
+    """An attempt failed that is worth repeating after `pause` seconds (None: no advice).
 
-    Both attributes speak of the last `export()` that the asking thread made.
+    It passes the official exporter by, which would repeat by itself otherwise. `is_unanswered` says
+    that there may be no connection.
     """
 
-    @property
-    def last_rejected(self) -> int:
-        """Number of spans that the receiver turned down although it took the batch."""
-        ...
-
-    @property
-    def last_error(self) -> str | None:
-        """Why the batch failed or was taken in part, in one line; None if all went well."""
-        ...
-
-
-class TransientFailure(Exception):  # noqa: N818 - it ends an attempt and never reaches a caller
-    """An attempt failed that is worth repeating after `pause` seconds (None: no advice)."""
-
-    def __init__(self, pause: float | None = None) -> None:
+    def __init__(self, pause: float | None = None, *, is_unanswered: bool = False) -> None:
         super().__init__(pause)
         self.pause = pause
+        self.is_unanswered = is_unanswered
 
 
 class Outcome:
-    """What became of one export, filled in while it goes on."""
+    """What became of one export, filled in while it goes on.
 
-    def __init__(self, timeout: float = 0.0) -> None:
+    Attributes:
+        is_repeated: Whether the official exporter may repeat an attempt that failed.
+        delivered: Whether a receiver took the batch.
+        rejected: How many of its spans the receiver turned down nonetheless.
+        reason: Why not all went well.
+        is_passing: Whether a failure is of a kind that passes.
+        pause: Seconds after which the receiver asks to be tried again.
+    """
+
+    def __init__(self, timeout: float = 0.0, *, is_repeated: bool = True) -> None:
         self._deadline = time.monotonic() + timeout
-        self.delivered = False
+        self.is_repeated = is_repeated
+        self.delivered = self.is_passing = False
         self.rejected = 0
         self.reason: str | None = None
+        self.pause: float | None = None
 
     def remaining(self) -> float:
         """Return the seconds that are left, never less than a moment."""
@@ -69,15 +68,15 @@ class Outcome:
     def accept(self, response: ExportTraceServiceResponse) -> None:
         """Note that the receiver took the batch, and what it says about it."""
         partial = response.partial_success
-        self.delivered = True
+        self.delivered, self.is_passing, self.pause = True, False, None
         self.rejected = max(partial.rejected_spans, 0)
         self.reason = _one_line(partial.error_message) or None
         if self.rejected and self.reason is None:
             self.reason = "the receiver gives no reason"
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: str, *, is_passing: bool = False, pause: float | None = None) -> None:
         """Note why an attempt failed; a later attempt may still succeed."""
-        self.delivered = False
+        self.delivered, self.is_passing, self.pause = False, is_passing, pause
         self.reason = _one_line(reason)
 
     def note(self, message: str) -> None:
@@ -175,7 +174,19 @@ class OtlpExporter(SpanExporter):
             `SUCCESS` if a receiver took the batch, be it in part (see `last_rejected`), else
             `FAILURE` (see `last_error`). Nothing is raised or logged.
         """
-        self._last.outcome = outcome = Outcome(self._timeout)
+        return self._export(spans, Outcome(self._timeout))
+
+    def export_once(self, spans: Sequence[ReadableSpan], timeout: float) -> SpanExportResult:
+        """Send a batch as `export` does, but give up at the first failure.
+
+        Args:
+            spans: Finished spans.
+            timeout: Seconds that it may take, where the exporter's own timeout is not shorter.
+        """
+        return self._export(spans, Outcome(min(timeout, self._timeout), is_repeated=False))
+
+    def _export(self, spans: Sequence[ReadableSpan], outcome: Outcome) -> SpanExportResult:
+        self._last.outcome = outcome
         if self._closing.is_set():
             outcome.fail("the exporter has been shut down")
             return SpanExportResult.FAILURE
@@ -188,7 +199,9 @@ class OtlpExporter(SpanExporter):
     def _deliver(self, spans: Sequence[ReadableSpan], outcome: Outcome) -> SpanExportResult:
         attempt = functools.partial(self._attempt, spans)
         try:
-            return self._repeat(attempt, outcome) if self._sleeps else attempt()
+            if self._sleeps and outcome.is_repeated:
+                return self._repeat(attempt, outcome)
+            return attempt()
         except Exception as error:
             outcome.note(f"{type(error).__name__}: {error}")
             return SpanExportResult.FAILURE
@@ -219,6 +232,16 @@ class OtlpExporter(SpanExporter):
     def last_error(self) -> str | None:
         """Why this thread's last export failed or was taken in part; None if all went well."""
         return self._last.outcome.reason if self._last.outcome else None
+
+    @property
+    def last_is_passing(self) -> bool:
+        """Whether this thread's last export failed for a reason that may pass."""
+        return self._last.outcome.is_passing if self._last.outcome else False
+
+    @property
+    def last_pause(self) -> float | None:
+        """Seconds after which the receiver asked to be tried again, if it did."""
+        return self._last.outcome.pause if self._last.outcome else None
 
     def shutdown(self, timeout_millis: float = 30_000) -> None:
         """Close the connection; an export that waits for its next attempt gives up at once.

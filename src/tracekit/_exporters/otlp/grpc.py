@@ -31,13 +31,15 @@ from tracekit._ground.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
         ExportTraceServiceRequest,
         ExportTraceServiceResponse,
     )
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace.export import SpanExportResult
 
 _DEFAULT_ENDPOINT: Final = "http://localhost:4317"
 _COMPRESSIONS: Final = {
@@ -60,6 +62,8 @@ _TRANSIENT: Final = frozenset(
         grpc.StatusCode.DATA_LOSS,
     }
 )
+# What a channel says by itself when it has no connection, or one that leads nowhere.
+_UNANSWERED: Final = frozenset({grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE})
 _RETRY_INFO: Final = "google.rpc.retryinfo-bin"
 
 
@@ -121,16 +125,33 @@ class OtlpGrpcExporter(OtlpExporter):
         }
         files = read_tls_files(target, tls, plain_text=plain_text)
         seconds = read_timeout(timeout)
-        self._watched = _make_official(
-            endpoint=address,
-            insecure=plain_text,
-            credentials=_credentials(files),
-            headers=tuple(read_headers(headers, grpc=True).items()),
-            timeout=seconds,
-            compression=_COMPRESSIONS[read_compression(compression, known=tuple(_COMPRESSIONS))],
-        )
+        self._settings: dict[str, Any] = {
+            "endpoint": address,
+            "insecure": plain_text,
+            "credentials": _credentials(files),
+            "headers": tuple(read_headers(headers, grpc=True).items()),
+            "timeout": seconds,
+            "compression": _COMPRESSIONS[read_compression(compression, known=tuple(_COMPRESSIONS))],
+        }
+        self._watched = _make_official(**self._settings)
         quiet_loggers(_LOGGERS)
         super().__init__(self._watched, arguments, timeout=seconds, sleeps=_SLEEPS)
+
+    def _attempt(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        try:
+            return super()._attempt(spans)
+        except TransientFailure as failure:
+            if failure.is_unanswered:
+                self._connect_anew()
+            raise
+
+    def _connect_anew(self) -> None:
+        # A channel that could not connect tries again in its own time, up to two minutes later.
+        before, self._watched = self._watched, _make_official(**self._settings)
+        self._official = self._watched
+        before.close_channel()
+        if self._closing.is_set():
+            self._watched.close_channel()
 
     def _close(self) -> None:
         # Closing the channel ends a call in progress, which an older official exporter would sit
@@ -171,12 +192,19 @@ class _WatchedStub:
                 request, metadata=metadata, timeout=limit
             )
         except grpc.RpcError as error:
-            outcome.fail(f"{error.code()}: {error.details()}")
-            if _SLEEPS and error.code() in _TRANSIENT:
-                raise TransientFailure(_retry_delay(error)) from error
+            is_passing, pause = _is_passing(error), _retry_delay(error)
+            outcome.fail(f"{error.code()}: {error.details()}", is_passing=is_passing, pause=pause)
+            if is_passing and (_SLEEPS or not outcome.is_repeated):
+                raise TransientFailure(pause, is_unanswered=error.code() in _UNANSWERED) from error
             raise
         outcome.accept(response)
         return response
+
+
+def _is_passing(error: Any) -> bool:
+    # A batch that is too large for the receiver is so the next time, and would block the line.
+    is_too_large = "message larger than max" in (error.details() or "")
+    return error.code() in _TRANSIENT and not is_too_large
 
 
 def _retry_delay(error: Any) -> float | None:

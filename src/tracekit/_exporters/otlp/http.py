@@ -60,6 +60,11 @@ _SLEEPS: Final = hasattr(
     import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter"), "sleep"
 )
 _TRANSIENT: Final = frozenset({429, 502, 503, 504})
+_NO_ANSWER: Final = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+)
 
 
 class OtlpHttpExporter(OtlpExporter):
@@ -169,10 +174,22 @@ class _WatchedSession(requests.Session):
         try:
             response = super().send(request, **kwargs)
         except Exception as error:
-            outcome.fail(f"{type(error).__name__}: {error}")
+            is_first, is_passing = outcome.reason is None, isinstance(error, _NO_ANSWER)
+            outcome.fail(f"{type(error).__name__}: {error}", is_passing=is_passing)
+            if is_passing and not (outcome.is_repeated or (is_first and _may_be_stale(error))):
+                raise TransientFailure from error
             raise
         _note_response(response)
         return response
+
+
+def _may_be_stale(error: Exception) -> bool:
+    """Whether the connection may have been closed since the last batch.
+
+    The official exporter tries at once with another one, then. A receiver that did not answer in
+    time is not to get the batch a second time.
+    """
+    return isinstance(error, requests.ConnectionError) and not isinstance(error, requests.Timeout)
 
 
 def _note_response(response: requests.Response) -> None:
@@ -180,9 +197,11 @@ def _note_response(response: requests.Response) -> None:
     if 200 <= response.status_code < 300:  # noqa: PLR2004 - the range that HTTP calls successful
         outcome.accept(_decode_response(response))
         return
-    outcome.fail(f"HTTP {response.status_code} {response.reason}{_explanation(response)}")
-    if _SLEEPS and response.status_code in _TRANSIENT:
-        raise TransientFailure(_retry_after(response))
+    is_passing, pause = response.status_code in _TRANSIENT, _retry_after(response)
+    reason = f"HTTP {response.status_code} {response.reason}{_explanation(response)}"
+    outcome.fail(reason, is_passing=is_passing, pause=pause)
+    if is_passing and (_SLEEPS or not outcome.is_repeated):
+        raise TransientFailure(pause)
 
 
 def _is_json(response: requests.Response) -> bool:

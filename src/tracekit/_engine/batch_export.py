@@ -1,0 +1,268 @@
+"""Delivery in batches: what is done in the thread that exports."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from opentelemetry.sdk.trace.export import SpanExporter
+
+from tracekit._engine.at_exporter import AtExporter, made_anew
+from tracekit._engine.attempts import Answer, attempt, text_of
+from tracekit._engine.batch_settings import BatchSettings
+from tracekit._engine.delivery import Delivery
+from tracekit._engine.flushes import Flushes
+from tracekit._engine.line import Batch, Line
+from tracekit._engine.pauses import Pause
+from tracekit._ground.log import warn
+
+
+class BatchExport(Delivery):
+    """The line of spans, and the thread that takes batches from its head.
+
+    All that is not said to be otherwise is done under the lock `_changed`, and whoever waits for
+    something waits on it.
+    """
+
+    def __init__(
+        self,
+        exporter: SpanExporter,
+        name: str,
+        settings: BatchSettings,
+        *,
+        bit: int = 0,
+        prompt: bool = False,
+    ) -> None:
+        self._settings = settings
+        self._prompt = prompt
+        self._is_inherited = False
+        super().__init__(exporter, name, bit)
+
+    def _begin_counting(self) -> None:
+        super()._begin_counting()
+        self._changed = threading.Condition(self._counting)
+        self._line = Line(self._settings.max_queue_size, self.bit)
+        self._tally = self._line.tally
+        self._queue = self._line.waiting
+        self._append = self._queue.append
+        # With how many spans in the line the thread that ends one has more to do than to append it.
+        self._attend_at = 0
+        self._worker: threading.Thread | None = None
+        self._pause = Pause()
+        self._flushes = Flushes()
+        self._at_exporter = AtExporter()
+        self._said: set[str] = set()
+        self._is_awake = self._is_prompted = False
+        # Where in the line the first span stands that came too late.
+        self._closed_at: int | None = None
+        self._finished = self._abandoned = False
+        self._patient = 0
+        self._answer: bool | None = None
+
+    def begin_anew(self) -> None:
+        """Begin anew in a child process: the spans that wait are the parent's to deliver."""
+        was_closed = self._closed
+        super().begin_anew()
+        self._is_inherited = True
+        if was_closed:
+            self._closed_at, self._finished = 0, True
+
+    def hold_still(self, seconds: float) -> bool:
+        """Keep the thread out of the exporter while the process is forked."""
+        return self._at_exporter.hold_still(seconds)
+
+    def go_on(self) -> None:
+        """Let the thread at the exporter again."""
+        self._at_exporter.go_on()
+
+    @property
+    def _waiting(self) -> int:
+        return len(self._line)
+
+    @property
+    def _closed(self) -> bool:
+        return self._closed_at is not None
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._queue) >= self._settings.max_export_batch_size
+
+    def _look_out(self) -> None:
+        if self._closed or self._worker is None:
+            self._attend_at = 0
+        elif self._is_awake or self._pause.is_repeated:
+            self._attend_at = self._line.capacity + 1
+        else:
+            self._attend_at = self._settings.max_export_batch_size
+
+    def _awaken(self) -> None:
+        self._is_awake = True
+        self._look_out()
+        self._changed.notify_all()
+
+    def _hurry(self) -> None:
+        self._pause.cut_short()
+        self._changed.notify_all()
+
+    def _worth_saying(self, why: str) -> str | None:
+        if why in self._said:
+            return None
+        self._said.add(why)
+        return why
+
+    def _say_dropped(self, why: str | None) -> None:
+        # With the lock released: a handler may end a span itself, or wait for a thread that does.
+        if why is not None:
+            warn("spans for the exporter %s are dropped and counted: %s", self.name, why)
+
+    def _start_worker(self) -> bool:
+        # Not with the lock held: whoever starts a thread waits for its first steps, and a finalizer
+        # that runs in these may end a span.
+        if self._worker is not None:
+            return True
+        worker = threading.Thread(
+            target=self._work, name=f"tracekit-export-{self.name}", daemon=True
+        )
+        with self._changed:
+            if self._worker is not None or self._finished:
+                return True
+            self._employ(worker)
+        try:
+            worker.start()
+        except RuntimeError:
+            self._employ(None)
+        return self._worker is not None
+
+    def _employ(self, worker: threading.Thread | None) -> None:
+        with self._changed:
+            self._worker = worker
+            self._look_out()
+            if self._is_full:
+                self._awaken()
+
+    def _work(self) -> None:
+        try:
+            while not self._is_done():
+                batch = self._next_batch()
+                if batch is not None:
+                    self._export(batch)
+                self._serve_flushes()
+            self._close_exporter()
+        finally:
+            # Whatever ended it, the next span or flush starts another one.
+            self._employ(None)
+
+    def _is_done(self) -> bool:
+        with self._changed:
+            return self._closed and not (len(self._line) or len(self._flushes))
+
+    def _next_batch(self) -> Batch | None:
+        with self._changed:
+            delay = self._pause.remaining or self._settings.schedule_delay
+            self._changed.wait_for(self._is_due, delay)
+            if self._pause.remaining:
+                return None
+            batch = self._line.take(self._settings.max_export_batch_size)
+            self._is_awake = False
+            self._look_out()
+            self._is_prompted = self._is_prompted and bool(self._queue)
+            if self._is_full or self._is_prompted:
+                self._awaken()
+            return batch
+
+    def _is_due(self) -> bool:
+        if self._pause.remaining:
+            return False
+        return self._is_awake or self._closed or len(self._flushes) > 0
+
+    def _export(self, batch: Batch) -> None:
+        try:
+            answer = self._attempt(batch)
+        except Exception as error:
+            answer = Answer(reason=text_of(error))
+        with self._changed:
+            failed, dropped = self._account(batch, answer)
+            why = self._worth_saying("its queue is full") if dropped else None
+            self._changed.notify_all()
+        if failed is not None:
+            self._trouble.note(answer, failed, self._tally)
+        self._say_dropped(why)
+        # Nobody interrupts the worker: it is the exporter's own, such as a CancelledError, and must
+        # not end the thread.
+        if answer.interruption is not None and threading.current_thread() is not self._worker:
+            raise answer.interruption
+
+    def _attempt(self, batch: Batch) -> Answer:
+        self._renew_exporter()
+        with self._at_exporter.calling():
+            return attempt(self.exporter, batch.views, self._settings.export_timeout)
+
+    def _renew_exporter(self) -> None:
+        # As late as this, because most forks are followed by an exec, or never make a span.
+        if self._is_inherited:
+            self._is_inherited = False
+            self.exporter = made_anew(self.exporter, self.name)
+
+    def _account(self, batch: Batch, answer: Answer) -> tuple[int | None, int]:
+        """Count what became of a batch: how many failed (None: nobody asks), and were dropped."""
+        if not answer.is_passing:
+            self._end_pause()
+            return self._line.settle(batch, answer.delivered), 0
+        if batch is not self._line.in_hand:
+            return None, 0
+        self._pause.begin(answer.pause)
+        self._look_out()
+        return 0, self._line.put_back(batch)
+
+    def _end_pause(self) -> None:
+        if self._pause.is_repeated:
+            self._pause.forget()
+            # What came meanwhile goes out at once.
+            self._awaken()
+
+    def _serve_flushes(self) -> None:
+        with self._changed:
+            due = self._flushes.due(self._line)
+        if not due:
+            return
+        self._call("flush", self.exporter.force_flush)
+        with self._changed:
+            self._flushes.serve(due)
+            self._changed.notify_all()
+
+    def _call(self, what: str, function: Callable[[], object]) -> None:
+        try:
+            with self._at_exporter.calling():
+                function()
+        except BaseException as error:
+            warn("the exporter %s failed to %s: %r", self.name, what, error)
+            if not isinstance(error, Exception) and threading.current_thread() is not self._worker:
+                raise
+
+    def _work_here(self) -> None:
+        # While the interpreter shuts down no thread can be started: the one that flushes does it,
+        # and tries each batch once.
+        self._pause.forget()
+        while not self._pause.is_repeated:
+            with self._changed:
+                batch = self._line.take(self._settings.max_export_batch_size)
+            if batch is None:
+                break
+            self._export(batch)
+        self._serve_flushes()
+        with self._changed:
+            self._flushes.give_up()
+
+    def _close_exporter(self) -> None:
+        try:
+            # One that a fork left here unused is the parent's to shut down.
+            if self._is_inherited:
+                return
+            if self.is_shared:
+                self._call("flush", self.exporter.force_flush)
+            else:
+                self._call("shut down", self.exporter.shutdown)
+        finally:
+            with self._changed:
+                self._finished = True
+                self._changed.notify_all()

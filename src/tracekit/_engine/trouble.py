@@ -1,0 +1,68 @@
+"""An exporter's trouble, said once when it begins and once when it is over."""
+
+from __future__ import annotations
+
+import logging
+
+from tracekit._engine.attempts import Answer
+from tracekit._engine.counts import Tally
+from tracekit._ground.log import say, warn
+
+
+class Trouble:
+    """What was said of the trouble that an exporter is in."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._is_waiting = self._is_failing = False
+        self._failed = self._dropped = 0
+
+    def note(self, answer: Answer, failed: int, tally: Tally) -> None:
+        """Say what is new about it; called with no lock held that the end of a span needs.
+
+        Args:
+            answer: What came of an attempt.
+            failed: How many spans failed for good in it.
+            tally: The counts, these included.
+        """
+        if not (failed or answer.is_passing):
+            self._end(tally)
+            return
+        if not (self._is_waiting or self._is_failing):
+            self._failed, self._dropped = tally.failed - failed, tally.dropped
+        if failed:
+            self._say_failing(failed, answer.reason)
+        else:
+            self._say_waiting(answer.reason)
+
+    def _say_failing(self, failed: int, reason: str | None) -> None:
+        if self._is_failing:
+            return
+        self._is_failing = True
+        warn(
+            "the exporter %s did not deliver %d spans: %s; further ones are counted in silence",
+            self._name,
+            failed,
+            reason or "it gave no reason",
+        )
+
+    def _say_waiting(self, reason: str | None) -> None:
+        if self._is_waiting or self._is_failing:
+            return
+        self._is_waiting = True
+        warn(
+            "the exporter %s cannot deliver for now: %s; spans wait and are tried again",
+            self._name,
+            reason or "it gave no reason",
+        )
+
+    def _end(self, tally: Tally) -> None:
+        if self._is_waiting or self._is_failing:
+            self._is_waiting = self._is_failing = False
+            say(
+                logging.INFO,
+                "the exporter %s delivers again; meanwhile %d spans failed and %d were dropped",
+                self._name,
+                tally.failed - self._failed,
+                tally.dropped - self._dropped,
+            )
