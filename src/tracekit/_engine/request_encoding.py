@@ -13,7 +13,6 @@ from tracekit._engine.attribute_encoding import Attributes
 from tracekit._engine.span_encoding import encode_lean_span, encode_readable_span
 from tracekit._engine.wire import Delimited, utf8
 from tracekit._ground.constants import Constants
-from tracekit._ground.log import warn_once
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -44,16 +43,21 @@ _SCOPE_ATTRIBUTES: Final = Attributes(3)
 _MOST_KEPT: Final = 256
 
 
-def encode_spans(spans: Sequence[ReadableSpan]) -> bytes:
+def encode_spans(
+    spans: Sequence[ReadableSpan],
+    *,
+    on_skipped: Callable[[ReadableSpan, Exception], None] | None = None,
+) -> bytes:
     """Encode ended spans as one request to a receiver.
 
     Attributes that OTLP has no form for are left out: integers of more than 64 bits, unknown types,
     what is nested deeper than readers accept. In a text, a lone surrogate becomes a replacement
-    character. A span without a valid identity, kind or times is left out. Each is said once, and
+    character. Both are said once. A span without a valid identity, kind or times is left out, and
     the rest goes on.
 
     Args:
         spans: The spans, of any mix of resources and scopes; their order is kept within each.
+        on_skipped: Called with each span that is left out, and why.
 
     Returns:
         The serialized request; empty if there is no span to send.
@@ -69,8 +73,8 @@ def encode_spans(spans: Sequence[ReadableSpan]) -> bytes:
                 group = groups.of(span.resource, span.instrumentation_scope or None)
             group += (_SPAN[len(encoded)], encoded)
         except Exception as error:
-            text = "a span is left out of what is exported: %s: %s"
-            warn_once(("span", type(error)), text, type(error).__name__, error, error=error)
+            if on_skipped is not None:
+                on_skipped(span, error)
     return groups.encode()
 
 
