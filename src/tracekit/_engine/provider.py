@@ -86,10 +86,12 @@ class LiveTracer(sdk.Tracer):
     Attributes:
         idle: Whether no pipeline is there, so that nothing is recorded and the parent's context is
             passed on, as without an SDK.
+        target: What filters match on.
     """
 
     idle: bool = False
     filters: FilterSet
+    target: str
 
     def start_span(
         self,
@@ -106,7 +108,7 @@ class LiveTracer(sdk.Tracer):
         for a target.
         """
         around = trace.get_current_span(context)
-        wanted, scope = self._judge(name, attributes or {}, around)
+        wanted, scope = self._judge(name, attributes, around)
         if wanted == NOBODY or self.idle:
             made: Span = NotMade(around)
         else:
@@ -136,13 +138,14 @@ class LiveTracer(sdk.Tracer):
         if not self.filters.is_uniform or is_partly_wanted(around):
             remember(made, wanted, around, self.filters.exporters)
 
-    def _judge(self, name: str, attributes: Mapping[str, Any], around: Span) -> Judgement:
-        target = self._instrumentation_scope.name
-        judge = self.filters.judge(target, Level.INFO, name)
+    def _judge(self, name: str, attributes: Attributes, around: Span) -> Judgement:
+        judge = self.filters.judge(self.target, Level.INFO, name)
         if judge is None:
             scope = scope_of(around) if self.filters.is_dynamic else None
-            return Judgement(self.filters.static_mask(target, Level.INFO), scope)
-        return judge.decide(attributes, scope_of(around))
+            return Judgement(self.filters.static_mask(self.target, Level.INFO), scope)
+        # What is no mapping is the SDK's to take or to refuse.
+        fields = attributes if isinstance(attributes, Mapping) else {}
+        return judge.decide(fields, scope_of(around))
 
     def follow(self, pipeline: Pipeline | None, filters: FilterSet) -> None:
         """Go over to another pipeline, or to none."""
@@ -187,6 +190,8 @@ class LiveTracerProvider(sdk.TracerProvider):
     def _admit(self, tracer: LiveTracer) -> None:
         number = id(tracer)
         reference = weakref.ref(tracer, lambda gone: self._forget(number, gone))
+        # The SDK takes any name, and text is all that a filter can look at.
+        tracer.target = str(tracer._instrumentation_scope.name)
         with self._live_lock:
             tracer.follow(self.pipeline, self._filters)
             self._live[number] = reference
