@@ -14,6 +14,7 @@ Intended differences, which no script looks at:
 | the names of the classes, and `repr()` with them | subclasses of the SDK's |
 | the text of a `TypeError` about a missing or an unknown argument | names our class |
 | the provider after a fork | goes on as a process of its own, whatever the SDK's release |
+| a processor that is added twice | is called once |
 | `shutdown_on_exit`, `atexit` | the set-up's business, not the provider's |
 | `Telemetry.shutdown()` and its texts | keep a deadline |
 | the resource of a set-up made by the builder | names the process and the instance, too |

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -192,6 +192,11 @@ def _make_partly(side: Side, settings: Settings) -> LiveTracerProvider:
     return _make_live(side, settings, FilterSet([Filter("trace"), Filter("off")]))
 
 
+def _make_asked(side: Side, settings: Settings) -> LiveTracerProvider:
+    directives = "trace,[{nobody=42}]=off"
+    return _make_live(side, settings, FilterSet([Filter(directives)]))
+
+
 def _make_built(side: Side, settings: Settings) -> sdk.TracerProvider:
     builder = TelemetryBuilder("side").with_exporter("none").with_resource(settings.resource)
     builder = builder.with_sampler(settings.sampler(side)).with_id_generator(settings.ids(side))
@@ -202,11 +207,13 @@ def _make_built(side: Side, settings: Settings) -> sdk.TracerProvider:
     return telemetry.tracer_provider
 
 
-# By the name of the side. "partly" is ours where some exporter does not want the spans.
+# By the name of the side. "partly" is ours where some exporter does not want the spans, "asked"
+# where the filter looks at names and attributes.
 _MAKERS: dict[str, Callable[[Side, Settings], sdk.TracerProvider]] = {
     "sdk": _make_sdk,
     "live": _make_live,
     "partly": _make_partly,
+    "asked": _make_asked,
     "built": _make_built,
 }
 
@@ -247,11 +254,12 @@ def run(name: str, script: Script, settings: Settings) -> Side:
     return side
 
 
-def assert_same(script: Script, **settings: Any) -> Side:
+def assert_same(script: Script, *, without: Sequence[str] = (), **settings: Any) -> Side:
     """Run a script on all sides, and make sure that they cannot be told apart.
 
     Args:
         script: What is done; called with a side.
+        without: Sides that differ on purpose.
         **settings: What the sides are made with; see `Settings`.
 
     Returns:
@@ -259,7 +267,8 @@ def assert_same(script: Script, **settings: Any) -> Side:
     """
     made = Settings(**settings)
     # The builder takes no limits; they come from the environment.
-    names = [name for name in _MAKERS if not (name == "built" and made.limits)]
+    left_out = [*without, "built"] if made.limits else without
+    names = [name for name in _MAKERS if name not in left_out]
     reference, *ours = [run(name, script, made) for name in names]
     for side in ours:
         if reference.journal != side.journal:

@@ -67,6 +67,8 @@ class LiveTracerProvider(sdk.TracerProvider):
     def _admit(self, tracer: LiveTracer) -> None:
         number = id(tracer)
         reference = weakref.ref(tracer, lambda gone: self._forget(number, gone))
+        # The SDK takes any name, and text is all that a filter can look at.
+        tracer.target = str(tracer._instrumentation_scope.name)
         with self._live_lock:
             tracer.follow(self.pipeline, self._filters)
             self._live[number] = reference

@@ -53,10 +53,12 @@ class LiveTracer(sdk.Tracer):
     Attributes:
         idle: Whether no pipeline is there, so that nothing is recorded and the parent's context is
             passed on, as without an SDK.
+        target: What filters match on.
     """
 
     idle: bool = False
     filters: FilterSet
+    target: str
     _is_lean: bool = False
     _origin: Origin
     _decisions: Decisions
@@ -116,7 +118,7 @@ class LiveTracer(sdk.Tracer):
         for a target.
         """
         around = span_in(get_current() if context is None else context)
-        wanted, scope = self._judge(name, attributes or {}, around)
+        wanted, scope = self._judge(name, attributes, around)
         if wanted == NOBODY or self.idle:
             made: Span = NotMade(around)
         else:
@@ -244,13 +246,14 @@ class LiveTracer(sdk.Tracer):
         if not self.filters.is_uniform or is_partly_wanted(around):
             remember(made, wanted, around, self.filters.exporters)
 
-    def _judge(self, name: str, attributes: Mapping[str, Any], around: Span) -> Judgement:
-        target = self._instrumentation_scope.name
-        judge = self.filters.judge(target, Level.INFO, name)
+    def _judge(self, name: str, attributes: Attributes, around: Span) -> Judgement:
+        judge = self.filters.judge(self.target, Level.INFO, name)
         if judge is None:
             scope = scope_of(around) if self.filters.is_dynamic else None
-            return Judgement(self.filters.static_mask(target, Level.INFO), scope)
-        return judge.decide(attributes, scope_of(around))
+            return Judgement(self.filters.static_mask(self.target, Level.INFO), scope)
+        # What is no mapping is the SDK's to take or to refuse.
+        fields = attributes if isinstance(attributes, Mapping) else {}
+        return judge.decide(fields, scope_of(around))
 
 
 # What a tracer prepares its spans from; all of it may be given to it at any time.
