@@ -48,7 +48,7 @@ def function_with_field(tracer: trace.Tracer) -> Callable[[int, str], int]:
     code = code_attributes(subjects.work)
 
     def work(a: int, b: str) -> int:
-        attributes = with_thread(code, a=a, b=b, **{"b.length": len(b)})
+        attributes = with_thread(code, a=a, b=b, **{"a.next": a + 1})
         with tracer.start_as_current_span("work", attributes=attributes):
             return subjects.work(a, b)
 

@@ -30,6 +30,7 @@ TABLE: Final = (
     "captures:long_list",
     "imports:import_time",
 )
+PEERS: Final = ("peers:logfire", "peers:ddtrace", "peers:sentry")
 
 
 def quick(calls: int, rounds: int) -> Size:

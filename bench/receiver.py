@@ -1,6 +1,6 @@
 """An OTLP receiver over gRPC in a process of its own, which counts the spans that arrive.
 
-`python -m bench.receiver` prints its port, and then the number of spans for each line that it reads.
+`python -m bench.receiver` prints its port, and the number of spans for each line that it reads.
 """
 
 from __future__ import annotations
