@@ -7,30 +7,48 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from bench.interleaved import Size
 from bench.results import Row
 
-TABLE: Final = (
-    "calls:filtered_out",
-    "calls:nothing_set_up",
-    "calls:unsampled",
-    "sampled:call",
-    "sampled:coroutine_function",
-    "sampled:call_with_fields",
-    "sampled:call_with_ret",
-    "sampled:nested",
-    "sampled:two_exporters",
-    "delivery:whole_process",
-    "generators:item",
-    "pools:submit_and_drain",
-    "captures:long_list",
-    "imports:import_time",
-)
-PEERS: Final = ("peers:logfire", "peers:ddtrace", "peers:sentry")
+PARTS: Final = {
+    "budgets": (
+        "calls:filtered_out",
+        "calls:nothing_set_up",
+        "calls:unsampled",
+        "sampled:call",
+        "sampled:coroutine_function",
+        "sampled:call_with_fields",
+        "sampled:call_with_ret",
+        "sampled:nested",
+        "sampled:two_exporters",
+        "delivery:whole_process",
+        "generators:item",
+        "pools:submit_and_drain",
+        "captures:long_list",
+        "imports:import_time",
+    ),
+    "filters": ("filters:below_the_level",),
+    "memory": ("memory:queued",),
+    "growth": ("growth:attributes", "growth:depth", "growth:threads", "growth:exporters"),
+    "peers": ("peers:logfire", "peers:ddtrace", "peers:sentry"),
+}
+
+
+def find(names: Sequence[str]) -> list[str]:
+    """Return the parts that are named, or that are in the groups that are named.
+
+    Raises:
+        ValueError: There is no such part or group.
+    """
+    everything = [part for parts in PARTS.values() for part in parts]
+    for name in names:
+        if name not in PARTS and name not in everything:
+            raise ValueError(f"{name} is none of {', '.join([*PARTS, *everything])}")
+    return [part for name in names for part in PARTS.get(name, (name,))] or everything
 
 
 def quick(calls: int, rounds: int) -> Size:

@@ -46,3 +46,11 @@ def over_row(what: str, turns: Turns, name: str = TRACEKIT, base: str = BARE) ->
     figure = turns.over(name, base)
     values = turns.median(base), turns.median(name)
     return Row(what, base, *values, figure.middle, figure.spread, is_ratio=False)
+
+
+def middle_of(passes: list[list[Row]]) -> list[Row]:
+    """Of the same rows, measured several times, give for each the one with the middle figure."""
+    return [
+        sorted(same, key=lambda row: row.figure)[len(same) // 2]
+        for same in zip(*passes, strict=True)
+    ]
