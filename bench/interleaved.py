@@ -49,6 +49,8 @@ class Figure:
 
     @classmethod
     def of(cls, values: list[float]) -> Figure:
+        if len(values) == 1:
+            return cls(values[0], 0.0)
         low, middle, high = statistics.quantiles(values, n=4)
         return cls(middle, (high - low) / 2)
 
