@@ -57,7 +57,7 @@ def observed(span: ReadableSpan) -> dict[str, Any]:
         "dropped": (span.dropped_attributes, span.dropped_events, span.dropped_links),
         "scope": shown(span.instrumentation_scope),
         "resource": shown(span.resource),
-        "is_recording": span.is_recording() if isinstance(span, Span) else None,
+        "is_recording": span.is_recording() if isinstance(span, Span) else False,
     }
 
 

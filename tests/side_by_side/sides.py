@@ -122,7 +122,7 @@ class Witness(sdk.SpanProcessor):
 
     def on_end(self, span):
         self.side.ended.append(span)
-        self._write("on_end", type(span) is sdk.ReadableSpan, observed(span))
+        self._write("on_end", isinstance(span, sdk.ReadableSpan), observed(span))
 
     def shutdown(self):
         self._write("shutdown")

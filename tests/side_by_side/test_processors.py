@@ -73,8 +73,16 @@ WORKS = {
 }
 
 
-@pytest.mark.parametrize("work", WORKS.values(), ids=WORKS.keys())
-@pytest.mark.parametrize("moment", MOMENTS)
+# What is handed over at the end is ours to choose, as long as it can be read.
+AT_MOMENTS = [
+    pytest.param(moment, work, id=f"{moment}-{name}")
+    for moment in MOMENTS
+    for name, work in WORKS.items()
+    if moment != "on_end" or name == "attach"
+]
+
+
+@pytest.mark.parametrize(("moment", "work"), AT_MOMENTS)
 def test_processors_that_work_on_the_span(moment, work):
     """What a processor does is seen by those behind it, at every moment."""
 
@@ -272,13 +280,13 @@ def test_finished_spans_stay_as_they_were():
 
 
 def test_a_finished_span_for_each_moment():
-    """Every processor is given the same readable span."""
+    """Every processor is given the same finished span."""
 
     def script(side):
         span = side.span()
         span.end()
         first, second = side.ended
-        side.note(first is second, first is span)
+        side.note(first is second, first.end_time == span.end_time)
 
     side = assert_same(script, processors=lambda side: [Witness(side), Witness(side)])
-    assert [(True, False)] == side.noted
+    assert [(True, True)] == side.noted

@@ -9,7 +9,6 @@ from typing import Any, Final
 from opentelemetry.context import Context
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import (
     INVALID_SPAN,
     Link,
@@ -37,7 +36,7 @@ from tracekit._ground.verdicts import NOBODY, FilterSet, Judgement
 
 _new_span: Final = object.__new__
 _new_tuple: Final = tuple.__new__
-_TRACE_ID, _IS_REMOTE, _FLAGS, _STATE = 0, 2, 3, 4
+_TRACE_ID, _IS_REMOTE, _FLAGS, _STATE, _IS_VALID = 0, 2, 3, 4, 5
 _NO_STATE: Final = TraceState.get_default()
 _ALL_FLAGS: Final = tuple(TraceFlags(bits) for bits in range(4))
 _SAMPLED: Final = int(TraceFlags.SAMPLED)
@@ -45,6 +44,8 @@ _SAMPLED: Final = int(TraceFlags.SAMPLED)
 _RANDOM: Final = 2 if hasattr(IdGenerator, "is_trace_id_random") else 0
 # Whether a span records the exception that leaves its block, and takes it for a failure.
 _BOTH: Final = (True, True)
+# Stands for the attributes that a sampler is asked about where they are in two parts.
+_IN_TWO_PARTS: Final[Any] = object()
 
 
 class LiveTracer(sdk.Tracer):
@@ -176,14 +177,15 @@ class LiveTracer(sdk.Tracer):
         links: Sequence[Link],
         given: dict[str, Any] | None,
         constants: Constants,
-        attributes: Attributes = None,
+        attributes: Attributes = _IN_TWO_PARTS,
         start_time: int | None = None,
         on_exit: tuple[bool, bool] = _BOTH,
     ) -> Span:
-        # Attributes that are clean are `given`; those that the span must look at, `attributes`.
-        parent: Any = around._context if type(around) is LeanSpan else _parent_of(around)
-        if parent is None:
-            trace_id, state = self._new_trace_id(), _NO_STATE
+        # Attributes that are clean are `given`. Others, which the span has to look at, are
+        # `attributes`, and the sampler looks at them first, as in the SDK.
+        parent: Any = around._context if type(around) is LeanSpan else _context_of(around)
+        if parent is None or not parent[_IS_VALID]:
+            parent, trace_id, state = None, self._new_trace_id(), _NO_STATE
             decided = self._decisions.root
         else:
             trace_id, state = parent[_TRACE_ID], parent[_STATE]
@@ -191,12 +193,12 @@ class LiveTracer(sdk.Tracer):
             decided = self._decisions[place + (parent[_FLAGS] & _SAMPLED)]
         is_recorded = decided
         if decided is None or given is None:
-            offered = attributes if given is None else {**constants, **given}
+            offered = {**constants, **given} if attributes is _IN_TWO_PARTS else attributes
             result = self.sampler.should_sample(context, trace_id, name, kind, offered, links)
-            is_recorded = result.decision is not Decision.DROP
-            decided = result.decision is Decision.RECORD_AND_SAMPLE
+            decision: Any = result.decision
+            decided, is_recorded = decision.is_sampled(), decision.is_recording()
             state = _NO_STATE if result.trace_state is None else result.trace_state
-            if given is None or result.attributes != offered:
+            if given is None or result.attributes != (offered or {}):
                 given, constants, attributes = None, NO_CONSTANTS, result.attributes
         own = self._new_context(parent, trace_id, decided, state)
         if not is_recorded:
@@ -267,11 +269,11 @@ class _Drawn:
     generate_span_id = staticmethod(random_span_id)
 
 
-def _parent_of(around: Span) -> SpanContext | None:
+def _context_of(around: Span) -> SpanContext | None:
     context = around.get_span_context()
     if context is not None and not isinstance(context, SpanContext):
         raise TypeError("parent_span_context must be a SpanContext or None.")
-    return context if context is not None and context.is_valid else None
+    return context
 
 
 def _own_copy(attributes: Attributes) -> dict[str, Any] | None:
