@@ -11,7 +11,7 @@ Intended differences, which no script looks at:
 | what | ours |
 | --- | --- |
 | a span that no filter wants | `NotMade`, with the context of the span around it |
-| what processors are given at the end | the span itself, over and unchangeable, as the specification allows |
+| what processors are given at the end | the span itself, which is over and cannot change |
 | the names of the classes, and `repr()` with them | subclasses of the SDK's |
 | the text of a `TypeError` about a missing or an unknown argument | names our class |
 | the provider after a fork | goes on as a process of its own, whatever the SDK's release |

@@ -7,13 +7,13 @@ more than all that they do.
 
 from __future__ import annotations
 
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN, Span
+from opentelemetry.trace import INVALID_SPAN, Span, TraceFlags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,24 +46,19 @@ attach: Final[Callable[[Context], Any]] = (
 )
 
 
-def detach(token: object) -> None:
+def detach(token: Any) -> None:
     """Restore the context that `attach` replaced, if this is still where it was replaced.
 
     A generator or coroutine may be closed by another task or thread than the one that began it.
     There the token is worthless, and so is a log line about it.
     """
-    if isinstance(token, Token):
-        reset_quietly(token)
-    else:
-        otel_context.detach(token)  # type: ignore[arg-type]  # a runtime context of the user's own
-
-
-def reset_quietly(token: Token[Any]) -> None:
-    """Reset a context variable unless the token is of another context or was used before."""
     try:
         token.var.reset(token)
     except (ValueError, RuntimeError):
         return
+    except AttributeError:
+        # A runtime context of the user's own.
+        otel_context.detach(token)
 
 
 def span_in(context: Context) -> Span:
@@ -75,6 +70,12 @@ def span_in(context: Context) -> Span:
 def with_span(span: Span) -> Context:
     """The current context with another span in it."""
     return Context({**get_current(), SPAN_KEY: span})
+
+
+def is_unsampled(span: Span) -> bool:
+    """Whether a span is of a trace that was decided not to be recorded."""
+    span_context = span.get_span_context()
+    return span_context.is_valid and not span_context.trace_flags & TraceFlags.SAMPLED
 
 
 def is_suppressed(context: Context) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, TraceFlags, Tracer
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, Tracer
 
 from tracekit._code.current import (
     SPAN_KEY,
@@ -24,11 +24,12 @@ from tracekit._code.current import (
     detach,
     get_current,
     is_suppressed,
+    is_unsampled,
     with_span,
 )
 from tracekit._code.exits import ErrorPolicy, record_exit
 from tracekit._code.scopes import Judged, PassedOver, current_scope, event_mask, open_scope
-from tracekit._ground.callsite import CallSite, gate
+from tracekit._ground.callsite import Backend, CallSite, gate
 from tracekit._ground.constants import NO_CONSTANTS, Constants
 from tracekit._ground.levels import Level
 from tracekit._ground.log import warn_once
@@ -79,18 +80,11 @@ class RecordingSite(CallSite):
 
 def tracer_of(site: CallSite) -> Tracer | None:
     """The tracer that records this place now, or None where nothing is to be recorded."""
-    backend = gate.backend
-    source = _global_provider() if backend is None else backend
     context = get_current()
-    if source is None or (context and is_suppressed(context)):
+    if context and is_suppressed(context):
         return None
-    if site.tracer_source is not source:
-        site.tracer = (
-            trace.get_tracer(site.target) if backend is None else backend.tracer(site.target)
-        )
-        site.tracer_source = source
-    tracer: Tracer | None = site.tracer
-    return tracer
+    backend = gate.backend
+    return _tracer(site, _global_provider() if backend is None else backend)
 
 
 def tracer_here(site: CallSite) -> Tracer | None:
@@ -99,12 +93,33 @@ def tracer_here(site: CallSite) -> Tracer | None:
     There nothing is recorded, and the children's parent is the unsampled span that is there
     already. Only a sampler that always goes by its parent is spared the question.
     """
-    around = get_current().get(SPAN_KEY)
-    if type(around) is NonRecordingSpan and getattr(gate.backend, "ends_traces", False):
-        span_context = around.get_span_context()
-        if span_context.is_valid and not span_context.trace_flags & TraceFlags.SAMPLED:
+    backend = gate.backend
+    context = get_current()
+    if context:
+        around = context.get(SPAN_KEY)
+        if type(around) is NonRecordingSpan and _ends_traces(backend) and is_unsampled(around):
             return None
-    return tracer_of(site)
+        if (len(context) > 1 or around is None) and is_suppressed(context):
+            return None
+    if backend is not None and site.tracer_source is backend:
+        tracer: Tracer | None = site.tracer
+        return tracer
+    return _tracer(site, _global_provider() if backend is None else backend)
+
+
+def _ends_traces(backend: Backend | None) -> bool:
+    return backend is not None and backend.ends_traces
+
+
+def _tracer(site: CallSite, source: Any) -> Tracer | None:
+    if source is None:
+        return None
+    if site.tracer_source is not source:
+        is_ours = source is gate.backend
+        site.tracer = source.tracer(site.target) if is_ours else trace.get_tracer(site.target)
+        site.tracer_source = source
+    tracer: Tracer | None = site.tracer
+    return tracer
 
 
 def _global_provider() -> object:
@@ -135,7 +150,7 @@ class Recording:
     def __init__(self, site: RecordingSite, span: Span) -> None:
         self.site = site
         self.span = span
-        self._token = attach(with_span(span))
+        self._token = attach(Context({**get_current(), SPAN_KEY: span}))
 
     def suspend(self) -> Recording:
         """Go on without the span being current, until it is resumed."""
@@ -215,12 +230,23 @@ def finish(site: RecordingSite, span: Span, result: object) -> None:
     if type(span) is PassedOver:
         return
     try:
-        if site.ret is not None and span.is_recording():
-            span.set_attribute("return", describe(site.ret(result)))
+        if site.ret is not None:
+            _record_result(site, site.ret, span, result)
+    finally:
+        try:
+            span.end()
+        except (Exception, SystemExit) as error:
+            give_up(site, error)
+
+
+def _record_result(
+    site: RecordingSite, ret: Callable[[Any], object], span: Span, result: object
+) -> None:
+    try:
+        if span.is_recording():
+            span.set_attribute("return", describe(ret(result)))
     except Exception as error:
         give_up(site, error)
-    finally:
-        _end(site, span)
 
 
 def finish_failed(site: RecordingSite, span: Span, error: BaseException) -> None:
@@ -244,14 +270,10 @@ def finish_failed(site: RecordingSite, span: Span, error: BaseException) -> None
         # raises here may take its place.
         give_up(site, failure)
     finally:
-        _end(site, span)
-
-
-def _end(site: RecordingSite, span: Span) -> None:
-    try:
-        span.end()
-    except (Exception, SystemExit) as error:
-        give_up(site, error)
+        try:
+            span.end()
+        except (Exception, SystemExit) as failure:
+            give_up(site, failure)
 
 
 def give_up(site: CallSite, error: BaseException) -> None:

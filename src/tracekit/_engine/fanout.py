@@ -26,11 +26,14 @@ class Fanout(sdk.SynchronousMultiSpanProcessor):
         starting: What is called with a span that starts, and `parent_context`.
         ending: What is called with a span that is about to end, where the SDK has that call.
         ended: What is called with a span that has ended.
+        taking: The same for a span that is sampled and that everyone wants, which a processor of
+            ours takes by its `take_wanted` without looking.
     """
 
     starting: tuple[_Hook, ...]
     ending: tuple[_Hook, ...]
     ended: tuple[_Hook, ...]
+    taking: tuple[_Hook, ...]
 
     def __init__(
         self, processors: Iterable[SpanProcessor] = (), starts: StartCounter | None = None
@@ -50,6 +53,10 @@ class Fanout(sdk.SynchronousMultiSpanProcessor):
         self.starting = _hooks(processors, "on_start")
         self.ending = _hooks(processors, "_on_ending")
         self.ended = _hooks(processors, "on_end")
+        takes = [(getattr(one, "take_wanted", None), (one,)) for one in processors]
+        self.taking = tuple(
+            hook for take, one in takes for hook in ((take,) if take else _hooks(one, "on_end"))
+        )
 
     def on_start(self, span: sdk.Span, parent_context: Context | None = None) -> None:
         """Pass on a span that starts."""

@@ -19,14 +19,5 @@ class _Source(random.Random):
 
 
 _source: Final = forks.watch(_Source())
-_draw: Final = _source.getrandbits
-
-
-def random_trace_id() -> int:
-    """A trace id: 128 random bits, not all of them zero."""
-    return _draw(128) or random_trace_id()
-
-
-def random_span_id() -> int:
-    """A span id: 64 random bits, not all of them zero."""
-    return _draw(64) or random_span_id()
+# Gives so many random bits; all of them are zero once in the life of a star, and never for an id.
+draw: Final = _source.getrandbits

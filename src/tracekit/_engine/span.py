@@ -23,7 +23,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from tracekit._engine.fanout import Fanout
 from tracekit._ground.constants import NO_CONSTANTS, Constants
@@ -32,6 +32,7 @@ from tracekit._ground.verdicts import EVERYONE
 # What the SDK says about a span, it says under this name.
 _logger: Final = logging.getLogger(sdk.__name__)
 _UNSET: Final = Status(StatusCode.UNSET)
+_SAMPLED: Final = int(TraceFlags.SAMPLED)
 
 
 class Origin:
@@ -218,7 +219,8 @@ class LeanSpan(sdk.Span):
         processor = self._origin.processor
         for hook in processor.ending:
             hook(self)
-        for hook in processor.ended:
+        is_for_all = self._is_whole and self._context.trace_flags & _SAMPLED
+        for hook in processor.taking if is_for_all else processor.ended:
             hook(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> sdk.ReadableSpan:

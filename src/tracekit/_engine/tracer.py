@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from time import time_ns
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from tracekit._code.current import get_current, span_in
 from tracekit._code.scopes import NotMade, open_scope, scope_of
 from tracekit._engine import reliance
 from tracekit._engine.fanout import Fanout
-from tracekit._engine.ids import random_span_id, random_trace_id
+from tracekit._engine.ids import draw
 from tracekit._engine.pipeline import Pipeline
 from tracekit._engine.sampling import Decisions
 from tracekit._engine.span import LeanSpan, Origin, is_plain
@@ -63,9 +63,8 @@ class LiveTracer(sdk.Tracer):
     _is_lean: bool = False
     _origin: Origin
     _decisions: Decisions
+    # Whether ids are drawn in a row of our own, in place of the SDK's generator of random ones.
     _draws: bool
-    _new_trace_id: Callable[[], int]
-    _new_span_id: Callable[[], int]
 
     def follow(self, pipeline: Pipeline | None, filters: FilterSet) -> None:
         """Go over to another pipeline, or to none."""
@@ -87,15 +86,10 @@ class LiveTracer(sdk.Tracer):
             self._prepare()
 
     def _prepare(self) -> None:
-        generator, processor = self.id_generator, self.span_processor
-        ids = _Drawn if type(generator) is RandomIdGenerator else generator
         self._is_lean = False
-        vars(self).update(
-            _decisions=Decisions.of(self.sampler),
-            _draws=ids is _Drawn,
-            _new_trace_id=ids.generate_trace_id,
-            _new_span_id=ids.generate_span_id,
-        )
+        self._decisions = Decisions.of(self.sampler)
+        self._draws = type(self.id_generator) is RandomIdGenerator
+        processor = self.span_processor
         if isinstance(processor, Fanout) and reliance.holds(self):
             scope, info = self._instrumentation_scope, self.instrumentation_info
             limits, resource = self._span_limits, self.resource
@@ -168,7 +162,7 @@ class LiveTracer(sdk.Tracer):
             self._remember(made, wanted, around)
         return made
 
-    def _start(
+    def _start(  # noqa: PLR0912 - the path of every span, without a call more than it needs
         self,
         around: Span,
         name: str,
@@ -185,22 +179,29 @@ class LiveTracer(sdk.Tracer):
         # `attributes`, and the sampler looks at them first, as in the SDK.
         parent: Any = around._context if type(around) is LeanSpan else _context_of(around)
         if parent is None or not parent[_IS_VALID]:
-            parent, trace_id, state = None, self._new_trace_id(), _NO_STATE
-            decided = self._decisions.root
+            trace_id = draw(128) or 1 if self._draws else self.id_generator.generate_trace_id()
+            parent, state, decided = None, _NO_STATE, self._decisions.root
         else:
             trace_id, state = parent[_TRACE_ID], parent[_STATE]
             place = 3 if parent[_IS_REMOTE] else 1
             decided = self._decisions[place + (parent[_FLAGS] & _SAMPLED)]
         is_recorded = decided
         if decided is None or given is None:
-            offered = {**constants, **given} if attributes is _IN_TWO_PARTS else attributes
+            offered = attributes
+            if given is not None and attributes is _IN_TWO_PARTS:
+                offered = {**constants, **given}
             result = self.sampler.should_sample(context, trace_id, name, kind, offered, links)
             decision: Any = result.decision
             decided, is_recorded = decision.is_sampled(), decision.is_recording()
             state = _NO_STATE if result.trace_state is None else result.trace_state
             if given is None or result.attributes != (offered or {}):
                 given, constants, attributes = None, NO_CONSTANTS, result.attributes
-        own = self._new_context(parent, trace_id, decided, state)
+        if self._draws:
+            random_bit = _RANDOM if parent is None else parent[_FLAGS] & _RANDOM
+            flags = _ALL_FLAGS[random_bit | decided]
+            own = _new_tuple(SpanContext, (trace_id, draw(64) or 1, False, flags, state, True))
+        else:
+            own = self._new_context(parent, trace_id, decided, state)
         if not is_recorded:
             return NonRecordingSpan(own)
         span = _new_span(LeanSpan)
@@ -230,17 +231,13 @@ class LiveTracer(sdk.Tracer):
     def _new_context(
         self, parent: Any, trace_id: int, is_sampled: bool, state: TraceState
     ) -> SpanContext:
-        if self._draws:
-            random_bit = _RANDOM if parent is None else parent[_FLAGS] & _RANDOM
-            flags = _ALL_FLAGS[random_bit | is_sampled]
-            parts = trace_id, self._new_span_id(), False, flags, state, True
-            return _new_tuple(SpanContext, parts)
+        # In the order in which the SDK asks a generator.
         if parent is not None:
             random_bit = parent[_FLAGS] & _RANDOM
         else:
-            random_bit = _RANDOM and 2 * self.id_generator.is_trace_id_random()
+            random_bit = _RANDOM and _RANDOM * self.id_generator.is_trace_id_random()
         flags = _ALL_FLAGS[random_bit | is_sampled]
-        span_id = self._new_span_id()
+        span_id = self.id_generator.generate_span_id()
         return SpanContext(trace_id, span_id, is_remote=False, trace_flags=flags, trace_state=state)
 
     def _remember(self, made: Span, wanted: int, around: Span) -> None:
@@ -260,13 +257,6 @@ class LiveTracer(sdk.Tracer):
 
 # What a tracer prepares its spans from; all of it may be given to it at any time.
 _PREPARED_FROM: Final = reliance.TRACER | reliance.TRACER_OF_SOME
-
-
-class _Drawn:
-    """Ids in a row of tracekit's own, in place of the SDK's generator of random ones."""
-
-    generate_trace_id = staticmethod(random_trace_id)
-    generate_span_id = staticmethod(random_span_id)
 
 
 def _context_of(around: Span) -> SpanContext | None:

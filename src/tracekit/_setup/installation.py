@@ -316,6 +316,8 @@ def _say_lost(telemetry: Telemetry) -> None:
 class _Nothing:
     """Makes no spans: the backend while the SDK is disabled and after a shutdown."""
 
+    ends_traces = False
+
     def tracer(self, target: str) -> Any:
         return None
 
