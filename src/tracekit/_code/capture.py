@@ -6,7 +6,7 @@ import inspect
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.trace import Link
 
@@ -172,7 +172,8 @@ class Capture:
         inner = self.parameters.free_name("_tk")
         closure: dict[str, Any] = {
             f"{inner}_describe": describe,
-            f"{inner}_evaluate": _evaluate,
+            f"{inner}_Exception": Exception,
+            f"{inner}_not_evaluated": _not_evaluated,
             f"{inner}_where": self.function_name,
             f"{inner}_ident": threading.get_ident,
             f"{inner}_thread": thread_name,
@@ -188,10 +189,12 @@ class Capture:
             if redaction.hides(name):
                 lines.append(f"{inner}[{name!r}] = {REDACTED!r}")
                 continue
-            function = f"{inner}_field{index}"
-            closure[function] = expression.function
-            passed = f", {expression.passed}" if expression.passed else ""
-            lines.append(f"{inner}_evaluate({inner}_where, {inner}, {name!r}, {function}{passed})")
+            closure[f"{inner}_field{index}"] = expression.function
+            evaluated = f"{inner}_describe({inner}_field{index}({expression.passed}))"
+            field = f"the field {name!r}"
+            lines += _FIELD.format(
+                tk=inner, name=name, field=field, evaluated=evaluated
+            ).splitlines()
         lines.append(f"return {inner}")
         return self._function("capture", lines, closure)
 
@@ -375,19 +378,12 @@ def _source(value: Any, name: str) -> tuple[Any, str]:
     return (lambda: value), name
 
 
-def _evaluate(
-    where: str,
-    attributes: dict[str, Any],
-    name: str,
-    function: Callable[..., Any],
-    /,
-    *arguments: Any,
-    **named: Any,
-) -> None:
-    try:
-        attributes[name] = describe(function(*arguments, **named))
-    except Exception as error:
-        _not_evaluated(f"the field {name!r}", where, error)
+_FIELD: Final = """\
+try:
+    {tk}[{name!r}] = {evaluated}
+except {tk}_Exception as {tk}_error:
+    {tk}_not_evaluated({field!r}, {tk}_where, {tk}_error)
+"""
 
 
 def resolve_parentage(where: str, parent: Callable[[], Any], links: Callable[[], Any]) -> Parentage:

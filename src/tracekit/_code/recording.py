@@ -29,7 +29,7 @@ from tracekit._code.current import (
 )
 from tracekit._code.exits import ErrorPolicy, record_exit
 from tracekit._code.scopes import Judged, PassedOver, current_scope, event_mask, open_scope
-from tracekit._ground.callsite import Backend, CallSite, gate
+from tracekit._ground.callsite import CallSite, gate
 from tracekit._ground.constants import NO_CONSTANTS, Constants
 from tracekit._ground.levels import Level
 from tracekit._ground.log import warn_once
@@ -94,21 +94,32 @@ def tracer_here(site: CallSite) -> Tracer | None:
     already. Only a sampler that always goes by its parent is spared the question.
     """
     backend = gate.backend
+    source = _global_provider() if backend is None else backend
+    if source is None:
+        return None
     context = get_current()
     if context:
         around = context.get(SPAN_KEY)
-        if type(around) is NonRecordingSpan and _ends_traces(backend) and is_unsampled(around):
-            return None
+        if type(around) is NonRecordingSpan and backend is not None and backend.ends_traces:
+            # Remembered on the span: a whole tree of calls stands in it.
+            is_cut = getattr(around, _IS_UNSAMPLED, None)
+            if _look_at(around) if is_cut is None else is_cut:
+                return None
         if (len(context) > 1 or around is None) and is_suppressed(context):
             return None
-    if backend is not None and site.tracer_source is backend:
-        tracer: Tracer | None = site.tracer
-        return tracer
-    return _tracer(site, _global_provider() if backend is None else backend)
+    if site.tracer_source is not source:
+        return _tracer(site, source)
+    tracer: Tracer | None = site.tracer
+    return tracer
 
 
-def _ends_traces(backend: Backend | None) -> bool:
-    return backend is not None and backend.ends_traces
+_IS_UNSAMPLED: Final = "_tracekit_is_unsampled"
+
+
+def _look_at(span: Span) -> bool:
+    unsampled = is_unsampled(span)
+    setattr(span, _IS_UNSAMPLED, unsampled)
+    return unsampled
 
 
 def _tracer(site: CallSite, source: Any) -> Tracer | None:
@@ -181,7 +192,12 @@ def start(
     """Start a span and make it current; None where its attributes say that nobody wants it."""
     if attributes is None:
         return None
-    return Recording(site, start_span(site, tracer, site.name, attributes, parentage))
+    begin = getattr(tracer, "start_wanted", None)
+    if begin is None or parentage is not None or site.inherits or type(attributes) is Judged:
+        return Recording(site, start_span(site, tracer, site.name, attributes, parentage))
+    # The same without a detour, for the call that nothing special is said about.
+    rest = site.kind, (), attributes, site.constants
+    return Recording(site, begin(site.wanted, site.name, None, *rest))
 
 
 def start_span(
@@ -244,7 +260,8 @@ def _record_result(
 ) -> None:
     try:
         if span.is_recording():
-            span.set_attribute("return", describe(ret(result)))
+            put = getattr(span, "set_last_attribute", span.set_attribute)
+            put("return", describe(ret(result)))
     except Exception as error:
         give_up(site, error)
 
@@ -323,7 +340,9 @@ class Steps:
             now = get_current()
             if now is not self._inside:
                 self._keep(now)
-            self._release()
+            token, self._token = self._token, None
+            if token is not None:
+                detach(token)
 
     def _keep(self, now: Context) -> None:
         before, self._inside = self._inside, now

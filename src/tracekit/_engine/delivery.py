@@ -67,9 +67,9 @@ class Delivery(SpanProcessor):
             self.take(span)
 
     @property
-    def take_wanted(self) -> Callable[[ReadableSpan], None]:
-        """What takes a span without looking, asked for once."""
-        return self.take
+    def take_sampled(self) -> tuple[int, Callable[[ReadableSpan], None]]:
+        """The mask of the spans that are for it, and what takes them without looking."""
+        return 1 << self.bit, self.take
 
     def take(self, span: ReadableSpan) -> None:
         """Take an ended span that is known to be sampled and wanted; the thread never waits.

@@ -15,6 +15,8 @@ from opentelemetry.context import Context
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
+from tracekit._ground.verdicts import EVERYONE
+
 _Hook = Callable[..., None]
 
 
@@ -26,14 +28,14 @@ class Fanout(sdk.SynchronousMultiSpanProcessor):
         starting: What is called with a span that starts, and `parent_context`.
         ending: What is called with a span that is about to end, where the SDK has that call.
         ended: What is called with a span that has ended.
-        taking: The same for a span that is sampled and that everyone wants, which a processor of
-            ours takes by its `take_wanted` without looking.
+        taking: The same for a sampled span, with the mask of those that it is for. Deliveries,
+            which are told by their `take_sampled`, do not look at it again.
     """
 
     starting: tuple[_Hook, ...]
     ending: tuple[_Hook, ...]
     ended: tuple[_Hook, ...]
-    taking: tuple[_Hook, ...]
+    taking: tuple[tuple[int, _Hook], ...]
 
     def __init__(
         self, processors: Iterable[SpanProcessor] = (), starts: StartCounter | None = None
@@ -53,10 +55,7 @@ class Fanout(sdk.SynchronousMultiSpanProcessor):
         self.starting = _hooks(processors, "on_start")
         self.ending = _hooks(processors, "_on_ending")
         self.ended = _hooks(processors, "on_end")
-        takes = [(getattr(one, "take_wanted", None), (one,)) for one in processors]
-        self.taking = tuple(
-            hook for take, one in takes for hook in ((take,) if take else _hooks(one, "on_end"))
-        )
+        self.taking = tuple(one for processor in processors for one in _taking(processor))
 
     def on_start(self, span: sdk.Span, parent_context: Context | None = None) -> None:
         """Pass on a span that starts."""
@@ -80,6 +79,13 @@ def _hooks(processors: tuple[SpanProcessor, ...], name: str) -> tuple[_Hook, ...
     return tuple(
         hook for hook in hooks if hook and getattr(hook, "__func__", hook) is not inherited
     )
+
+
+def _taking(processor: SpanProcessor) -> list[tuple[int, _Hook]]:
+    take: tuple[int, _Hook] | None = getattr(processor, "take_sampled", None)
+    if take is not None:
+        return [take]
+    return [(EVERYONE, hook) for hook in _hooks((processor,), "on_end")]
 
 
 class StartCounter:

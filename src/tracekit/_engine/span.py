@@ -14,6 +14,7 @@ import copy
 import logging
 import threading
 from collections.abc import Mapping
+from contextlib import nullcontext
 from time import time_ns
 from typing import Any, Final
 
@@ -115,6 +116,7 @@ class LeanSpan(sdk.Span):
     _event_list: BoundedList[Any] | None = None
     _link_list: BoundedList[Any] | None = None
     _own_lock: Any = None
+    _last: tuple[str, Any] | None = None
     _record_exception = True
     _set_status_on_exception = True
     _trace_config = None
@@ -154,9 +156,11 @@ class LeanSpan(sdk.Span):
             if self._bounded is None:
                 bounded = _bounded(self._origin.limits, None)
                 bounded._dict.update(self._constants)
-                bounded._dict.update(self._given or {})
+                given = self._given or {}
+                bounded._dict.update(given)
                 bounded._immutable = self._end_time is not None and _FREEZES
                 self._attributes = bounded
+                bounded._dict.update(given)
             return self._bounded
 
     def bind(self, attributes: Mapping[str, Any] | None) -> None:
@@ -189,21 +193,26 @@ class LeanSpan(sdk.Span):
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Set an attribute, as the SDK's span does."""
-        if not is_plain(key, value):
-            super().set_attribute(key, value)
-            return
-        with self._lock:
-            given, constants = self._given, self._constants
-            if (
-                given is not None
-                and self._end_time is None
-                and key not in constants
-                and len(constants) + len(given) < self._origin.room
-            ):
-                given.pop(key, None)
-                given[key] = value
-                return
+        if is_plain(key, value):
+            with self._lock:
+                if self._end_time is None and self._put(key, value):
+                    return
         super().set_attribute(key, value)
+
+    def set_last_attribute(self, key: str, value: Any) -> None:
+        """Set a clean attribute that is on the span from its end on; no lock is made for it."""
+        self._last = key, value
+
+    def _put(self, key: str, value: Any) -> bool:
+        given, constants = self._given, self._constants
+        if given is None or key in constants:
+            return False
+        if len(constants) + len(given) >= self._origin.room:
+            return False
+        given.pop(key, None)
+        given[key] = value
+        # Whoever binds the attributes meanwhile looks at these once more afterwards.
+        return self._given is given
 
     def end(self, end_time: int | None = None) -> None:
         """End the span, as the SDK's span does, and hand it to the processors."""
@@ -214,22 +223,30 @@ class LeanSpan(sdk.Span):
             _logger.warning("Calling end() on an ended span.")
             return
         self._end_time = time_ns() if end_time is None else end_time
-        if self._own_lock is not None:
-            self._freeze()
+        if self._own_lock is not None or self._last is not None:
+            self._settle()
         processor = self._origin.processor
         for hook in processor.ending:
             hook(self)
-        is_for_all = self._is_whole and self._context.trace_flags & _SAMPLED
-        for hook in processor.taking if is_for_all else processor.ended:
-            hook(self)
+        if self._context.trace_flags & _SAMPLED:
+            wanted = self._tracekit_wanted
+            for mask, hook in processor.taking:
+                if wanted & mask:
+                    hook(self)
+        else:
+            for hook in processor.ended:
+                hook(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> sdk.ReadableSpan:
         # A lock has no copy, and what the SDK hands to processors has none.
         return copy.deepcopy(self._readable_span(), memo)
 
-    def _freeze(self) -> None:
+    def _settle(self) -> None:
         # Whoever changes the span holds the lock, and has looked at the time before or will after.
-        with self._own_lock:
+        with self._own_lock or nullcontext():
+            if self._last is not None and not self._put(*self._last):
+                key, value = self._last
+                self._attributes[key] = value
             if self._bounded is not None and _FREEZES:
                 self._bounded._immutable = True
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from time import time_ns
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from opentelemetry.context import Context
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.trace import (
-    INVALID_SPAN,
     Link,
     NonRecordingSpan,
     Span,
@@ -21,7 +20,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.util.types import Attributes
 
-from tracekit._code.current import get_current, span_in
+from tracekit._code.current import SPAN_KEY, get_current, span_in
 from tracekit._code.scopes import NotMade, open_scope, scope_of
 from tracekit._engine import reliance
 from tracekit._engine.fanout import Fanout
@@ -32,7 +31,7 @@ from tracekit._engine.span import LeanSpan, Origin, is_plain
 from tracekit._engine.views import is_partly_wanted, remember
 from tracekit._ground.constants import NO_CONSTANTS, Constants
 from tracekit._ground.levels import Level
-from tracekit._ground.verdicts import NOBODY, FilterSet, Judgement
+from tracekit._ground.verdicts import EVERYONE, NOBODY, FilterSet, Judgement
 
 _new_span: Final = object.__new__
 _new_tuple: Final = tuple.__new__
@@ -42,10 +41,29 @@ _ALL_FLAGS: Final = tuple(TraceFlags(bits) for bits in range(4))
 _SAMPLED: Final = int(TraceFlags.SAMPLED)
 # The flag is as old as the SDK's own question whether ids are random.
 _RANDOM: Final = 2 if hasattr(IdGenerator, "is_trace_id_random") else 0
-# Whether a span records the exception that leaves its block, and takes it for a failure.
-_BOTH: Final = (True, True)
-# Stands for the attributes that a sampler is asked about where they are in two parts.
-_IN_TWO_PARTS: Final[Any] = object()
+
+
+class Said(NamedTuple):
+    """What only a caller of `start_span` says about a span.
+
+    Attributes:
+        attributes: Its attributes, as they were given.
+        start_time: When it started, in nanoseconds since the epoch; None for now.
+        record_exception: Whether an exception that leaves its block is recorded.
+        set_status_on_exception: Whether such an exception makes it a failure.
+    """
+
+    attributes: Attributes = None
+    start_time: int | None = None
+    record_exception: bool = True
+    set_status_on_exception: bool = True
+
+    def tell(self, span: LeanSpan) -> None:
+        """Put it on a span, besides the attributes."""
+        if self.start_time is not None:
+            span._start_time = self.start_time
+        span._record_exception = self.record_exception
+        span._set_status_on_exception = self.set_status_on_exception
 
 
 class LiveTracer(sdk.Tracer):
@@ -79,6 +97,7 @@ class LiveTracer(sdk.Tracer):
             )
             self._prepare()
         self.idle = pipeline is None
+        self._is_lean = self._is_lean and not self.idle
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
@@ -114,18 +133,12 @@ class LiveTracer(sdk.Tracer):
         """
         around = span_in(get_current() if context is None else context)
         wanted, scope = self._judge(name, attributes, around)
-        if wanted == NOBODY or self.idle:
+        if wanted == NOBODY:
             made: Span = NotMade(around)
         else:
-            on_exit = record_exception, set_status_on_exception
-            if self._is_lean:
-                given = _own_copy(attributes)
-                rest = NO_CONSTANTS, attributes, start_time, on_exit
-                made = self._start(around, name, context, kind, links or (), given, *rest)
-            else:
-                rest_of = attributes, links, start_time, *on_exit
-                made = super().start_span(name, context, kind, *rest_of)
-            self._remember(made, wanted, around)
+            said = Said(attributes, start_time, record_exception, set_status_on_exception)
+            given, links = _own_copy(attributes), links or ()
+            made = self.start_wanted(wanted, name, context, kind, links, given, NO_CONSTANTS, said)
         open_scope(made, scope)
         return made
 
@@ -136,8 +149,9 @@ class LiveTracer(sdk.Tracer):
         context: Context | None,
         kind: SpanKind,
         links: Sequence[Link],
-        given: dict[str, Any],
+        given: dict[str, Any] | None,
         constants: Constants,
+        said: Said | None = None,
     ) -> Span:
         """Start a span that went through the filters already.
 
@@ -147,37 +161,19 @@ class LiveTracer(sdk.Tracer):
             context: The context of its parent, or None for the current one.
             kind: Its kind.
             links: What it points at.
-            given: Its attributes, clean and its own.
+            given: Its attributes, clean and its own; None where they are to be looked at.
             constants: Those that all spans of its place in the program have besides.
+            said: What only callers of `start_span` say.
         """
-        around = span_in(get_current() if context is None else context)
-        if self.idle:
-            return NotMade(around)
-        if self._is_lean:
-            made = self._start(around, name, context, kind, links, given, constants)
+        around: Any = (get_current() if context is None else context).get(SPAN_KEY)
+        if type(around) is LeanSpan:
+            parent: Any = around._context
         else:
-            made = super().start_span(name, context, kind, {**constants, **given}, links)
-        is_whole = around is INVALID_SPAN or (type(around) is LeanSpan and around._is_whole)
-        if not (is_whole and self.filters.is_uniform):
-            self._remember(made, wanted, around)
-        return made
-
-    def _start(  # noqa: PLR0912 - the path of every span, without a call more than it needs
-        self,
-        around: Span,
-        name: str,
-        context: Context | None,
-        kind: SpanKind,
-        links: Sequence[Link],
-        given: dict[str, Any] | None,
-        constants: Constants,
-        attributes: Attributes = _IN_TWO_PARTS,
-        start_time: int | None = None,
-        on_exit: tuple[bool, bool] = _BOTH,
-    ) -> Span:
-        # Attributes that are clean are `given`. Others, which the span has to look at, are
-        # `attributes`, and the sampler looks at them first, as in the SDK.
-        parent: Any = around._context if type(around) is LeanSpan else _context_of(around)
+            around = span_in(get_current() if context is None else context)
+            parent = _context_of(around)
+        if not self._is_lean:
+            merged = None if given is None else {**constants, **given}
+            return self._start_otherwise(wanted, around, name, context, kind, links, merged, said)
         if parent is None or not parent[_IS_VALID]:
             trace_id = draw(128) or 1 if self._draws else self.id_generator.generate_trace_id()
             parent, state, decided = None, _NO_STATE, self._decisions.root
@@ -187,15 +183,15 @@ class LiveTracer(sdk.Tracer):
             decided = self._decisions[place + (parent[_FLAGS] & _SAMPLED)]
         is_recorded = decided
         if decided is None or given is None:
-            offered = attributes
-            if given is not None and attributes is _IN_TWO_PARTS:
-                offered = {**constants, **given}
-            result = self.sampler.should_sample(context, trace_id, name, kind, offered, links)
+            # Attributes that have to be looked at are the sampler's to refuse, as in the SDK.
+            every: Attributes = {**constants, **(given or {})} if said is None else said.attributes
+            result = self.sampler.should_sample(context, trace_id, name, kind, every, links)
             decision: Any = result.decision
             decided, is_recorded = decision.is_sampled(), decision.is_recording()
             state = _NO_STATE if result.trace_state is None else result.trace_state
-            if given is None or result.attributes != (offered or {}):
-                given, constants, attributes = None, NO_CONSTANTS, result.attributes
+            if given is None or result.attributes != (every or {}):
+                given, constants = None, NO_CONSTANTS
+                said = (said or _NOTHING_SAID)._replace(attributes=result.attributes)
         if self._draws:
             random_bit = _RANDOM if parent is None else parent[_FLAGS] & _RANDOM
             flags = _ALL_FLAGS[random_bit | decided]
@@ -204,6 +200,24 @@ class LiveTracer(sdk.Tracer):
             own = self._new_context(parent, trace_id, decided, state)
         if not is_recorded:
             return NonRecordingSpan(own)
+        span = self._make(own, parent, name, kind, links, given, constants, said)
+        if wanted != EVERYONE or (type(around) is LeanSpan and not around._is_whole):
+            remember(span, wanted, around, self.filters.exporters)
+        for hook in span._origin.processor.starting:
+            hook(span, parent_context=context)
+        return span
+
+    def _make(
+        self,
+        own: SpanContext,
+        parent: SpanContext | None,
+        name: str,
+        kind: SpanKind,
+        links: Sequence[Link],
+        given: dict[str, Any] | None,
+        constants: Constants,
+        said: Said | None,
+    ) -> LeanSpan:
         span = _new_span(LeanSpan)
         span._origin = origin = self._origin
         span._name = name
@@ -213,19 +227,18 @@ class LiveTracer(sdk.Tracer):
             span._parent = parent
         if kind is not SpanKind.INTERNAL:
             span._kind = kind
-        if given is None or len(given) + len(constants) > origin.room:
-            span.bind(attributes if given is None else {**constants, **given})
-        else:
+        if given is not None and len(given) + len(constants) <= origin.room:
             span._constants, span._given = constants, given
+        elif given is not None:
+            span.bind({**constants, **given})
+        elif said is not None:
+            span.bind(said.attributes)
         if links:
             span._links = span._new_links(links)
-        if on_exit is not _BOTH:
-            span._record_exception, span._set_status_on_exception = on_exit
-        processor = origin.processor
-        processor.starts.add()
-        span._start_time = time_ns() if start_time is None else start_time
-        for hook in processor.starting:
-            hook(span, parent_context=context)
+        origin.processor.starts.add()
+        span._start_time = time_ns()
+        if said is not None:
+            said.tell(span)
         return span
 
     def _new_context(
@@ -240,10 +253,25 @@ class LiveTracer(sdk.Tracer):
         span_id = self.id_generator.generate_span_id()
         return SpanContext(trace_id, span_id, is_remote=False, trace_flags=flags, trace_state=state)
 
-    def _remember(self, made: Span, wanted: int, around: Span) -> None:
-        # Below a span that began under other filters, some exporters may still miss the parent.
-        if not self.filters.is_uniform or is_partly_wanted(around):
+    def _start_otherwise(
+        self,
+        wanted: int,
+        around: Span,
+        name: str,
+        context: Context | None,
+        kind: SpanKind,
+        links: Sequence[Link],
+        attributes: dict[str, Any] | None,
+        said: Said | None,
+    ) -> Span:
+        # Without a pipeline, or where a lean span would not be what the SDK's is.
+        if self.idle:
+            return NotMade(around)
+        rest = (attributes, links) if said is None else (said.attributes, links, *said[1:])
+        made = super().start_span(name, context, kind, *rest)
+        if wanted != EVERYONE or is_partly_wanted(around):
             remember(made, wanted, around, self.filters.exporters)
+        return made
 
     def _judge(self, name: str, attributes: Attributes, around: Span) -> Judgement:
         judge = self.filters.judge(self.target, Level.INFO, name)
@@ -255,6 +283,7 @@ class LiveTracer(sdk.Tracer):
         return judge.decide(fields, scope_of(around))
 
 
+_NOTHING_SAID: Final = Said()
 # What a tracer prepares its spans from; all of it may be given to it at any time.
 _PREPARED_FROM: Final = reliance.TRACER | reliance.TRACER_OF_SOME
 

@@ -64,6 +64,8 @@ def describe(value: object) -> AttributeValue:
     try:
         if exact is _describe_string and len(value) <= MAX_STRING and value.isascii():  # type: ignore[arg-type, attr-defined]  # a string, as this function shows
             return value  # type: ignore[return-value]  # the same
+        if exact is _describe_int and MIN_INT <= value <= MAX_INT:  # type: ignore[operator]  # a number
+            return value  # type: ignore[return-value]  # the same
         if exact is not None:
             return exact(value)
         return _describe_by(_rule_of(type(value)), value)
