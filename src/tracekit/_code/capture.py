@@ -13,7 +13,7 @@ from opentelemetry.trace import Link
 from tracekit._code.current import get_current
 from tracekit._code.options import CURRENT, Options
 from tracekit._code.parents import ACCEPTED, context_of, links_of
-from tracekit._code.recording import Parentage, RecordingSite, thread_name
+from tracekit._code.recording import Parentage, RecordingSite, name_of_thread
 from tracekit._code.scopes import Judged, current_scope
 from tracekit._ground.compile import Parameters, make_function
 from tracekit._ground.constants import Constants
@@ -176,11 +176,12 @@ class Capture:
             f"{inner}_not_evaluated": _not_evaluated,
             f"{inner}_where": self.function_name,
             f"{inner}_ident": threading.get_ident,
-            f"{inner}_thread": thread_name,
+            f"{inner}_thread": name_of_thread,
         }
         entries = []
         if self.has_thread:
-            entries += [f"'thread.id': {inner}_ident()", f"'thread.name': {inner}_thread()"]
+            entries.append(f"'thread.id': ({inner} := {inner}_ident())")
+            entries.append(f"'thread.name': {inner}_thread({inner})")
         for name in self.arguments:
             value = repr(REDACTED) if redaction.hides(name) else f"{inner}_describe({name})"
             entries.append(f"{name!r}: {value}")

@@ -14,7 +14,6 @@ import copy
 import logging
 import threading
 from collections.abc import Mapping
-from contextlib import nullcontext
 from time import time_ns
 from typing import Any, Final
 
@@ -24,10 +23,10 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
 
 from tracekit._engine.fanout import Fanout
-from tracekit._ground.constants import NO_CONSTANTS, Constants
+from tracekit._ground.constants import Constants
 from tracekit._ground.verdicts import EVERYONE
 
 # What the SDK says about a span, it says under this name.
@@ -101,22 +100,33 @@ class LeanSpan(sdk.Span):
     It is handed to processors itself when it ends, and does not change from then on.
     """
 
-    _origin: Origin
+    # What every span has stands in slots; the rest is not there until it is used.
+    __slots__ = (
+        "_constants",
+        "_context",
+        "_end_time",
+        "_given",
+        "_is_sampled",
+        "_kind",
+        "_last",
+        "_name",
+        "_origin",
+        "_parent",
+        "_start_time",
+    )
+    _constants: Constants
     _context: SpanContext
-    _is_open: bool
+    _given: dict[str, Any] | None
+    # Gone once the span has ended.
+    _is_sampled: bool
+    _last: tuple[str, Any] | None
+    _origin: Origin
 
-    # What differs from span to span; the rest of what the SDK's methods use follows.
-    _parent: SpanContext | None = None
-    _kind = SpanKind.INTERNAL
-    _end_time: int | None = None
     _status = _UNSET
-    _constants: Constants = NO_CONSTANTS
-    _given: dict[str, Any] | None = None
     _bounded: BoundedAttributes | None = None
     _event_list: BoundedList[Any] | None = None
     _link_list: BoundedList[Any] | None = None
     _own_lock: Any = None
-    _last: tuple[str, Any] | None = None
     _record_exception = True
     _set_status_on_exception = True
     _trace_config = None
@@ -217,18 +227,21 @@ class LeanSpan(sdk.Span):
     def end(self, end_time: int | None = None) -> None:
         """End the span, as the SDK's span does, and hand it to the processors."""
         try:
+            is_sampled = self._is_sampled
             # Of two threads that end a span, one finds this gone.
-            del self._is_open
+            del self._is_sampled
         except AttributeError:
             _logger.warning("Calling end() on an ended span.")
             return
         self._end_time = time_ns() if end_time is None else end_time
-        if self._own_lock is not None or self._last is not None:
+        if self._last is not None:
+            self._add(*self._last)
+        if self._own_lock is not None:
             self._settle()
         processor = self._origin.processor
         for hook in processor.ending:
             hook(self)
-        if self._context.trace_flags & _SAMPLED:
+        if is_sampled:
             wanted = self._tracekit_wanted
             for mask, hook in processor.taking:
                 if wanted & mask:
@@ -241,12 +254,15 @@ class LeanSpan(sdk.Span):
         # A lock has no copy, and what the SDK hands to processors has none.
         return copy.deepcopy(self._readable_span(), memo)
 
+    def _add(self, key: str, value: Any) -> None:
+        # Nobody else can change the span any more, save those who hold its lock.
+        if not self._put(key, value):
+            with self._lock:
+                self._attributes[key] = value
+
     def _settle(self) -> None:
         # Whoever changes the span holds the lock, and has looked at the time before or will after.
-        with self._own_lock or nullcontext():
-            if self._last is not None and not self._put(*self._last):
-                key, value = self._last
-                self._attributes[key] = value
+        with self._own_lock:
             if self._bounded is not None and _FREEZES:
                 self._bounded._immutable = True
 

@@ -10,6 +10,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.trace import (
+    INVALID_SPAN,
     Link,
     NonRecordingSpan,
     Span,
@@ -142,7 +143,7 @@ class LiveTracer(sdk.Tracer):
         open_scope(made, scope)
         return made
 
-    def start_wanted(
+    def start_wanted(  # noqa: PLR0912 - every span's path, in as few calls as can be
         self,
         wanted: int,
         name: str,
@@ -168,6 +169,8 @@ class LiveTracer(sdk.Tracer):
         around: Any = (get_current() if context is None else context).get(SPAN_KEY)
         if type(around) is LeanSpan:
             parent: Any = around._context
+        elif around is None:
+            parent, around = None, INVALID_SPAN
         else:
             around = span_in(get_current() if context is None else context)
             parent = _context_of(around)
@@ -201,6 +204,7 @@ class LiveTracer(sdk.Tracer):
         if not is_recorded:
             return NonRecordingSpan(own)
         span = self._make(own, parent, name, kind, links, given, constants, said)
+        span._is_sampled = decided
         if wanted != EVERYONE or (type(around) is LeanSpan and not around._is_whole):
             remember(span, wanted, around, self.filters.exporters)
         for hook in span._origin.processor.starting:
@@ -222,17 +226,15 @@ class LiveTracer(sdk.Tracer):
         span._origin = origin = self._origin
         span._name = name
         span._context = own
-        span._is_open = True
-        if parent is not None:
-            span._parent = parent
-        if kind is not SpanKind.INTERNAL:
-            span._kind = kind
-        if given is not None and len(given) + len(constants) <= origin.room:
-            span._constants, span._given = constants, given
-        elif given is not None:
+        span._parent = parent
+        span._kind = kind
+        span._constants = constants
+        span._given = given
+        span._last = span._end_time = None
+        if given is None:
+            span.bind(said.attributes if said is not None else None)
+        elif len(given) + len(constants) > origin.room:
             span.bind({**constants, **given})
-        elif said is not None:
-            span.bind(said.attributes)
         if links:
             span._links = span._new_links(links)
         origin.processor.starts.add()
