@@ -24,6 +24,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceState
 
 from tests.span_strategies import ATTRIBUTES, CONTEXT, OFFICIAL_TAKES_NONE, a_span, batches
+from tracekit._engine import attribute_encoding, request_encoding, span_encoding
 from tracekit._engine.request_encoding import encode_spans
 from tracekit._ground.constants import Constants
 
@@ -171,6 +172,7 @@ VALUES = {
     "largest": (1 << 63) - 1,
     "smallest": -(1 << 63),
     "two bytes": 128,
+    "where varints grow": tuple((1 << 7 * n) + d for n in range(1, 9) for d in (-1, 0, 1)),
     "true": True,
     "false": False,
     "nan": math.nan,
@@ -443,6 +445,31 @@ def test_passing_resources_and_scopes_do_not_lend_their_identity():
     spans = [Fleeting(str(n // 2), context=CONTEXT) for n in range(1_000)]
 
     assert official_bytes(spans) == exact(decoded(spans))
+
+
+def test_a_passing_resource_does_not_lend_its_identity_to_a_later_batch():
+    """A resource whose memory was free for it is not taken for the one that was there before."""
+    for n in range(100):
+        scope = InstrumentationScope(str(n))
+        span = a_span(resource=Resource({"of": n}), instrumentation_scope=scope)
+
+        assert official_bytes([span]) == exact(decoded([span]))
+
+
+def test_what_is_remembered_is_bounded():
+    """Names, values, lengths and resources that never end take no more memory in the end."""
+    for n in range(3_000):
+        name = f"name {n}"
+        attributes = {name: n, "one": "x" * n, "other": n}
+        encode_spans([a_span(name, attributes=attributes, resource=Resource({"of": n}))])
+
+    attributes = span_encoding._ATTRIBUTES
+    assert len(attributes) <= 512
+    assert max(map(len, attributes.values())) <= 64
+    assert max(len(field) for named in attributes.values() for field in named.values()) <= 128
+    assert len(span_encoding._names) <= 2_048
+    assert len(attribute_encoding._STRING) <= 2_048
+    assert len(request_encoding._encoded) <= 256
 
 
 def test_constants_are_encoded_once():

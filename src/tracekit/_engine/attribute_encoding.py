@@ -22,13 +22,13 @@ _KEY: Final = Delimited(1)
 _VALUE: Final = Delimited(2)
 # AnyValue
 _STRING: Final = Delimited(1)
-_BOOL: Final = varint_tag(2)
+_FALSE: Final = varint_tag(2) + b"\x00"
+_TRUE: Final = varint_tag(2) + b"\x01"
 _INT: Final = varint_tag(3)
 _DOUBLE: Final = fixed64_tag(4)
 _ARRAY: Final = Delimited(5)
 _MAPPING: Final = Delimited(6)
 _BYTES: Final = Delimited(7)
-_SINGLES: Final = {None: b"", False: _BOOL + b"\x00", True: _BOOL + b"\x01"}
 # ArrayValue and KeyValueList
 _ITEM: Final = Delimited(1)
 
@@ -107,7 +107,7 @@ class _Named(dict[Any, bytes]):
     def of(self, value: Any) -> bytes:
         """The whole field with this value."""
         encoded = encode_value(value)
-        pair = b"".join((self._key, _VALUE[len(encoded)], encoded))
+        pair = self._key + _VALUE[len(encoded)] + encoded
         return self._field[len(pair)] + pair
 
 
@@ -122,16 +122,23 @@ def encode_value(value: Any, room: int = _DEEPEST) -> bytes:
         Exception: It has no form in OTLP, or its own methods raise this.
     """
     if isinstance(value, str):
-        return _STRING.of(utf8(value))
-    if value is None or isinstance(value, bool):
-        return _SINGLES[value]
+        text = utf8(value)
+        return _STRING[len(text)] + text
     if isinstance(value, int):
-        return _INT + int64(value)
+        return _encode_integer(value)
+    if value is None:
+        return b""
     if isinstance(value, float):
         return _DOUBLE + double(value)
     if isinstance(value, bytes):
         return _BYTES.of(value)
     return _encode_container(value, room)
+
+
+def _encode_integer(value: int) -> bytes:
+    if isinstance(value, bool):
+        return _TRUE if value else _FALSE
+    return _INT + int64(value)
 
 
 def _encode_container(value: Any, room: int) -> bytes:

@@ -58,6 +58,9 @@ _STATUS_CODE: Final = varint_tag(3)
 _KINDS: Final = {kind: _KIND + varint(kind.value + 1) for kind in SpanKind}
 _IS_INTERNAL: Final = _KINDS[SpanKind.INTERNAL]
 _IS_UNSET: Final = _STATUS.of(b"")
+# To look a member up in its enumeration takes a call of Python's, on the older ones.
+_INTERNAL: Final = SpanKind.INTERNAL
+_UNSET: Final = StatusCode.UNSET
 _MOST_NAMES: Final = 2048
 
 
@@ -183,7 +186,7 @@ def _join(
             b"" if state is DEFAULT_TRACE_STATE else _encode_trace_state(state),
             _LOCAL_PARENT if parent is None else _encode_parent(parent),
             _names[name],
-            _IS_INTERNAL if kind is SpanKind.INTERNAL else _KINDS[kind],
+            _IS_INTERNAL if kind is _INTERNAL else _KINDS[kind],
             belongings,
             _encode_status(status),
         )
@@ -204,7 +207,7 @@ def _encode_status(status: Status | None) -> bytes:
     if status is None:
         return b""
     code, message = status.status_code, status.description
-    if code is StatusCode.UNSET and not message:
+    if code is _UNSET and not message:
         return _IS_UNSET
     text = _STATUS_MESSAGE.unless_empty(utf8(message))
     return _STATUS.of(text + _STATUS_CODE + varint(code.value))

@@ -25,10 +25,15 @@ _FIXED32_VALUE: Final = Struct("<I")
 
 def varint(number: int) -> bytes:
     """Write a number that is not negative, seven bits a byte, the lowest first."""
-    if number < 128:  # noqa: PLR2004 - what fits in seven bits
+    # Most numbers are short, and a loop takes longer than to write one digit after the other.
+    if number < 1 << 7:
         return _SHORT_VARINTS[number]
+    if number < 1 << 14:
+        return bytes((number & 127 | 128, number >> 7))
+    if number < 1 << 21:
+        return bytes((number & 127 | 128, number >> 7 & 127 | 128, number >> 14))
     digits = bytearray()
-    while number > 127:  # noqa: PLR2004 - the same
+    while number >= 1 << 7:
         digits.append(number & 127 | 128)
         number >>= 7
     digits.append(number)
@@ -62,17 +67,23 @@ def utf8(text: Any) -> bytes:
         TypeError: It is something else.
         UnicodeDecodeError: The bytes are no text.
     """
-    if text is None:
-        return b""
-    if isinstance(text, bytes):
-        text.decode()
-        return text
     try:
         return str.encode(text)
     except UnicodeEncodeError as error:
         warn_once("lone surrogates", "lone surrogates in a text are replaced", error=error)
         units = str.encode(text, "utf-16", "surrogatepass")
         return units.decode("utf-16", "replace").encode()
+    except TypeError:
+        return _utf8_of_none_or_bytes(text)
+
+
+def _utf8_of_none_or_bytes(text: Any) -> bytes:
+    if text is None:
+        return b""
+    if not isinstance(text, bytes):
+        raise TypeError(f"a {type(text).__name__} is no text")
+    text.decode()
+    return text
 
 
 def varint_tag(field: int) -> bytes:
