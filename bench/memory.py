@@ -23,8 +23,9 @@ NO_BATCH_IS_DUE = {
 
 def queued(size: Callable[[int, int], Size]) -> Iterator[Row]:
     """A queue of 100,000, against the SDK's: what the process holds, and what Python counts."""
-    wanted = size(100_000, 3)
-    # A few would find room in pages that the process has already.
+    wanted = size(100_000, 1)
+    # Once, because memory does not vary as time does, and never of a few spans, which would find
+    # room in pages that the process has already.
     spans = max(wanted.calls, 2_000)
     for meter in METERS:
         if meter == "resident" and not STATM.exists():
