@@ -34,7 +34,13 @@ PARTS: Final = {
     "filters": ("filters:below_the_level",),
     "memory": ("memory:queued",),
     "growth": ("growth:attributes", "growth:depth", "growth:threads", "growth:exporters"),
-    "peers": ("peers:logfire", "peers:ddtrace", "peers:sentry", "delivery:logfire"),
+    "peers": (
+        "peers:logfire",
+        "peers:logfire_list",
+        "peers:ddtrace",
+        "peers:sentry",
+        "delivery:logfire",
+    ),
 }
 
 
