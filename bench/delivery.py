@@ -55,7 +55,7 @@ def _send(receiver: Receiver, way: str, spans: int) -> int:
             "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
             "OTEL_EXPORTER_OTLP_INSECURE": "true",
         },
-        capture_output=True,
+        stdout=subprocess.PIPE,
         check=True,
         text=True,
     )

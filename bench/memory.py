@@ -41,7 +41,7 @@ def _fill(way: str, spans: int, meter: str) -> int:
     done = subprocess.run(
         [sys.executable, "-m", "bench.queued", way, str(spans), meter],
         env={**os.environ, **NO_BATCH_IS_DUE},
-        capture_output=True,
+        stdout=subprocess.PIPE,
         check=True,
         text=True,
     )
