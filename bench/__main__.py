@@ -1,6 +1,6 @@
 """Print what tracekit costs, each row with its baseline of the same run, and its budget.
 
-python -m bench [--quick] [--passes N] [--json] [GROUP | MODULE:FUNCTION …]
+python -m bench [--quick] [--passes N] [--save DIRECTORY] [GROUP | MODULE:FUNCTION …]
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 
 from bench import tables
 from bench.interleaved import Size
-from bench.machine import describe
-from bench.parts import PARTS, find, quick, run_apart
+from bench.machine import PYTHON, describe
+from bench.parts import PARTS, find, group_of, quick, run_apart
 from bench.results import Row, middle_of
 
 
 def main() -> None:
     options = _options()
     _forget_settings()
-    measured = _measure(find(options.parts), quick if options.quick else Size, options.passes)
-    if options.json:
-        rows = [asdict(row) for part in measured for row in part]
-        print(json.dumps({"machine": describe(), "rows": rows}, indent=2))
-    else:
-        _print(measured)
+    parts = find(options.parts)
+    measured = _measure(parts, quick if options.quick else Size, options.passes)
+    rows = _print(parts, measured)
+    if options.save:
+        _save(rows, options.save)
 
 
 def _measure(
@@ -39,14 +39,23 @@ def _measure(
         yield middle_of([*(one[number] for one in earlier), last])
 
 
-def _print(measured: Iterable[list[Row]]) -> None:
+def _print(parts: list[str], measured: Iterable[list[Row]]) -> dict[str, list[Row]]:
     print(*describe(), "", tables.head(), sep="\n", flush=True)
-    over: list[str] = []
-    for rows in measured:
+    groups: dict[str, list[Row]] = {}
+    for part, rows in zip(parts, measured, strict=True):
+        groups.setdefault(group_of(part), []).extend(rows)
         for row in rows:
             print(tables.line(row), flush=True)
-        over += tables.unmet(rows)
+    over = tables.unmet(row for rows in groups.values() for row in rows)
     print(f"\nOver budget: {'; '.join(over) or 'nothing'}")
+    return groups
+
+
+def _save(groups: dict[str, list[Row]], directory: Path) -> None:
+    rows = {group: [asdict(row) for row in rows] for group, rows in groups.items()}
+    saved = {"python": PYTHON, "machine": describe(), "groups": rows}
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / f"{PYTHON}.json").write_text(json.dumps(saved, indent=2), encoding="utf-8")
 
 
 def _forget_settings() -> None:
@@ -60,7 +69,9 @@ def _options() -> argparse.Namespace:
     help_of_parts = f"what to measure: {', '.join(PARTS)}, or MODULE:FUNCTION; by default all"
     parser.add_argument("parts", nargs="*", metavar="PART", help=help_of_parts)
     parser.add_argument("--quick", action="store_true", help="run everything, measure nothing")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument(
+        "--save", type=Path, metavar="DIRECTORY", help="write the figures to a file there, too"
+    )
     parser.add_argument(
         "--passes", type=int, default=1, help="measure so often, and give the middle figure"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
 SAMPLED = 0.20
@@ -20,12 +19,9 @@ class Budget:
     most: float
     most_on_oldest: float | None = None
 
-    @property
-    def here(self) -> float:
-        """The budget on the Python that runs."""
-        if self.most_on_oldest is not None and sys.version_info < (3, 11):
-            return self.most_on_oldest
-        return self.most
+    def on(self, python: str) -> float:
+        """Return the budget on a Python, such as "3.13"."""
+        return self.most_on_oldest if self.most_on_oldest and python == "3.10" else self.most
 
 
 BUDGETS: dict[str, Budget] = {

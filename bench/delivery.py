@@ -12,24 +12,38 @@ import sys
 from collections.abc import Callable, Iterator
 
 from bench.interleaved import Size, Turns
+from bench.machine import version_of
 from bench.pipelines import NotRecordedError
 from bench.receiver import Receiver, running
 from bench.results import BY_HAND, TRACEKIT, Row, ratio_row
 
 WAYS = {BY_HAND: "sdk", TRACEKIT: "tracekit"}
+LOGFIRE = "logfire"
 
 
 def whole_process(size: Callable[[int, int], Size]) -> Iterator[Row]:
     """Against the SDK with the official exporter."""
+    yield ratio_row("whole-process CPU a span, sent over OTLP", _measure(WAYS, size))
+
+
+def logfire(size: Callable[[int, int], Size]) -> Iterator[Row]:
+    """Logfire the same, with the official exporter as well."""
+    if not version_of(LOGFIRE):
+        return
+    turns = _measure({BY_HAND: "sdk", LOGFIRE: LOGFIRE}, size)
+    yield ratio_row(f"whole-process CPU a span, sent over OTLP: {LOGFIRE}", turns, LOGFIRE)
+
+
+def _measure(ways: dict[str, str], size: Callable[[int, int], Size]) -> Turns:
     wanted = size(10_000, 9)
-    taken: dict[str, list[float]] = {name: [] for name in WAYS}
+    taken: dict[str, list[float]] = {name: [] for name in ways}
     with running() as receiver:
         for _ in range(wanted.rounds):
             without = _send(receiver, "nothing", wanted.calls)
-            for name, way in WAYS.items():
+            for name, way in ways.items():
                 spent = _send(receiver, way, wanted.calls) - without
                 taken[name].append(spent / wanted.calls)
-    yield ratio_row("whole-process CPU a span, sent over OTLP", Turns(taken))
+    return Turns(taken)
 
 
 def _send(receiver: Receiver, way: str, spans: int) -> int:
@@ -41,7 +55,7 @@ def _send(receiver: Receiver, way: str, spans: int) -> int:
             "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
             "OTEL_EXPORTER_OTLP_INSECURE": "true",
         },
-        capture_output=True,
+        stdout=subprocess.PIPE,
         check=True,
         text=True,
     )

@@ -50,7 +50,7 @@ def attributes(size: Callable[[int, int], Size]) -> Iterator[Row]:
                     own_code(made["caller"](instrument(made["work"]))), mine.settle(1)
                 ),
             }
-            turns = measure(variants, size(1_500, 21))
+            turns = measure(variants, size(1_500, 15))
             check_same_attributes(theirs, mine)
         yield ratio_row(f"a span with {count} attributes of its own", turns)
 
@@ -70,7 +70,7 @@ def _written_out(count: int) -> dict[str, Any]:
 def depth(size: Callable[[int, int], Size]) -> Iterator[Row]:
     """Spans within spans: what one of them takes."""
     for levels in (1, 4, 16, 64):
-        wanted = size(1_920, 21)
+        wanted = size(1_920, 15)
         whole = Size(max(wanted.calls // levels, 1) * levels, wanted.rounds)
         with sdk() as theirs, ours() as mine:
             hand = _descending(lambda inner: by_hand.around(theirs.tracer, inner), levels)
@@ -105,7 +105,7 @@ def _descend(function: Call, levels: int) -> Callable[[int], None]:
 def threads(size: Callable[[int, int], Size]) -> Iterator[Row]:
     """The same number of spans from more and more threads: CPU of all of them, and the time."""
     for count in (1, 2, 4, 8, 16):
-        wanted = size(1_920, 21)
+        wanted = size(1_920, 15)
         whole = Size(max(wanted.calls // count, 1) * count, wanted.rounds)
         for clock, what in ((time.process_time_ns, "CPU"), (time.perf_counter_ns, "time")):
             with sdk() as theirs, ours() as mine:
@@ -146,5 +146,5 @@ def exporters(size: Callable[[int, int], Size]) -> Iterator[Row]:
                 BY_HAND: Variant(repeat(by_hand.function(theirs.tracer)), theirs.settle(*one_each)),
                 TRACEKIT: Variant(repeat(instrument(work)), mine.settle(*one_each)),
             }
-            turns = measure(variants, size(1_500, 21))
+            turns = measure(variants, size(1_500, 15))
         yield ratio_row(f"a span for {count} exporters", turns)

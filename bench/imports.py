@@ -33,6 +33,6 @@ def import_time(size: Callable[[int, int], Size]) -> Iterator[Row]:
 def _import(module: str) -> float:
     program = PROGRAM.format(module=module)
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, check=True, text=True
     )
     return int(done.stdout) / 1e6

@@ -7,12 +7,16 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+PYTHON = ".".join(platform.python_version_tuple()[:2])
 PACKAGES = (
     "opentelemetry-sdk",
     "opentelemetry-exporter-otlp-proto-grpc",
     "grpcio",
     "protobuf",
     "wrapt",
+    "logfire",
+    "ddtrace",
+    "sentry-sdk",
 )
 
 

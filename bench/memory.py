@@ -23,8 +23,9 @@ NO_BATCH_IS_DUE = {
 
 def queued(size: Callable[[int, int], Size]) -> Iterator[Row]:
     """A queue of 100,000, against the SDK's: what the process holds, and what Python counts."""
-    wanted = size(100_000, 3)
-    # A few would find room in pages that the process has already.
+    wanted = size(100_000, 1)
+    # Once, because memory does not vary as time does, and never of a few spans, which would find
+    # room in pages that the process has already.
     spans = max(wanted.calls, 2_000)
     for meter in METERS:
         if meter == "resident" and not STATM.exists():
@@ -40,7 +41,7 @@ def _fill(way: str, spans: int, meter: str) -> int:
     done = subprocess.run(
         [sys.executable, "-m", "bench.queued", way, str(spans), meter],
         env={**os.environ, **NO_BATCH_IS_DUE},
-        capture_output=True,
+        stdout=subprocess.PIPE,
         check=True,
         text=True,
     )

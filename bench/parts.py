@@ -34,7 +34,13 @@ PARTS: Final = {
     "filters": ("filters:below_the_level",),
     "memory": ("memory:queued",),
     "growth": ("growth:attributes", "growth:depth", "growth:threads", "growth:exporters"),
-    "peers": ("peers:logfire", "peers:ddtrace", "peers:sentry"),
+    "peers": (
+        "peers:logfire",
+        "peers:logfire_list",
+        "peers:ddtrace",
+        "peers:sentry",
+        "delivery:logfire",
+    ),
 }
 
 
@@ -49,6 +55,11 @@ def find(names: Sequence[str]) -> list[str]:
         if name not in PARTS and name not in everything:
             raise ValueError(f"{name} is none of {', '.join([*PARTS, *everything])}")
     return [part for name in names for part in PARTS.get(name, (name,))] or everything
+
+
+def group_of(part: str) -> str:
+    """Return the group that a part is in."""
+    return next(group for group, parts in PARTS.items() if part in parts)
 
 
 def quick(calls: int, _: int) -> Size:

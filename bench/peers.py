@@ -7,24 +7,26 @@ the time of the caller compares. What is not installed is left out.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from bench import by_hand
 from bench.agent import running as running_agent
+from bench.captures import LARGE, SMALL
 from bench.interleaved import Size, Variant, measure, own_code
 from bench.machine import version_of
 from bench.pipelines import Discard, NotRecordedError, Pipeline, ours, sdk
 from bench.results import BY_HAND, TRACEKIT, Row, ratio_row
-from bench.subjects import work
+from bench.subjects import length, work
 from tracekit import instrument, span
 
-Call = Callable[[int, str], int]
+Call = Callable[..., int]
 
 
 @dataclass
@@ -77,7 +79,7 @@ class Counter:
 
 
 @contextmanager
-def set_up_logfire() -> Iterator[Peer]:
+def set_up_logfire(function: Callable[..., int] = work) -> Iterator[Peer]:
     """Logfire's decorator, with a batch processor that discards."""
     import logfire
 
@@ -95,13 +97,15 @@ def set_up_logfire() -> Iterator[Peer]:
         counter.add(exporter.count)
         exporter.count = 0
 
-    yield Peer(instance.instrument(work), lambda: instance.span("root"), flush, counter)
+    yield Peer(instance.instrument(function), lambda: instance.span("root"), flush, counter)
     instance.shutdown()
 
 
 @contextmanager
 def set_up_ddtrace() -> Iterator[Peer]:
     """Datadog's tracer, which writes to an agent that discards."""
+    # When it leaves, it says that its agent was too slow for it.
+    logging.getLogger("ddtrace").setLevel(logging.CRITICAL)
     with running_agent():
         from ddtrace.trace import TraceFilter, tracer
 
@@ -183,13 +187,27 @@ def compare(
             },
             size(500, 61),
         )
-    yield ratio_row(f"span below another: {package} {version_of(package)}", turns, package)
-    yield ratio_row("span below another: tracekit in the same run", turns)
+    yield ratio_row(f"span below another: {package}", turns, package)
+    yield ratio_row(f"span below another: tracekit, beside {package}", turns)
 
 
 def logfire(size: Callable[[int, int], Size]) -> Iterator[Row]:
     """Pydantic's Logfire, itself on OpenTelemetry's SDK."""
     return compare("logfire", set_up_logfire, size)
+
+
+def logfire_list(size: Callable[[int, int], Size]) -> Iterator[Row]:
+    """What Logfire's decorator makes of a large argument."""
+    if not version_of("logfire"):
+        return
+    with set_up_logfire(length) as peer:
+        small, large = list(range(10)), list(range(200_000))
+        variants = {
+            SMALL: replace(peer, call=lambda a, b: peer.call(small)).variant(),
+            LARGE: replace(peer, call=lambda a, b: peer.call(large)).variant(),
+        }
+        turns = measure(variants, size(5, 9))
+    yield ratio_row(f"{LARGE} against {SMALL}: logfire", turns, LARGE, to=SMALL)
 
 
 def ddtrace(size: Callable[[int, int], Size]) -> Iterator[Row]:

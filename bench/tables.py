@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bench.budgets import BUDGETS
+from bench.machine import PYTHON
 from bench.results import Row
 
 HEAD = ("what", "compared with", "that", "this", "figure", "± spread", "budget", "met")
-LAYOUT = "{:<48} {:<24} {:>10} {:>10} {:>11} {:>9} {:>9}  {}"
+LAYOUT = "{:<50} {:<24} {:>10} {:>10} {:>11} {:>9} {:>9}  {}"
 
 
 def head() -> str:
@@ -24,20 +25,24 @@ def line(row: Row) -> str:
         quantity(row.base_value, row.unit),
         quantity(row.value, row.unit),
         figure(row),
-        f"{row.spread:.3f}" if row.is_ratio else quantity(row.spread, row.unit),
-        "" if budget is None else limit(row, budget.here),
-        "" if budget is None else ("yes" if row.figure <= budget.here else "NO"),
+        spread(row),
+        "" if budget is None else limit(row, budget.on(PYTHON)),
+        "" if budget is None else ("yes" if row.figure <= budget.on(PYTHON) else "NO"),
     ).rstrip()
 
 
 def unmet(rows: Iterable[Row]) -> list[str]:
     """Name the rows that are over their budgets."""
-    budgeted = [(row, BUDGETS[row.what].here) for row in rows if row.what in BUDGETS]
+    budgeted = [(row, BUDGETS[row.what].on(PYTHON)) for row in rows if row.what in BUDGETS]
     return [row.what for row, most in budgeted if row.figure > most]
 
 
 def figure(row: Row) -> str:
     return f"{row.figure:.3f}×" if row.is_ratio else f"{row.figure:+,.0f} {row.unit}"
+
+
+def spread(row: Row) -> str:
+    return f"{row.spread:.3f}" if row.is_ratio else quantity(row.spread, row.unit)
 
 
 def limit(row: Row, most: float) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
 
+import bench.page
 from bench import by_hand, tables
 from bench.budgets import BUDGETS
 from bench.interleaved import Size, Turns, Variant, measure
@@ -32,6 +34,28 @@ def test_every_benchmark_runs_and_every_budget_has_its_row():
     lines = done.stdout.splitlines()
     rows = {what for what in BUDGETS if any(line.startswith(f"{what}  ") for line in lines)}
     assert set(BUDGETS) == rows
+
+
+def test_the_page_has_the_figures_of_every_budget():
+    """What is promised is shown to be kept, or not, for every Python that was measured."""
+    page = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+    assert set(BUDGETS) == {what for what in BUDGETS if f"\n| {what} | " in page}
+
+
+def test_saved_figures_are_put_into_their_places():
+    """A second time as well, and nothing else on the page is touched."""
+    row = asdict(Row("sampled call, two arguments", "by hand", 20_000, 3_000, 0.15, 0.01))
+    groups = {"budgets": [row]}
+    runs = [{"python": python, "groups": groups} for python in ("3.10", "3.13")]
+    page = "before\n<!-- figures: budgets -->\n<!-- end -->\nafter\n"
+    filled = bench.page.filled(bench.page.filled(page, runs), runs)
+    figures = (
+        "| what | budget | 3.10 | 3.13 | compared with |\n"
+        "| --- | --- | --- | --- | --- |\n"
+        "| sampled call, two arguments | 0.20× | 0.150× ± 0.010 ✓ | 0.150× ± 0.010 ✓ "
+        "| by hand: 20.00 µs, 20.00 µs |"
+    )
+    assert page.replace(" -->\n<", f" -->\n\n{figures}\n\n<") == filled
 
 
 def test_a_turn_whose_spans_did_not_arrive_is_refused():
