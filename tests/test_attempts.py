@@ -111,6 +111,7 @@ class TestGrpc:
         text = "grpc: received message larger than max (5000000 vs. 4194304)"
         grpc_receiver.otherwise = Refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
         assert not attempt(grpc_exporter, finished_spans(), PATIENT).is_passing
+        assert 1 == grpc_receiver.attempts
 
     def test_the_pause_that_the_receiver_asks_for(self, grpc_receiver, grpc_exporter):
         """`RetryInfo`, in the trailing metadata."""

@@ -11,6 +11,7 @@ from google.rpc.status_pb2 import Status  # type: ignore[import-untyped] # the s
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from tracekit._exporters.otlp.exporter import (
+    AttemptFailed,
     OtlpExporter,
     TransientFailure,
     current_outcome,
@@ -200,8 +201,8 @@ def _note_response(response: requests.Response) -> None:
     is_passing, pause = response.status_code in _TRANSIENT, _retry_after(response)
     reason = f"HTTP {response.status_code} {response.reason}{_explanation(response)}"
     outcome.fail(reason, is_passing=is_passing, pause=pause)
-    if is_passing and (_SLEEPS or not outcome.is_repeated):
-        raise TransientFailure(pause)
+    if _SLEEPS or not outcome.is_repeated:
+        raise TransientFailure(pause) if is_passing else AttemptFailed
 
 
 def _is_json(response: requests.Response) -> bool:
