@@ -10,7 +10,10 @@ import gc
 import itertools
 import os
 import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import grpc
 import pytest
@@ -281,6 +284,58 @@ class TestReceivers:
         assert ([True], ids) == (answers, arrived(receiver))
 
 
+class Process:
+    """A receiver in a process of its own, each time on the same port."""
+
+    def __init__(self, protocol, path):
+        self._protocol, self._path = protocol, path
+        self.port = "0"
+
+    @property
+    def endpoint(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ids(self):
+        return self._path.read_text().split() if self._path.exists() else []
+
+    def start(self):
+        arguments = [self._protocol, self.port, str(self._path)]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.receiver_program", *arguments],
+            cwd=Path(__file__).parent.parent,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.port = self._process.stdout.readline().strip()
+
+    def kill(self):
+        self._process.kill()
+        self._process.communicate()
+
+
+def test_a_receiver_in_a_process_that_is_killed_again_and_again(
+    make, sizes, short_pauses, protocol, tmp_path
+):
+    """In the midst of whatever it does, and each time it comes back nothing has been lost."""
+    receiver = Process(protocol, tmp_path / "ids")
+    receiver.start()
+    telemetry = make(exporters.otlp(protocol=protocol, endpoint=receiver.endpoint))
+    try:
+        with Load(telemetry) as load:
+            for _ in range(3):
+                load.wait_for(300)
+                receiver.kill()
+                wait_for_failures(telemetry, 2)
+                receiver.start()
+        assert telemetry.shutdown(PATIENCE)
+        assert ExporterStats(exported=len(load.ids)) == stats(telemetry)
+        assert set(load.ids) == set(receiver.ids)
+    finally:
+        receiver.kill()
+
+
 SAID = ["cannot deliver for now", "time ran out at shutdown", "delivers again", "queue is full"]
 
 
@@ -376,9 +431,42 @@ class TestTheLine:
         end_spans(telemetry)
         wait_for_failures(telemetry, 1)
         for attempts in (2, 3):
-            assert not telemetry.flush(0.1)
+            assert not telemetry.flush(0.5)
             assert attempts == len(exporter.batches)
         assert telemetry.flush(PATIENCE)
+
+    def test_after_an_outage_all_is_as_before(self, make, sizes, short_pauses):
+        """What came meanwhile goes out at once, and so does the next full batch."""
+        sizes(batch=2, delay=3_600_000)
+        exporter = Moody("later")
+        telemetry = make(exporter)
+        exporter.may_go_on.clear()
+        ids = end_spans(telemetry, 2)
+        assert exporter.is_called.acquire(timeout=PATIENCE)
+        ids += end_spans(telemetry, 1)
+        exporter.may_go_on.set()
+        for more in (0, 0, 2):
+            ids += end_spans(telemetry, more)
+            assert exporter.is_called.acquire(timeout=PATIENCE)
+        assert telemetry.flush(PATIENCE)
+        assert ([2, 2, 1, 2], ids) == ([len(one) for one in exporter.batches], exporter.taken)
+
+    def test_a_flush_that_is_followed_by_a_shutdown(self, make, sizes):
+        """It is served, though it came while the exporter was flushed for another."""
+        exporter = Moody()
+        telemetry = make(exporter)
+        (delivery,) = telemetry._parts.deliveries
+        waits = []
+
+        def flush_and_shut_down(timeout_millis=0):
+            if not waits:
+                waits.extend([delivery.begin_flush(), delivery.begin_shutdown()])
+            return True
+
+        exporter.force_flush = flush_and_shut_down
+        end_spans(telemetry)
+        assert telemetry.flush(PATIENCE)
+        assert [True, True] == [wait(PATIENCE) for wait in waits]
 
     def test_a_shutdown_in_a_pause_shuts_the_exporter_down(self, make, sizes):
         """Once, from the thread that exports, after the deadline."""
@@ -400,6 +488,18 @@ class TestTheLine:
         end_spans(telemetry, 4)
         assert not telemetry.flush(PATIENCE)
         assert (1, ExporterStats(failed=4)) == (len(exporter.batches), stats(telemetry))
+
+    def test_a_receiver_that_fails_now_and_then_is_said_once(self, make, sizes, caplog):
+        """Soon after that, only if it fails more often in a row."""
+        caplog.set_level("INFO")
+        exporter = Moody(*["later", "take"] * 5, *["later"] * 3)
+        exporter.last_pause = 0.0
+        telemetry = make(exporter)
+        for _ in range(6):
+            end_spans(telemetry)
+            assert telemetry.flush(PATIENCE)
+        found = [text for message in caplog.messages for text in SAID if text in message]
+        assert ["cannot deliver for now", "delivers again"] * 2 == found
 
     def test_views_are_made_in_the_thread_that_exports(self, make, sizes, monkeypatch):
         """The thread that ends a span does not pay for them."""
