@@ -448,6 +448,8 @@ class TestTheLine:
         for more in (0, 0, 2):
             ids += end_spans(telemetry, more)
             assert exporter.is_called.acquire(timeout=PATIENCE)
+        (delivery,) = telemetry._parts.deliveries
+        assert not delivery._pause.is_repeated
         assert telemetry.flush(PATIENCE)
         assert ([2, 2, 1, 2], ids) == ([len(one) for one in exporter.batches], exporter.taken)
 
@@ -541,6 +543,69 @@ class TestTheLine:
         assert not telemetry.flush(PATIENCE)
         assert ExporterStats(exported=4, dropped=5) == stats(telemetry)
         assert newest == exporter.taken
+
+
+class TestTheEndOfASpan:
+    @pytest.fixture
+    def attended(self, monkeypatch):
+        """Record how often more is done than to append a span."""
+
+        def watch(telemetry):
+            (delivery,) = telemetry._parts.deliveries
+            attend, calls = delivery._attend, []
+            monkeypatch.setattr(
+                delivery, "_attend", lambda span: (calls.append(span), attend(span))
+            )
+            return calls
+
+        return watch
+
+    def test_it_does_nothing_but_append(self, make, sizes, attended):
+        """Until a batch is full, and again until it holds more than it can."""
+        sizes(queue=300, batch=100, delay=3_600_000)
+        exporter = Moody()
+        exporter.may_go_on.clear()
+        telemetry = make(exporter)
+        calls = attended(telemetry)
+        found = []
+        for count in (1, 98, 1):
+            end_spans(telemetry, count)
+            found.append(len(calls))
+        assert exporter.is_called.acquire(timeout=PATIENCE)
+        for count in (99, 1, 200, 3):
+            end_spans(telemetry, count)
+            found.append(len(calls))
+        assert [1, 1, 2, 2, 3, 3, 6] == found
+        assert ExporterStats(dropped=3, waiting=400) == stats(telemetry)
+
+    def test_it_does_no_more_in_an_outage(self, make, sizes, attended):
+        """Until there is no room."""
+        sizes(queue=300, batch=100)
+        exporter = Moody("later")
+        exporter.last_pause = 200.0
+        telemetry = make(exporter)
+        end_spans(telemetry)
+        wait_for_failures(telemetry, 1)
+        calls = attended(telemetry)
+        end_spans(telemetry, 299)
+        assert [] == calls
+        end_spans(telemetry, 2)
+        assert (2, ExporterStats(dropped=2, waiting=300)) == (len(calls), stats(telemetry))
+
+    def test_it_comes_too_late_while_a_shutdown_waits(self, make, sizes):
+        """Or else a steady load would keep the shutdown from its end."""
+        exporter = Moody()
+        exporter.may_go_on.clear()
+        telemetry = make(exporter)
+        ids = end_spans(telemetry, 2)
+        assert exporter.is_called.acquire(timeout=PATIENCE)
+        (delivery,) = telemetry._parts.deliveries
+        wait = delivery.begin_shutdown()
+        end_spans(telemetry, 5)
+        assert ExporterStats(dropped=5, waiting=2) == stats(telemetry)
+        exporter.may_go_on.set()
+        wait(PATIENCE)
+        assert (ids, ExporterStats(exported=2, dropped=5)) == (exporter.taken, stats(telemetry))
 
 
 class TestAccounts:
