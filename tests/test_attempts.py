@@ -38,14 +38,14 @@ STATUSES |= {404: False, 408: False, 413: False, 500: False, 501: False}
 
 @pytest.fixture
 def grpc_exporter(grpc_receiver):
-    made = OtlpGrpcExporter(endpoint=grpc_receiver.endpoint)
+    made = OtlpGrpcExporter(endpoint=grpc_receiver.endpoint, timeout=600.0)
     yield made
     made.shutdown()
 
 
 @pytest.fixture
 def http_exporter(http_receiver):
-    made = OtlpHttpExporter(endpoint=http_receiver.endpoint)
+    made = OtlpHttpExporter(endpoint=http_receiver.endpoint, timeout=600.0)
     yield made
     made.shutdown()
 
@@ -132,7 +132,7 @@ class TestGrpc:
     def test_a_receiver_that_hangs(self, grpc_receiver, grpc_exporter):
         """The time of an attempt is bounded by whoever asks for it."""
         grpc_receiver.script(Hang())
-        answer = attempt(grpc_exporter, finished_spans(), 0.2)
+        answer = attempt(grpc_exporter, finished_spans(), 1.0)
         assert (True, True) == (answer.is_passing, "DEADLINE_EXCEEDED" in answer.reason)
 
     def test_a_shutdown_ends_it_for_good(self, grpc_receiver, grpc_exporter):
@@ -181,7 +181,7 @@ class TestHttp:
     def test_a_receiver_that_hangs(self, http_receiver, http_exporter):
         """The time of an attempt is bounded by whoever asks, and the batch is not sent twice."""
         http_receiver.otherwise = Hang()
-        answer = attempt(http_exporter, finished_spans(), 0.2)
+        answer = attempt(http_exporter, finished_spans(), 1.0)
         assert (True, True) == (answer.is_passing, "Timeout" in answer.reason)
         assert 1 == http_receiver.attempts
         http_receiver.release()

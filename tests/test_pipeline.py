@@ -239,13 +239,15 @@ class TestReceivers:
         self, monkeypatch, make, sizes, short_pauses, receiver, protocol
     ):
         """`OTEL_BSP_EXPORT_TIMEOUT` ends the call, and the batch is sent again."""
-        monkeypatch.setenv("OTEL_BSP_EXPORT_TIMEOUT", "200")
-        telemetry = make(exporters.otlp(protocol=protocol, endpoint=receiver.endpoint))
+        monkeypatch.setenv("OTEL_BSP_EXPORT_TIMEOUT", "1000")
+        exporter = exporters.otlp(protocol=protocol, endpoint=receiver.endpoint, timeout=600.0)
+        telemetry = make(exporter)
         receiver.script(Hang())
         ids = end_spans(telemetry, 5)
         assert telemetry.flush(PATIENCE)
         assert ExporterStats(exported=5) == stats(telemetry)
-        assert (2, set(ids)) == (receiver.attempts, set(arrived(receiver)))
+        assert receiver.attempts > 1
+        assert set(ids) == set(arrived(receiver))
 
     def test_one_that_is_not_there_at_the_end(self, telemetry, receiver, caplog):
         """The deadline holds, and what waits even then is counted."""
@@ -561,7 +563,7 @@ class TestTheEndOfASpan:
         return watch
 
     def test_it_does_nothing_but_append(self, make, sizes, attended):
-        """Until a batch is full, and again until it holds more than it can."""
+        """Until a batch is full, and then until there is no room; full batches go out by it."""
         sizes(queue=300, batch=100, delay=3_600_000)
         exporter = Moody()
         exporter.may_go_on.clear()
@@ -577,6 +579,9 @@ class TestTheEndOfASpan:
             found.append(len(calls))
         assert [1, 1, 2, 2, 3, 3, 6] == found
         assert ExporterStats(dropped=3, waiting=400) == stats(telemetry)
+        exporter.may_go_on.set()
+        for _ in range(3):
+            assert exporter.is_called.acquire(timeout=PATIENCE)
 
     def test_it_does_no_more_in_an_outage(self, make, sizes, attended):
         """Until there is no room."""
