@@ -31,11 +31,14 @@ layers: $(VENV)/ready-check
 docs: $(VENV)/ready-check
 	$(BIN)/mkdocs build --strict --quiet --site-dir site
 
+# On the Python of .venv. With the peers, and on several: make bench PYTHONS="3.10 3.13"
+ifdef PYTHONS
+bench: $(VENV)/ready-check
+	$(BIN)/nox --session $(PYTHONS:%=bench-%) -- $(BENCH)
+else
 bench: $(VENV)/ready-test
-	$(BIN)/python -m bench.calls
-	$(BIN)/python -m bench.filters
-	$(BIN)/python -m bench.executors
-	$(BIN)/python -m bench.executors
+	$(BIN)/python -m bench $(BENCH)
+endif
 
 nox: $(VENV)/ready-check
 	$(BIN)/nox $(SESSIONS)

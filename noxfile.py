@@ -1,10 +1,11 @@
-"""The tests on every Python, and on the oldest OpenTelemetry that the metadata admits."""
+"""The tests on every Python and on the oldest OpenTelemetry, and the benchmarks on two Pythons."""
 
 from __future__ import annotations
 
 import nox
 
 nox.options.default_venv_backend = "uv"
+nox.options.sessions = ["tests", "oldest"]
 nox.options.error_on_missing_interpreters = True
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
@@ -25,6 +26,13 @@ def oldest(session: nox.Session) -> None:
     """The tests with the oldest OpenTelemetry that the metadata admits."""
     session.install("-e", ".[examples]", *_group("test"), *OLDEST)
     session.run("pytest", *session.posargs)
+
+
+@nox.session(python=[PYTHONS[0], PYTHONS[-1]])
+def bench(session: nox.Session) -> None:
+    """The benchmarks, with the other tracing libraries that they compare."""
+    session.install("-e", ".[examples]", *_group("bench"))
+    session.run("python", "-m", "bench", *session.posargs)
 
 
 STABLE = ("api", "sdk", "exporter-otlp-proto-grpc", "exporter-otlp-proto-http")

@@ -1,42 +1,33 @@
-"""What filters cost a call: with level and target directives nothing, with others a little.
-
-python -m bench.filters
-"""
+"""What filters take from a call: with levels and targets nothing, with others a little."""
 
 from __future__ import annotations
 
-import tracekit
-from bench.calls import Discard, bare, repeat
-from bench.interleaved import measure, report
-from tracekit import instrument
+from collections.abc import Callable, Iterator
+
+from bench.interleaved import Size, Variant, measure, repeat
+from bench.pipelines import ours
+from bench.results import BARE, TRACEKIT, Row, over_row
+from bench.subjects import work
+from tracekit import TelemetryBuilder, instrument
 
 MANY = ",".join(f"app.module{number}=debug" for number in range(99))
-STATIC = {"0 directives": None, "1 directive": "info", "100 directives": f"info,{MANY}"}
-DYNAMIC = {
-    "static only": "info",
+DIRECTIVES = {
+    "1 directive": "info",
+    "100 directives": f"info,{MANY}",
     "a span elsewhere": "info,[elsewhere]=debug",
     "a field elsewhere": "info,[elsewhere{a=1}]=debug",
-    "this span, another value": "info,[bare{a=2}]=debug",
+    "this span, another value": "info,[work{a=2}]=debug",
 }
 
 
-def main() -> None:
-    quiet = instrument(level="debug")(bare)
-    wanted = instrument(bare)
-    for name, directives in STATIC.items():
-        with tracekit.init_telemetry("bench", exporter=Discard(), filter=directives):
-            rows = {"bare call": repeat(bare), "filtered out": repeat(quiet)}
-            report(f"Filtered out, {name}", measure(rows, baseline="bare call"), over="bare call")
-    for name, directives in DYNAMIC.items():
-        with tracekit.init_telemetry("bench", exporter=Discard(), filter=directives):
-            rows = {
-                "bare call": repeat(bare),
-                "below the level": repeat(quiet),
-                "recorded": repeat(wanted),
+def below_the_level(size: Callable[[int, int], Size]) -> Iterator[Row]:
+    """A call that is filtered out, over the bare call, by the directives in force."""
+    for name, directives in DIRECTIVES.items():
+        with ours(builder=TelemetryBuilder("bench").with_filter(directives)) as tracekit:
+            quiet = instrument(level="debug")(work)
+            variants = {
+                BARE: Variant(repeat(work)),
+                TRACEKIT: Variant(repeat(quiet), tracekit.settle(0)),
             }
-            measured = measure(rows, baseline="recorded", calls=500)
-            report(f"Dynamic directives: {name}", measured, over="bare call")
-
-
-if __name__ == "__main__":
-    main()
+            turns = measure(variants, size(5_000, 41))
+        yield over_row(f"filtered out: {name}", turns)

@@ -1,79 +1,135 @@
-"""Measuring by ratios: the variants take turns, so that a drifting machine touches all of them."""
+"""Measuring by turns: the variants take turns, so that a drifting machine touches all of them.
+
+The clock is the CPU time of the calling thread. What other programs do to a shared machine is not
+in it, and neither is the work of the thread that exports, which `bench.delivery` counts.
+"""
 
 from __future__ import annotations
 
 import gc
 import statistics
-import sys
 import time
+import types
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# Makes so many calls; one that gives a number has timed itself, in nanoseconds.
-Variant = Callable[[int], int | None]
+
+def settle_nothing(calls: int) -> None:
+    """Settle a variant that leaves nothing behind."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """What was measured of one variant: the cost of a call in nanoseconds, and as a ratio."""
+class Variant:
+    """One way to do the work.
 
-    name: str
-    nanoseconds: float
-    ratio: float
+    Attributes:
+        run: Makes so many calls. If it gives a number, it has timed itself, in nanoseconds.
+        settle: Told the number of calls after each turn, outside of the clock: waits for what the
+            turn has left behind, and raises if less was recorded than should be.
+    """
+
+    run: Callable[[int], object]
+    settle: Callable[[int], None] = settle_nothing
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured: the calls of a turn, and the turns of each variant."""
+
+    calls: int
+    rounds: int
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A median, and half the distance between the quartiles."""
+
+    middle: float
     spread: float
+
+    @classmethod
+    def of(cls, values: list[float]) -> Figure:
+        if len(values) == 1:
+            return cls(values[0], 0.0)
+        low, middle, high = statistics.quantiles(values, n=4)
+        return cls(middle, (high - low) / 2)
+
+
+class Turns:
+    """What each variant took for a call, turn by turn, in nanoseconds or whatever was counted."""
+
+    def __init__(self, taken: dict[str, list[float]]) -> None:
+        self.taken = taken
+
+    def median(self, name: str) -> float:
+        return statistics.median(self.taken[name])
+
+    def ratio(self, name: str, to: str) -> Figure:
+        """Compare with a baseline's turn of the same round."""
+        pairs = zip(self.taken[name], self.taken[to], strict=True)
+        return Figure.of([mine / base for mine, base in pairs])
+
+    def over(self, name: str, base: str) -> Figure:
+        """Take off a baseline's turn of the same round."""
+        pairs = zip(self.taken[name], self.taken[base], strict=True)
+        return Figure.of([mine - other for mine, other in pairs])
 
 
 def measure(
-    variants: dict[str, Variant], *, baseline: str, calls: int = 2_000, rounds: int = 41
-) -> list[Row]:
-    """Time the variants in turn.
+    variants: dict[str, Variant],
+    size: Size,
+    clock: Callable[[], int] = time.thread_time_ns,
+) -> Turns:
+    """Time the variants in turn, each round beginning with another one.
 
-    Args:
-        variants: Functions that make so many calls.
-        baseline: The variant that the ratios are to.
-        calls: How many calls a turn makes.
-        rounds: How many turns each variant has.
-
-    Returns:
-        A row for each variant: the median of its turns, and the median of its ratios to the
-        baseline's turn of the same round with half the distance between their quartiles.
+    Garbage is collected before each turn; during the turn the collector works as in any program.
     """
-    turns: dict[str, list[float]] = {name: [] for name in variants}
     for variant in variants.values():
-        variant(calls)
+        variant.run(size.calls)
+        variant.settle(size.calls)
     gc.collect()
-    gc.disable()
+    gc.freeze()
+    taken: dict[str, list[float]] = {name: [] for name in variants}
+    names = list(variants)
     try:
-        for _ in range(rounds):
-            for name, variant in variants.items():
-                begun = time.perf_counter_ns()
-                own = variant(calls)
-                took = time.perf_counter_ns() - begun if own is None else own
-                turns[name].append(took / calls)
+        for number in range(size.rounds):
+            first = number % len(names)
+            for name in names[first:] + names[:first]:
+                taken[name].append(_turn(variants[name], size.calls, clock) / size.calls)
     finally:
-        gc.enable()
-    return [_row(name, times, turns[baseline]) for name, times in turns.items()]
+        gc.unfreeze()
+    return Turns(taken)
 
 
-def _row(name: str, times: list[float], baseline: list[float]) -> Row:
-    ratios = [mine / base for mine, base in zip(times, baseline, strict=True)]
-    low, middle, high = statistics.quantiles(ratios, n=4)
-    return Row(name, statistics.median(times), middle, (high - low) / 2)
+def _turn(variant: Variant, calls: int, clock: Callable[[], int]) -> float:
+    gc.collect()
+    begun = clock()
+    own = variant.run(calls)
+    took = clock() - begun
+    variant.settle(calls)
+    return own if isinstance(own, (int, float)) else took
 
 
-def report(title: str, rows: list[Row], *, over: str | None = None) -> None:
-    """Print a table.
+def repeat(function: Callable[[int, str], object]) -> Callable[[int], None]:
+    """Make a loop over a function of two arguments, with code that no other loop shares.
 
-    Args:
-        title: What was measured.
-        rows: The rows.
-        over: A row whose nanoseconds are taken off the others' in a further column.
+    From Python 3.11 on the interpreter adapts the code of a call to what is called there; variants
+    that shared it would undo that for each other.
     """
-    bare = next((row.nanoseconds for row in rows if row.name == over), None)
-    print(f"\n{title} (Python {sys.version.split()[0]})")
-    for row in rows:
-        extra = "" if bare is None else f"{row.nanoseconds - bare:>+11,.0f} ns"
-        print(
-            f"  {row.name:<44}{row.nanoseconds:>9,.0f} ns{extra}"
-            f"{row.ratio:>9.3f}× ±{row.spread:.3f}"
-        )
+
+    def calls(count: int) -> None:
+        for _ in range(count):
+            function(1, "two")
+
+    return own_code(calls)
+
+
+def own_code(function: types.FunctionType) -> types.FunctionType:
+    """Copy a function together with its code, of which the interpreter has learnt nothing yet."""
+    return types.FunctionType(
+        function.__code__.replace(),
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )

@@ -23,21 +23,15 @@ from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, TracerProvi
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceState
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
+from tests.span_strategies import CONTEXT, a_span, batches
 from tracekit._exporters.otlp_json import encode_traces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-CONTEXT = SpanContext(trace_id=0xABC, span_id=0xDEF, is_remote=False)
 IDS = ("traceId", "spanId", "parentSpanId")
-
-
-def a_span(name: str = "work", **fields) -> ReadableSpan:
-    fields.setdefault("context", CONTEXT)
-    fields.setdefault("resource", Resource({}))
-    return ReadableSpan(name, **fields)
 
 
 def parsed(spans: Sequence[ReadableSpan]) -> dict:
@@ -80,85 +74,6 @@ def read_by_protobuf(line: bytes) -> TracesData:
 def exact(tree: dict) -> str:
     """A text that tells 1 from 1.0 and 0.0 from -0.0, which `==` does not."""
     return json.dumps(tree, sort_keys=True)
-
-
-def _official_takes_none() -> bool:
-    # Newer official encoders write an empty value for None, older ones drop the attribute.
-    return "attributes" in only_span(official([a_span(attributes={"it": (None,)})]))
-
-
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
-KEY = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
-INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
-SCALAR = st.one_of(
-    TEXT,
-    st.booleans(),
-    INT64,
-    st.sampled_from([0, -1, (1 << 63) - 1, -(1 << 63), (1 << 53) + 1]),
-    st.floats(),
-    st.sampled_from([math.nan, math.inf, -math.inf, -0.0, 0.0, 1.0, 5e-324, 1e22]),
-    st.binary(max_size=9),
-    *([st.none()] if _official_takes_none() else []),
-)
-VALUE = st.recursive(
-    SCALAR,
-    lambda inner: st.lists(inner, max_size=3).map(tuple) | st.dictionaries(KEY, inner, max_size=3),
-    max_leaves=6,
-)
-ATTRIBUTES = st.dictionaries(KEY, VALUE, max_size=4)
-SIMPLE_ATTRIBUTES = st.dictionaries(KEY, TEXT | st.booleans() | INT64 | st.floats(), max_size=3)
-TIME = st.integers(0, (1 << 64) - 1) | st.none()
-STATE = st.lists(
-    st.tuples(
-        st.from_regex(r"[a-z][a-z0-9_]{0,4}", fullmatch=True),
-        st.from_regex(r"[!-+]{1,4}", fullmatch=True),
-    ),
-    max_size=3,
-    unique_by=lambda pair: pair[0],
-).map(TraceState)
-SPAN_CONTEXT = st.builds(
-    SpanContext,
-    trace_id=st.integers(0, (1 << 128) - 1),
-    span_id=st.integers(0, (1 << 64) - 1),
-    is_remote=st.booleans(),
-    trace_state=STATE,
-)
-STATUS = st.builds(Status, st.sampled_from([StatusCode.UNSET, StatusCode.OK])) | st.builds(
-    Status, st.just(StatusCode.ERROR), st.none() | TEXT
-)
-URL = st.sampled_from(["", "https://opentelemetry.io/schemas/1.30.0", "urn:é"])
-SCOPE = st.builds(
-    InstrumentationScope,
-    name=TEXT,
-    version=st.none() | TEXT,
-    schema_url=st.none() | URL,
-    attributes=st.none() | SIMPLE_ATTRIBUTES,
-)
-RESOURCE = st.builds(Resource, SIMPLE_ATTRIBUTES, URL)
-EVENT = st.builds(Event, TEXT, ATTRIBUTES, st.integers(0, (1 << 64) - 1))
-LINK = st.builds(Link, SPAN_CONTEXT, ATTRIBUTES)
-
-
-@st.composite
-def batches(draw) -> list[ReadableSpan]:
-    resources = draw(st.lists(RESOURCE, min_size=1, max_size=3))
-    scopes = [*draw(st.lists(SCOPE, max_size=3)), None]
-    span = st.builds(
-        ReadableSpan,
-        name=TEXT,
-        context=SPAN_CONTEXT,
-        parent=st.none() | SPAN_CONTEXT,
-        resource=st.sampled_from(resources),
-        attributes=ATTRIBUTES,
-        events=st.lists(EVENT, max_size=2),
-        links=st.lists(LINK, max_size=2),
-        kind=st.sampled_from(SpanKind),
-        status=STATUS,
-        start_time=TIME,
-        end_time=TIME,
-        instrumentation_scope=st.sampled_from(scopes),
-    )
-    return draw(st.lists(span, min_size=1, max_size=5))
 
 
 @settings(max_examples=300, deadline=None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -243,12 +244,14 @@ def _read_threshold(level: Level | str | int) -> int:
 
 
 def _is_free(span: Span) -> bool:
-    # A signal handler or a finalizer may log while this very thread writes on the span; the SDK's
-    # lock is not reentrant, and adding the event would never come to an end.
+    # A signal handler or a finalizer may log while this very thread writes on the span. Neither the
+    # SDK's lock nor those of the lists below it are reentrant, and adding the event would never
+    # come to an end.
     lock: Any = getattr(span, "_lock", None)
     if not hasattr(lock, "acquire"):
         return True
-    if not lock.acquire(timeout=_LONGEST_WAIT):
+    is_mine: Callable[[], bool] = getattr(lock, "_is_owned", bool)
+    if is_mine() or not lock.acquire(timeout=_LONGEST_WAIT):
         warn_once("span lock", "a log record came while its span was written on; it is left out")
         return False
     lock.release()

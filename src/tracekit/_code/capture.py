@@ -6,7 +6,7 @@ import inspect
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.trace import Link
 
@@ -16,6 +16,7 @@ from tracekit._code.parents import ACCEPTED, context_of, links_of
 from tracekit._code.recording import Parentage, RecordingSite, thread_name
 from tracekit._code.scopes import Judged, current_scope
 from tracekit._ground.compile import Parameters, make_function
+from tracekit._ground.constants import Constants
 from tracekit._ground.errors import InstrumentationError
 from tracekit._ground.log import warn_once
 from tracekit._ground.verdicts import NOBODY, FilterSet, Judge
@@ -121,7 +122,8 @@ class Capture:
         left_out = {*receiver, *options.skip, *options.fields}
         return cls(
             parameters=parameters,
-            constants=constants,
+            # A field of the same name counts.
+            constants={n: value for n, value in constants.items() if n not in options.fields},
             function_name=str(constants.get("code.function.name", "a callable")),
             arguments=()
             if options.skip_all
@@ -143,7 +145,6 @@ class Capture:
         """The same with nothing but the arguments and fields of these names."""
         return replace(
             self,
-            constants={},
             has_thread=False,
             arguments=tuple(name for name in self.arguments if name in names),
             fields={name: one for name, one in self.fields.items() if name in names},
@@ -159,22 +160,25 @@ class Capture:
 
     @property
     def order(self) -> tuple[str, ...]:
-        """The names of all attributes, in the order in which they are recorded."""
+        """The names of all that is captured, in the order in which it is recorded."""
         thread = ("thread.id", "thread.name") if self.has_thread else ()
-        return *self.constants, *thread, *self.arguments, *self.fields
+        return *thread, *self.arguments, *self.fields
 
     def compile_attributes(self, redaction: Redaction) -> Callable[..., dict[str, Any]]:
-        """Make the function that takes a call's arguments and gives its span's attributes."""
+        """Make the function that takes a call's arguments and gives its span's attributes.
+
+        The constants are not among them: they go with the call site.
+        """
         inner = self.parameters.free_name("_tk")
         closure: dict[str, Any] = {
-            f"{inner}_constants": dict(self.constants),
             f"{inner}_describe": describe,
-            f"{inner}_evaluate": _evaluate,
+            f"{inner}_Exception": Exception,
+            f"{inner}_not_evaluated": _not_evaluated,
             f"{inner}_where": self.function_name,
             f"{inner}_ident": threading.get_ident,
             f"{inner}_thread": thread_name,
         }
-        entries = [f"**{inner}_constants"] if self.constants else []
+        entries = []
         if self.has_thread:
             entries += [f"'thread.id': {inner}_ident()", f"'thread.name': {inner}_thread()"]
         for name in self.arguments:
@@ -185,10 +189,12 @@ class Capture:
             if redaction.hides(name):
                 lines.append(f"{inner}[{name!r}] = {REDACTED!r}")
                 continue
-            function = f"{inner}_field{index}"
-            closure[function] = expression.function
-            passed = f", {expression.passed}" if expression.passed else ""
-            lines.append(f"{inner}_evaluate({inner}_where, {inner}, {name!r}, {function}{passed})")
+            closure[f"{inner}_field{index}"] = expression.function
+            evaluated = f"{inner}_describe({inner}_field{index}({expression.passed}))"
+            field = f"the field {name!r}"
+            lines += _FIELD.format(
+                tk=inner, name=name, field=field, evaluated=evaluated
+            ).splitlines()
         lines.append(f"return {inner}")
         return self._function("capture", lines, closure)
 
@@ -241,6 +247,7 @@ class FunctionSite(RecordingSite):
             options.level,
             name=name,
             kind=options.kind,
+            constants=Constants(dict(plan.constants)),
             err=options.err,
             expected=options.expected,
             ret=options.ret,
@@ -317,6 +324,7 @@ def _restore(values: dict[str, Any]) -> FunctionSite:
     site.plan = values.pop("plan")
     site.parentage = site.plan.compile_parentage() if site.plan.has_parentage else None
     site._redaction = None
+    values["constants"] = Constants(dict(site.plan.constants))
     target, level = values.pop("target"), values.pop("level")
     RecordingSite.__init__(site, target, level, **values)
     return site
@@ -370,19 +378,12 @@ def _source(value: Any, name: str) -> tuple[Any, str]:
     return (lambda: value), name
 
 
-def _evaluate(
-    where: str,
-    attributes: dict[str, Any],
-    name: str,
-    function: Callable[..., Any],
-    /,
-    *arguments: Any,
-    **named: Any,
-) -> None:
-    try:
-        attributes[name] = describe(function(*arguments, **named))
-    except Exception as error:
-        _not_evaluated(f"the field {name!r}", where, error)
+_FIELD: Final = """\
+try:
+    {tk}[{name!r}] = {evaluated}
+except {tk}_Exception as {tk}_error:
+    {tk}_not_evaluated({field!r}, {tk}_where, {tk}_error)
+"""
 
 
 def resolve_parentage(where: str, parent: Callable[[], Any], links: Callable[[], Any]) -> Parentage:

@@ -16,12 +16,21 @@ from typing import Any, Final
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, Span, SpanKind, Tracer, set_span_in_context
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, Tracer
 
-from tracekit._code.current import attach, detach, get_current, is_suppressed
+from tracekit._code.current import (
+    SPAN_KEY,
+    attach,
+    detach,
+    get_current,
+    is_suppressed,
+    is_unsampled,
+    with_span,
+)
 from tracekit._code.exits import ErrorPolicy, record_exit
 from tracekit._code.scopes import Judged, PassedOver, current_scope, event_mask, open_scope
 from tracekit._ground.callsite import CallSite, gate
+from tracekit._ground.constants import NO_CONSTANTS, Constants
 from tracekit._ground.levels import Level
 from tracekit._ground.log import warn_once
 from tracekit._ground.verdicts import NOBODY
@@ -36,12 +45,13 @@ class RecordingSite(CallSite):
     Attributes:
         name: The name of its spans.
         kind: Their kind.
+        constants: The attributes that all its spans have.
         err: How an escaping exception is recorded.
         expected: The exceptions that are no errors.
         ret: What makes the `return` attribute of a result, or None to record no result.
     """
 
-    __slots__ = ("err", "expected", "kind", "name", "ret")
+    __slots__ = ("constants", "err", "expected", "kind", "name", "ret")
 
     def __init__(
         self,
@@ -50,12 +60,14 @@ class RecordingSite(CallSite):
         *,
         name: str = "",
         kind: SpanKind = SpanKind.INTERNAL,
+        constants: Constants = NO_CONSTANTS,
         err: ErrorPolicy = Level.ERROR,
         expected: tuple[type[BaseException], ...] = (),
         ret: Callable[[Any], object] | None = None,
     ) -> None:
         self.name = name
         self.kind = kind
+        self.constants = constants
         self.err: ErrorPolicy = err
         self.expected = expected
         self.ret = ret
@@ -68,14 +80,54 @@ class RecordingSite(CallSite):
 
 def tracer_of(site: CallSite) -> Tracer | None:
     """The tracer that records this place now, or None where nothing is to be recorded."""
+    context = get_current()
+    if context and is_suppressed(context):
+        return None
+    backend = gate.backend
+    return _tracer(site, _global_provider() if backend is None else backend)
+
+
+def tracer_here(site: CallSite) -> Tracer | None:
+    """The same for a span that hangs where the call stands: None inside of an unsampled trace.
+
+    There nothing is recorded, and the children's parent is the unsampled span that is there
+    already. Only a sampler that always goes by its parent is spared the question.
+    """
     backend = gate.backend
     source = _global_provider() if backend is None else backend
-    if source is None or is_suppressed(get_current()):
+    if source is None:
+        return None
+    context = get_current()
+    if context:
+        around = context.get(SPAN_KEY)
+        if type(around) is NonRecordingSpan and backend is not None and backend.ends_traces:
+            # Remembered on the span: a whole tree of calls stands in it.
+            is_cut = getattr(around, _IS_UNSAMPLED, None)
+            if _look_at(around) if is_cut is None else is_cut:
+                return None
+        if (len(context) > 1 or around is None) and is_suppressed(context):
+            return None
+    if site.tracer_source is not source:
+        return _tracer(site, source)
+    tracer: Tracer | None = site.tracer
+    return tracer
+
+
+_IS_UNSAMPLED: Final = "_tracekit_is_unsampled"
+
+
+def _look_at(span: Span) -> bool:
+    unsampled = is_unsampled(span)
+    setattr(span, _IS_UNSAMPLED, unsampled)
+    return unsampled
+
+
+def _tracer(site: CallSite, source: Any) -> Tracer | None:
+    if source is None:
         return None
     if site.tracer_source is not source:
-        site.tracer = (
-            trace.get_tracer(site.target) if backend is None else backend.tracer(site.target)
-        )
+        is_ours = source is gate.backend
+        site.tracer = source.tracer(site.target) if is_ours else trace.get_tracer(site.target)
         site.tracer_source = source
     tracer: Tracer | None = site.tracer
     return tracer
@@ -109,7 +161,7 @@ class Recording:
     def __init__(self, site: RecordingSite, span: Span) -> None:
         self.site = site
         self.span = span
-        self._token = attach(set_span_in_context(span))
+        self._token = attach(Context({**get_current(), SPAN_KEY: span}))
 
     def suspend(self) -> Recording:
         """Go on without the span being current, until it is resumed."""
@@ -118,7 +170,7 @@ class Recording:
 
     def resume(self) -> None:
         """Make the span current again."""
-        self._token = attach(set_span_in_context(self.span))
+        self._token = attach(with_span(self.span))
 
     def succeed(self, result: object) -> None:
         """End the span of a call that returned."""
@@ -134,20 +186,25 @@ class Recording:
 def start(
     site: RecordingSite,
     tracer: Tracer,
-    attributes: Mapping[str, Any] | None,
+    attributes: dict[str, Any] | None,
     parentage: Parentage | None = None,
 ) -> Recording | None:
     """Start a span and make it current; None where its attributes say that nobody wants it."""
     if attributes is None:
         return None
-    return Recording(site, start_span(site, tracer, site.name, attributes, parentage))
+    begin = getattr(tracer, "start_wanted", None)
+    if begin is None or parentage is not None or site.inherits or type(attributes) is Judged:
+        return Recording(site, start_span(site, tracer, site.name, attributes, parentage))
+    # The same without a detour, for the call that nothing special is said about.
+    rest = site.kind, (), attributes, site.constants
+    return Recording(site, begin(site.wanted, site.name, None, *rest))
 
 
 def start_span(
     site: RecordingSite,
     tracer: Tracer,
     name: str,
-    attributes: Mapping[str, Any],
+    attributes: dict[str, Any],
     parentage: Parentage | None = None,
     kind: SpanKind | None = None,
 ) -> Span:
@@ -157,8 +214,8 @@ def start_span(
         site: The place that it belongs to.
         tracer: Who makes it.
         name: Its name.
-        attributes: Its attributes, described already, with what was decided about it where
-            something had to be.
+        attributes: Its attributes besides the constants of the place, described already, with what
+            was decided about it where something had to be. They are the span's from now on.
         parentage: The OpenTelemetry context that holds its parent, and its links; None for the
             current context and no links.
         kind: Its kind, or None for the place's own.
@@ -173,9 +230,14 @@ def start_span(
         scope = current_scope()
     # A foreign tracer knows nothing of filters, and ours is told that this span went through them.
     begin = getattr(tracer, "start_wanted", None)
-    arguments = name, context, kind or site.kind, attributes, links
-    span: Span = tracer.start_span(*arguments) if begin is None else begin(wanted, *arguments)
-    open_scope(span, scope)
+    constants = site.constants
+    if begin is None:
+        every = {**constants, **attributes}
+        span: Span = tracer.start_span(name, context, kind or site.kind, every, links)
+    else:
+        span = begin(wanted, name, context, kind or site.kind, links, attributes, constants)
+    if scope is not None:
+        open_scope(span, scope)
     return span
 
 
@@ -184,12 +246,24 @@ def finish(site: RecordingSite, span: Span, result: object) -> None:
     if type(span) is PassedOver:
         return
     try:
-        if site.ret is not None and span.is_recording():
-            span.set_attribute("return", describe(site.ret(result)))
+        if site.ret is not None:
+            _record_result(site, site.ret, span, result)
+    finally:
+        try:
+            span.end()
+        except (Exception, SystemExit) as error:
+            give_up(site, error)
+
+
+def _record_result(
+    site: RecordingSite, ret: Callable[[Any], object], span: Span, result: object
+) -> None:
+    try:
+        if span.is_recording():
+            put = getattr(span, "set_last_attribute", span.set_attribute)
+            put("return", describe(ret(result)))
     except Exception as error:
         give_up(site, error)
-    finally:
-        _end(site, span)
 
 
 def finish_failed(site: RecordingSite, span: Span, error: BaseException) -> None:
@@ -213,14 +287,10 @@ def finish_failed(site: RecordingSite, span: Span, error: BaseException) -> None
         # raises here may take its place.
         give_up(site, failure)
     finally:
-        _end(site, span)
-
-
-def _end(site: RecordingSite, span: Span) -> None:
-    try:
-        span.end()
-    except (Exception, SystemExit) as error:
-        give_up(site, error)
+        try:
+            span.end()
+        except (Exception, SystemExit) as failure:
+            give_up(site, failure)
 
 
 def give_up(site: CallSite, error: BaseException) -> None:
@@ -233,10 +303,6 @@ def give_up(site: CallSite, error: BaseException) -> None:
         type(error).__name__,
         error=error,
     )
-
-
-# The API has no public name for the key under which a context holds its span.
-(_SPAN_KEY,) = set_span_in_context(trace.INVALID_SPAN, Context())
 
 
 class Steps:
@@ -253,7 +319,7 @@ class Steps:
     def __init__(self, site: RecordingSite, span: Span, *, held: bool) -> None:
         self._site = site
         self._span = span
-        self._own: Mapping[str, object] = {_SPAN_KEY: span}
+        self._own: Mapping[str, object] = {SPAN_KEY: span}
         self._around: Context | None = None
         self._inside = Context()
         self._held = held
@@ -274,7 +340,9 @@ class Steps:
             now = get_current()
             if now is not self._inside:
                 self._keep(now)
-            self._release()
+            token, self._token = self._token, None
+            if token is not None:
+                detach(token)
 
     def _keep(self, now: Context) -> None:
         before, self._inside = self._inside, now
@@ -324,7 +392,7 @@ NO_STEPS: Final[Steps] = _NoSteps()
 def start_steps(
     site: RecordingSite,
     tracer: Tracer,
-    attributes: Mapping[str, Any] | None,
+    attributes: dict[str, Any] | None,
     parentage: Parentage | None = None,
     *,
     consumer: FrameType | None,

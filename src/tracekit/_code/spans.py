@@ -21,6 +21,7 @@ from tracekit._code.recording import (
     give_up,
     start_span,
     thread_attributes,
+    tracer_here,
     tracer_of,
 )
 from tracekit._code.scopes import (
@@ -117,7 +118,8 @@ class span:  # noqa: N801 - read as a verb at the place of use: `with span("look
         return recording.span
 
     def _start(self, site: RecordingSite) -> None:
-        tracer = tracer_of(site)
+        is_here = self._parent is CURRENT and self._links is None
+        tracer = tracer_here(site) if is_here else tracer_of(site)
         attributes = None if tracer is None else self._described(site)
         if tracer is not None and attributes is not None:
             parentage = self._parentage()

@@ -23,6 +23,7 @@ from tracekit._code.recording import (
     give_up,
     start,
     start_steps,
+    tracer_here,
     tracer_of,
 )
 from tracekit._ground.callsite import CallSite
@@ -201,7 +202,6 @@ _CLOSURE: Final[dict[str, object]] = {
     "iscoroutine": inspect.iscoroutine,
     "start": start,
     "start_steps": start_steps,
-    "tracer_of": tracer_of,
 }
 
 _ANYTHING: Final = Parameters(("args", "kwargs"), "*args, **kwargs", "*args, **kwargs")
@@ -254,6 +254,7 @@ def _make(
     template, define, wait = _TEMPLATES[kind]
     tk = parameters.free_name("_tk")
     captured = f"{tk}_site.attributes({parameters.passed})"
+    tracer = tracer_here if site.parentage is None else tracer_of
     if site.parentage is not None:
         captured += f", {tk}_site.parentage({parameters.passed})"
     source = template.format(
@@ -268,7 +269,7 @@ def _make(
     if cells:
         source += "    if 0: __class__\n"
     closure = {f"{tk}_{name}": value for name, value in _CLOSURE.items()}
-    closure |= {f"{tk}_site": site, f"{tk}_function": function}
+    closure |= {f"{tk}_site": site, f"{tk}_function": function, f"{tk}_tracer_of": tracer}
     return make_function(
         source,
         name="wrapper",

@@ -7,157 +7,37 @@ made from it, another pipeline.
 
 from __future__ import annotations
 
-import os
 import threading
-import uuid
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.sdk import resources as sdk_resources
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace.id_generator import IdGenerator
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Sampler
-from opentelemetry.trace import Span, SpanKind
-from opentelemetry.util.types import Attributes
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from tracekit._code.scopes import NotMade, open_scope, scope_of
-from tracekit._engine.views import is_partly_wanted, remember
+from tracekit._engine.pipeline import Pipeline
+from tracekit._engine.sampling import Decisions
+from tracekit._engine.tracer import LiveTracer
 from tracekit._ground import forks
 from tracekit._ground.filter import Filter
-from tracekit._ground.levels import Level
-from tracekit._ground.verdicts import NOBODY, FilterSet, Judgement
+from tracekit._ground.verdicts import FilterSet
 
 # What a pipeline without directives of its own lets through.
 EVERYTHING: Final = FilterSet([Filter("trace")])
 
 
-def process_identity() -> Resource:
-    """What tells this process from its parent and its siblings."""
-    # The SDK's own from 1.40 on, so that metrics and logs of the process name the same instance.
-    detector = getattr(sdk_resources, "ServiceInstanceIdResourceDetector", None)
-    found = {} if detector is None else dict(detector().detect().attributes)
-    instance = found.get("service.instance.id") or str(uuid.uuid4())
-    return Resource({"process.pid": os.getpid(), "service.instance.id": instance})
-
-
-@dataclass(frozen=True)
-class Pipeline:
-    """What a span goes through, from the decision to record it to the exporters.
-
-    Attributes:
-        sampler: Decides whether it is recorded.
-        resource: Who it comes from.
-        processor: Takes it when it starts and when it ends.
-        id_generator: Gives it its ids.
-        limits: Bound it.
-        filters: Which spans are made, and for which exporter.
-    """
-
-    sampler: Sampler
-    resource: Resource
-    processor: sdk.SynchronousMultiSpanProcessor
-    id_generator: IdGenerator
-    limits: sdk.SpanLimits
-    filters: FilterSet
-
-    def in_child(self) -> Pipeline:
-        """The same for a forked process.
-
-        Spans that began in the parent and end in the child as well go nowhere: they are the
-        parent's to deliver.
-        """
-        inherited = self.processor
-        processor = sdk.SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]  # untyped in the SDK
-        for one in inherited._span_processors:
-            processor.add_span_processor(one)
-        inherited._span_processors = ()
-        return replace(self, resource=self.resource.merge(process_identity()), processor=processor)
-
-
-class LiveTracer(sdk.Tracer):
-    """A tracer that follows its provider from pipeline to pipeline.
-
-    Attributes:
-        idle: Whether no pipeline is there, so that nothing is recorded and the parent's context is
-            passed on, as without an SDK.
-    """
-
-    idle: bool = False
-    filters: FilterSet
-
-    def start_span(
-        self,
-        name: str,
-        context: Context | None = None,
-        kind: SpanKind = SpanKind.INTERNAL,
-        attributes: Attributes = None,
-        *args: Any,
-        **kwargs: Any,
-    ) -> Span:
-        """Start a span, as the SDK's tracer does, if a filter wants it.
-
-        Spans of other libraries have the level INFO, and the name of their instrumentation scope
-        for a target.
-        """
-        around = trace.get_current_span(context)
-        wanted, scope = self._judge(name, attributes or {}, around)
-        if wanted == NOBODY or self.idle:
-            made: Span = NotMade(around)
-        else:
-            made = super().start_span(name, context, kind, attributes, *args, **kwargs)
-            self._remember(made, wanted, around)
-        open_scope(made, scope)
-        return made
-
-    def start_wanted(self, wanted: int, name: str, context: Context | None, *args: Any) -> Span:
-        """Start a span that went through the filters already.
-
-        Args:
-            wanted: The mask of the exporters that want it.
-            name: Its name.
-            context: The context of its parent, or None for the current one.
-            *args: What `start_span` takes besides.
-        """
-        around = trace.get_current_span(context)
-        if self.idle:
-            return NotMade(around)
-        made = super().start_span(name, context, *args)
-        self._remember(made, wanted, around)
-        return made
-
-    def _remember(self, made: Span, wanted: int, around: Span) -> None:
-        # Below a span that began under other filters, some exporters may still miss the parent.
-        if not self.filters.is_uniform or is_partly_wanted(around):
-            remember(made, wanted, around, self.filters.exporters)
-
-    def _judge(self, name: str, attributes: Mapping[str, Any], around: Span) -> Judgement:
-        target = self._instrumentation_scope.name
-        judge = self.filters.judge(target, Level.INFO, name)
-        if judge is None:
-            scope = scope_of(around) if self.filters.is_dynamic else None
-            return Judgement(self.filters.static_mask(target, Level.INFO), scope)
-        return judge.decide(attributes, scope_of(around))
-
-    def follow(self, pipeline: Pipeline | None, filters: FilterSet) -> None:
-        """Go over to another pipeline, or to none."""
-        self.filters = filters
-        if pipeline is not None:
-            self.sampler = pipeline.sampler
-            self.resource = pipeline.resource
-            self.span_processor = pipeline.processor
-            self.id_generator = pipeline.id_generator
-            self._span_limits = pipeline.limits
-        self.idle = pipeline is None
-
-
 class LiveTracerProvider(sdk.TracerProvider):
-    """The SDK's provider, with a pipeline that can be exchanged."""
+    """The SDK's provider, with a pipeline that can be exchanged.
+
+    Attributes:
+        ends_traces: Whether nothing is ever sampled inside of an unsampled trace, so that nobody
+            has to be asked there.
+    """
+
+    ends_traces = False
 
     def __init__(self, pipeline: Pipeline | None) -> None:
         self._live: dict[int, weakref.ref[LiveTracer]] = {}
@@ -187,6 +67,8 @@ class LiveTracerProvider(sdk.TracerProvider):
     def _admit(self, tracer: LiveTracer) -> None:
         number = id(tracer)
         reference = weakref.ref(tracer, lambda gone: self._forget(number, gone))
+        # The SDK takes any name, and text is all that a filter can look at.
+        tracer.target = str(tracer._instrumentation_scope.name)
         with self._live_lock:
             tracer.follow(self.pipeline, self._filters)
             self._live[number] = reference
@@ -241,6 +123,7 @@ class LiveTracerProvider(sdk.TracerProvider):
                 self._resource = pipeline.resource
                 self._active_span_processor = pipeline.processor
                 self._span_limits = pipeline.limits
+            self.ends_traces = pipeline is not None and Decisions.of(pipeline.sampler).end_traces
             self._filters = EVERYTHING if pipeline is None else pipeline.filters
             for tracer in self._alive():
                 tracer.follow(pipeline, self._filters)

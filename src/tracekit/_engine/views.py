@@ -8,14 +8,15 @@ below spans that everyone wants, is left as the SDK made it.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from opentelemetry.sdk import trace as sdk
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Span, SpanContext
 
 from tracekit._code.scopes import EventName, made_around
+from tracekit._engine.span import LeanSpan
 from tracekit._ground.verdicts import EVERYONE
 
 _WANTED: Final = "_tracekit_wanted"
@@ -25,7 +26,7 @@ Parents = Mapping[int, "SpanContext | None"]
 
 
 class PartlyWanted(sdk.Span):
-    """A span that some exporters want, or that hangs elsewhere for some of them."""
+    """A span of the SDK's own that some exporters want, or that hangs elsewhere for some."""
 
     _tracekit_wanted: int
     _tracekit_parents: Parents
@@ -39,7 +40,9 @@ class PartlyWanted(sdk.Span):
 
 def is_partly_wanted(span: Span) -> bool:
     """Whether some exporter does not want a span, or sees it elsewhere in the tree."""
-    return hasattr(made_around(span), _WANTED)
+    made = made_around(span)
+    wanted: int = getattr(made, _WANTED, EVERYONE)
+    return wanted != EVERYONE or bool(getattr(made, _PARENTS, None))
 
 
 def remember(span: Span, wanted: int, around: Span, exporters: int) -> None:
@@ -53,8 +56,11 @@ def remember(span: Span, wanted: int, around: Span, exporters: int) -> None:
     """
     parents = _parents_below(made_around(around), exporters)
     if isinstance(span, sdk.Span) and (wanted != EVERYONE or parents):
-        # The SDK names the class that it makes; the instance stays what it is otherwise.
-        span.__class__ = PartlyWanted
+        if isinstance(span, LeanSpan):
+            span._is_whole = False
+        else:
+            # The SDK names the class that it makes; the instance stays what it is otherwise.
+            span.__class__ = PartlyWanted
         setattr(span, _WANTED, wanted)
         setattr(span, _PARENTS, parents)
 
@@ -93,14 +99,21 @@ def view_of(span: ReadableSpan, bit: int) -> ReadableSpan | None:
     parents: Parents = getattr(span, _PARENTS, {})
     if bit in parents:
         changes["_parent"] = parents[bit]
-    events = [event for event in span.events if _is_for(event.name, bit)]
-    if len(events) != len(span.events):
-        changes["_events"] = tuple(events)
+    events = tuple(_events_of(span))
+    wanted = tuple(event for event in events if _is_for(event.name, bit))
+    if len(wanted) != len(events):
+        changes["_events"] = wanted
     if not changes:
         return span
     view = copy.copy(span)
-    vars(view).update(changes)
+    for name, value in changes.items():
+        setattr(view, name, value)
     return view
+
+
+def _events_of(span: ReadableSpan) -> Iterable[Event]:
+    # Asked for by its name, a lean span would make a list to put no events in.
+    return (span._event_list or ()) if isinstance(span, LeanSpan) else span.events
 
 
 def _is_for(name: str, bit: int) -> bool:

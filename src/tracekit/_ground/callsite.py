@@ -17,7 +17,13 @@ from tracekit._ground.verdicts import EVERYONE, NOBODY, FilterSet, Judge
 
 
 class Backend(Protocol):
-    """What the set-up floor hands down: who makes the spans."""
+    """What the set-up floor hands down: who makes the spans.
+
+    Attributes:
+        ends_traces: Whether nothing is ever recorded inside of an unsampled trace.
+    """
+
+    ends_traces: bool
 
     def tracer(self, target: str) -> Any:
         """The OpenTelemetry tracer for a target, or None where nothing is to be recorded."""

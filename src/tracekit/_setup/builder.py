@@ -13,15 +13,15 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import (
     SpanLimits,
     SpanProcessor,
-    SynchronousMultiSpanProcessor,
 )
 from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from tracekit._engine.batch_settings import BatchSettings
-from tracekit._engine.counts import StartCounter
-from tracekit._engine.provider import LiveTracerProvider, Pipeline
+from tracekit._engine.fanout import Fanout
+from tracekit._engine.pipeline import Pipeline
+from tracekit._engine.provider import LiveTracerProvider
 from tracekit._ground.errors import ConfigurationError
 from tracekit._ground.filter import Filter
 from tracekit._setup import exporter_choice, installation, propagator_choice, sampler_choice
@@ -186,13 +186,10 @@ def parts_of(builder: TelemetryBuilder) -> Parts:
     libraries = Libraries.find(builder._libraries)
     disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     chosen = [] if disabled else exporter_choice.choose(builder._exporters)
-    counter = StartCounter()
     deliveries = tuple(
         one.delivery(settings, bit, prompt=builder._prompt) for bit, one in enumerate(chosen)
     )
-    processor = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]  # untyped in the SDK
-    for one in (counter, *processors, *deliveries):
-        processor.add_span_processor(one)
+    processor = Fanout((*processors, *deliveries))
     portable = replace(
         builder,
         _redact=builder._redact if isinstance(builder._redact, bool) else redaction,
@@ -207,7 +204,7 @@ def parts_of(builder: TelemetryBuilder) -> Parts:
         pipeline=None
         if disabled
         else Pipeline(sampler, resource, processor, id_generator, limits, filters),
-        counter=counter,
+        counter=processor.starts,
         deliveries=deliveries,
         processors=processors,
         filter=wanted,

@@ -17,7 +17,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from tracekit._code import workers
 from tracekit._code.carriers import W3C
 from tracekit._code.current import attach, detach
-from tracekit._engine.provider import LiveTracerProvider, Pipeline, global_provider
+from tracekit._engine.pipeline import Pipeline
+from tracekit._engine.provider import LiveTracerProvider, global_provider
 from tracekit._ground import forks
 from tracekit._ground.callsite import gate
 from tracekit._ground.errors import ConfigurationError
@@ -314,6 +315,8 @@ def _say_lost(telemetry: Telemetry) -> None:
 
 class _Nothing:
     """Makes no spans: the backend while the SDK is disabled and after a shutdown."""
+
+    ends_traces = False
 
     def tracer(self, target: str) -> Any:
         return None

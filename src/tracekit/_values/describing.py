@@ -62,6 +62,10 @@ def describe(value: object) -> AttributeValue:
     except Exception:
         exact = None  # a metaclass may make its classes fail to hash
     try:
+        if exact is _describe_string and len(value) <= MAX_STRING and value.isascii():  # type: ignore[arg-type, attr-defined]  # a string, as this function shows
+            return value  # type: ignore[return-value]  # the same
+        if exact is _describe_int and MIN_INT <= value <= MAX_INT:  # type: ignore[operator]  # a number
+            return value  # type: ignore[return-value]  # the same
         if exact is not None:
             return exact(value)
         return _describe_by(_rule_of(type(value)), value)

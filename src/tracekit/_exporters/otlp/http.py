@@ -10,6 +10,12 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped] # the same
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from tracekit._exporters.otlp.encoded import (
+    HTTP_ENCODER,
+    LastBatch,
+    functions_without_encoder,
+    tell_missing,
+)
 from tracekit._exporters.otlp.exporter import (
     AttemptFailed,
     OtlpExporter,
@@ -65,6 +71,11 @@ _NO_ANSWER: Final = (
     requests.ConnectionError,
     requests.Timeout,
     requests.exceptions.ChunkedEncodingError,
+)
+# Each release sends a request from another place, and all of them make it by the same name.
+_REWRITTEN: Final = functions_without_encoder(OTLPSpanExporter)
+_OfficialExporter: Final[type[OTLPSpanExporter]] = type(
+    "_OfficialExporter", (OTLPSpanExporter,), _REWRITTEN
 )
 
 
@@ -128,7 +139,7 @@ class OtlpHttpExporter(OtlpExporter):
         sent = read_headers(headers, grpc=False)
         packed = _COMPRESSIONS[read_compression(compression, known=tuple(_COMPRESSIONS))]
         seconds = read_timeout(timeout)
-        official = OTLPSpanExporter(
+        official = _OfficialExporter(
             endpoint=url,
             certificate_file=files.certificate,
             client_certificate_file=files.client_certificate,
@@ -138,12 +149,14 @@ class OtlpHttpExporter(OtlpExporter):
             compression=packed,
             session=_WatchedSession(files, withheld=_foreign_headers(sent)),
         )
+        tell_missing([] if _REWRITTEN else [HTTP_ENCODER])
+        self._last_batch = LastBatch()
         quiet_loggers(_LOGGERS)
         super().__init__(official, arguments, timeout=seconds, sleeps=_SLEEPS)
 
     def _attempt(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         try:
-            return super()._attempt(spans)
+            return self._last_batch.send(spans, super()._attempt)
         except (requests.ConnectionError, requests.Timeout) as error:
             # Versions of the official exporter below 1.35 let these through.
             raise TransientFailure from error

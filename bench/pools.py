@@ -1,9 +1,7 @@
-"""What a call handed to a pool costs: the bare pool, a copied context, and tracekit.
+"""What a call handed to a pool takes: the bare pool, a copied context, and tracekit.
 
-python -m bench.executors
-
-Submitting is timed while the pool's one worker is held, draining from its release to the end of the
-last call.
+Submitting is measured while the pool's one worker is held, draining from its release to the end of
+the last call. Both are the CPU time of the process: the worker's is what draining is about.
 """
 
 from __future__ import annotations
@@ -14,15 +12,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-import tracekit
-from bench.calls import Discard
-from bench.interleaved import Variant, measure, report
+from bench.interleaved import Size, Variant, measure
+from bench.pipelines import ours
+from bench.results import Row, ratio_row
 from tracekit import executors, span
 
 Pool = concurrent.futures.ThreadPoolExecutor
 Submit = Callable[[Pool], Callable[[int], object]]
+BARE, COPIED = "bare pool", "copy_context().run"
+OURS, WRAPPED = "tracekit's pool", "tracekit's wrap(pool)"
+CONTRIB = "OpenTelemetry's instrumentation"
 
 
 def work(number: int) -> int:
@@ -58,10 +58,7 @@ def held(make: Callable[[], Pool]) -> Iterator[tuple[Pool, threading.Event]]:
 
 
 class Timed:
-    """A variant that is timed by itself: only a part of a turn counts.
-
-    `measure` times whole turns. What must not count is done around the clock that this one keeps.
-    """
+    """A turn that times itself, because only a part of it counts."""
 
     def __init__(self, make: Callable[[], Pool], submit: Submit, *, draining: bool) -> None:
         self._make = make
@@ -71,13 +68,13 @@ class Timed:
     def __call__(self, calls: int) -> int:
         with held(self._make) as (pool, go_on):
             submit = self._submit(pool)
-            begun = time.perf_counter_ns()
+            begun = time.process_time_ns()
             for number in range(calls):
                 submit(number)
-            submitted = time.perf_counter_ns()
+            submitted = time.process_time_ns()
             go_on.set()
             pool.shutdown()
-            drained = time.perf_counter_ns()
+            drained = time.process_time_ns()
         return drained - submitted if self._draining else submitted - begun
 
 
@@ -97,47 +94,30 @@ def instrumented() -> Iterator[bool]:
         instrumentor.uninstrument()
 
 
-def bare_pool() -> Pool:
-    return Pool(1)
-
-
-def wrapped_pool() -> Pool:
-    return executors.wrap(Pool(1))
-
-
-def with_instrumentation(variant: Variant) -> Variant:
-    """The same turn, with the standard library patched for its time."""
-
-    def calls(count: int) -> Any:
-        with instrumented():
-            return variant(count)
-
-    return calls
-
-
 def variants(*, draining: bool) -> dict[str, Variant]:
-    rows: dict[str, Variant] = {
-        "bare pool": Timed(bare_pool, plain, draining=draining),
-        "copy_context().run": Timed(bare_pool, copied, draining=draining),
-        "tracekit ThreadPoolExecutor": Timed(
-            lambda: executors.ThreadPoolExecutor(1), plain, draining=draining
-        ),
-        "tracekit wrap(pool)": Timed(wrapped_pool, plain, draining=draining),
+    makers: dict[str, tuple[Callable[[], Pool], Submit]] = {
+        BARE: (lambda: Pool(1), plain),
+        COPIED: (lambda: Pool(1), copied),
+        OURS: (lambda: executors.ThreadPoolExecutor(1), plain),
+        WRAPPED: (lambda: executors.wrap(Pool(1)), plain),
     }
+    rows = {name: Variant(Timed(*made, draining=draining)) for name, made in makers.items()}
+    patched = Timed(lambda: Pool(1), plain, draining=draining)
+
+    def with_instrumentation(count: int) -> int:
+        with instrumented():
+            return patched(count)
+
     with instrumented() as there:
-        if there:
-            rows["OpenTelemetry's instrumentation"] = with_instrumentation(
-                Timed(bare_pool, plain, draining=draining)
-            )
-    return rows
+        return {**rows, CONTRIB: Variant(with_instrumentation)} if there else rows
 
 
-def main() -> None:
-    with tracekit.init_telemetry("bench", exporter=Discard()), span("submitter"):
-        for draining, title in ((False, "Submit"), (True, "Drain")):
-            rows = measure(variants(draining=draining), baseline="bare pool", rounds=61)
-            report(f"{title}, a call", rows)
-
-
-if __name__ == "__main__":
-    main()
+def submit_and_drain(size: Callable[[int, int], Size]) -> Iterator[Row]:
+    """Each way to keep the context, against the bare pool."""
+    with ours(), span("submitter"):
+        for draining, what in ((False, "pool, submit"), (True, "pool, drain")):
+            turns = measure(variants(draining=draining), size(2_000, 61))
+            for name in list(turns.taken)[1:]:
+                # The budget is of the pool that stands in for the standard library's.
+                label = what if name == OURS else f"{what}: {name}"
+                yield ratio_row(label, turns, name, to=BARE)

@@ -1,0 +1,113 @@
+"""The processors of a pipeline, each called only for what it has something to do with.
+
+Most processors do nothing when a span starts, and a call that does nothing is still a call, made
+for every span of the program.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from itertools import count
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+
+from tracekit._ground.verdicts import EVERYONE
+
+_Hook = Callable[..., None]
+
+
+class Fanout(sdk.SynchronousMultiSpanProcessor):
+    """The SDK's chain of processors, which knows who waits for what.
+
+    Attributes:
+        starts: Counts the spans that start.
+        starting: What is called with a span that starts, and `parent_context`.
+        ending: What is called with a span that is about to end, where the SDK has that call.
+        ended: What is called with a span that has ended.
+        taking: The same for a sampled span, with the mask of those that it is for. Deliveries,
+            which are told by their `take_sampled`, do not look at it again.
+    """
+
+    starting: tuple[_Hook, ...]
+    ending: tuple[_Hook, ...]
+    ended: tuple[_Hook, ...]
+    taking: tuple[tuple[int, _Hook], ...]
+
+    def __init__(
+        self, processors: Iterable[SpanProcessor] = (), starts: StartCounter | None = None
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # untyped in the SDK
+        self.starts = starts or StartCounter()
+        self._span_processors = tuple(processors)
+
+    @property
+    def _span_processors(self) -> tuple[SpanProcessor, ...]:
+        return self._processors
+
+    @_span_processors.setter
+    def _span_processors(self, processors: tuple[SpanProcessor, ...]) -> None:
+        # The SDK's own methods put the whole tuple in its place.
+        self._processors = processors
+        self.starting = _hooks(processors, "on_start")
+        self.ending = _hooks(processors, "_on_ending")
+        self.ended = _hooks(processors, "on_end")
+        self.taking = tuple(one for processor in processors for one in _taking(processor))
+
+    def on_start(self, span: sdk.Span, parent_context: Context | None = None) -> None:
+        """Pass on a span that starts."""
+        self.starts.add()
+        for hook in self.starting:
+            hook(span, parent_context=parent_context)
+
+    def _on_ending(self, span: sdk.Span) -> None:
+        for hook in self.ending:
+            hook(span)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Pass on a span that has ended."""
+        for hook in self.ended:
+            hook(span)
+
+
+def _hooks(processors: tuple[SpanProcessor, ...], name: str) -> tuple[_Hook, ...]:
+    inherited = getattr(SpanProcessor, name, None)
+    hooks: list[Any] = [getattr(one, name, None) for one in processors]
+    return tuple(
+        hook for hook in hooks if hook and getattr(hook, "__func__", hook) is not inherited
+    )
+
+
+def _taking(processor: SpanProcessor) -> list[tuple[int, _Hook]]:
+    take: tuple[int, _Hook] | None = getattr(processor, "take_sampled", None)
+    if take is not None:
+        return [take]
+    return [(EVERYONE, hook) for hook in _hooks((processor,), "on_end")]
+
+
+class StartCounter:
+    """Counts the spans that are started.
+
+    Attributes:
+        add: Counts one more; it needs no lock.
+    """
+
+    def __init__(self) -> None:
+        counter = count()
+        self._count = counter
+        self.add: Callable[[], int] = counter.__next__
+        self._asked = 0
+        # Reentrant: a signal handler may ask while its own thread is in here.
+        self._lock = threading.RLock()
+
+    @property
+    def started(self) -> int:
+        """How many spans were started."""
+        with self._lock:
+            # Reading a counter moves it on by one, which is taken off again.
+            started = next(self._count) - self._asked
+            self._asked += 1
+            return started

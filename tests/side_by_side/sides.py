@@ -1,0 +1,289 @@
+"""The SDK's provider and every form of ours, and the journal of what is seen of each."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any
+
+from opentelemetry import context as context_api
+from opentelemetry import trace
+from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
+
+from tests.side_by_side.observing import observed, shown, text
+from tracekit import TelemetryBuilder
+from tracekit._engine.provider import EVERYTHING, LiveTracerProvider, Pipeline
+from tracekit._ground.filter import Filter
+from tracekit._ground.verdicts import FilterSet
+
+Script = Callable[["Side"], Any]
+
+
+@dataclass
+class Settings:
+    """What a side is made with; those made from the side are given it.
+
+    Attributes:
+        sampler: Makes the sampler.
+        ids: Makes the id generator.
+        limits: Makes the limits; by default they come from the environment.
+        processors: Makes the processors; by default one that keeps the journal.
+        resource: Who the spans come from.
+    """
+
+    sampler: Callable[[Side], Sampler] = lambda side: ALWAYS_ON
+    ids: Callable[[Side], IdGenerator] = lambda side: CountingIds(side)
+    limits: Callable[[], sdk.SpanLimits] | None = None
+    processors: Callable[[Side], list[sdk.SpanProcessor]] = lambda side: [Witness(side)]
+    resource: Resource = field(default_factory=lambda: Resource({"side.tier": "web"}))
+
+
+class Side:
+    """One provider, and what was seen of it.
+
+    Attributes:
+        name: What kind of a provider it is.
+        journal: What was seen, in its order.
+        noted: What a script has written into it, as it is.
+        provider: The provider.
+        tracer: A tracer of it.
+        ended: The spans that were handed to the processors at their end.
+        seen: Whatever a script wants to keep, by name.
+    """
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        self.name = name
+        self.journal: list[Any] = []
+        self.noted: list[Any] = []
+        self.ended: list[sdk.ReadableSpan] = []
+        self.seen: dict[str, Any] = {}
+        self.provider: sdk.TracerProvider = _MAKERS[name](self, settings)
+        self.tracer = self.provider.get_tracer("side", "1.0")
+
+    def note(self, *what: Any) -> None:
+        """Write something into the journal."""
+        self.noted.append(what[0] if len(what) == 1 else what)
+        self.journal.append(("note", *map(shown, what)))
+
+    def attempt(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call something, and write down what it gives or raises."""
+        try:
+            result = call(*args, **kwargs)
+        except BaseException as error:
+            # How a call does not fit is said with the name of the class.
+            is_misfit = type(error) is TypeError and "()" in str(error)
+            said = type(error).__qualname__ if is_misfit else shown(error)
+            self.journal.append(("raised", said))
+            return None
+        self.journal.append(("gave", shown(result)))
+        return result
+
+    @property
+    def raised(self) -> list[Any]:
+        """What was raised by what was attempted."""
+        return [entry[1] for entry in self.journal if entry[0] == "raised"]
+
+    @property
+    def logged(self) -> list[str]:
+        """What was logged."""
+        return [entry[3] for entry in self.journal if entry[0] == "log"]
+
+    def span(self, name: str = "work", **options: Any) -> sdk.Span:
+        """A span that records."""
+        made = self.tracer.start_span(name, **options)
+        assert isinstance(made, sdk.Span)
+        return made
+
+
+class Witness(sdk.SpanProcessor):
+    """A processor that writes down what it is given."""
+
+    def __init__(self, side: Side, label: str = "") -> None:
+        self.side = side
+        self.label = label
+
+    def on_start(self, span, parent_context=None):
+        around = trace.get_current_span().get_span_context()
+        has_context = parent_context is not None
+        self._write("on_start", observed(span), shown(around), has_context)
+
+    def _on_ending(self, span):
+        self._write("_on_ending", observed(span))
+
+    def on_ending(self, span):
+        self._write("on_ending", observed(span))
+
+    def on_end(self, span):
+        self.side.ended.append(span)
+        self._write("on_end", isinstance(span, sdk.ReadableSpan), observed(span))
+
+    def shutdown(self):
+        self._write("shutdown")
+
+    def force_flush(self, timeout_millis=30000):
+        self._write("force_flush")
+        return True
+
+    def _write(self, *what: Any) -> None:
+        self.side.journal.append((self.label, *what))
+
+
+class CountingIds(IdGenerator):
+    """Ids in their order, each asked for in the journal."""
+
+    def __init__(self, side: Side, *, first: int = 1, is_random: bool = False) -> None:
+        self.side = side
+        self.traces = self.spans = first
+        self.is_random = is_random
+
+    def generate_trace_id(self):
+        self.side.journal.append("generate_trace_id")
+        self.traces += 1
+        return 0xA000 + self.traces
+
+    def generate_span_id(self):
+        self.side.journal.append("generate_span_id")
+        self.spans += 1
+        return 0xB000 + self.spans
+
+    def is_trace_id_random(self):
+        self.side.journal.append("is_trace_id_random")
+        return self.is_random
+
+
+def _multi(side: Side, settings: Settings) -> sdk.SynchronousMultiSpanProcessor:
+    multi = sdk.SynchronousMultiSpanProcessor()
+    for one in settings.processors(side):
+        multi.add_span_processor(one)
+    return multi
+
+
+def _limits(settings: Settings) -> sdk.SpanLimits:
+    return sdk.SpanLimits() if settings.limits is None else settings.limits()
+
+
+def _make_sdk(side: Side, settings: Settings) -> sdk.TracerProvider:
+    return sdk.TracerProvider(
+        sampler=settings.sampler(side),
+        resource=settings.resource,
+        shutdown_on_exit=False,
+        active_span_processor=_multi(side, settings),
+        id_generator=settings.ids(side),
+        span_limits=None if settings.limits is None else settings.limits(),
+    )
+
+
+def _make_live(
+    side: Side, settings: Settings, filters: FilterSet = EVERYTHING
+) -> LiveTracerProvider:
+    sampler, ids, multi = settings.sampler(side), settings.ids(side), _multi(side, settings)
+    limits = _limits(settings)
+    return LiveTracerProvider(Pipeline(sampler, settings.resource, multi, ids, limits, filters))
+
+
+def _make_partly(side: Side, settings: Settings) -> LiveTracerProvider:
+    return _make_live(side, settings, FilterSet([Filter("trace"), Filter("off")]))
+
+
+def _make_asked(side: Side, settings: Settings) -> LiveTracerProvider:
+    directives = "trace,[{nobody=42}]=off"
+    return _make_live(side, settings, FilterSet([Filter(directives)]))
+
+
+def _make_built(side: Side, settings: Settings) -> sdk.TracerProvider:
+    builder = TelemetryBuilder("side").with_exporter("none").with_resource(settings.resource)
+    builder = builder.with_sampler(settings.sampler(side)).with_id_generator(settings.ids(side))
+    for one in settings.processors(side):
+        builder = builder.with_processor(one)
+    # Kept, as a program keeps it: what shuts it down at exit does not keep it alive.
+    telemetry = side.seen["telemetry"] = builder.build()
+    return telemetry.tracer_provider
+
+
+# By the name of the side. "partly" is ours where some exporter does not want the spans, "asked"
+# where the filter looks at names and attributes.
+_MAKERS: dict[str, Callable[[Side, Settings], sdk.TracerProvider]] = {
+    "sdk": _make_sdk,
+    "live": _make_live,
+    "partly": _make_partly,
+    "asked": _make_asked,
+    "built": _make_built,
+}
+
+
+class _Logs(logging.Handler):
+    def __init__(self, side: Side) -> None:
+        super().__init__()
+        self.side = side
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        said = record.name, record.levelname, text(record.getMessage())
+        self.side.journal.append(("log", *said, shown(error)))
+
+
+@contextmanager
+def _watched(side: Side) -> Iterator[None]:
+    """Write down what is logged and warned of; nothing stays in the context."""
+    logger = logging.getLogger("opentelemetry")
+    handler = _Logs(side)
+    logger.addHandler(handler)
+    token = context_api.attach(context_api.Context())
+    try:
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            yield
+    finally:
+        side.journal += [("warning", one.category, text(str(one.message))) for one in warned]
+        context_api.detach(token)
+        logger.removeHandler(handler)
+
+
+def run(name: str, script: Script, settings: Settings) -> Side:
+    """Run a script on one side, and write down how it ended."""
+    side = Side(name, settings)
+    with _watched(side):
+        side.attempt(script, side)
+    return side
+
+
+def assert_same(script: Script, *, without: Sequence[str] = (), **settings: Any) -> Side:
+    """Run a script on all sides, and make sure that they cannot be told apart.
+
+    Args:
+        script: What is done; called with a side.
+        without: Sides that differ on purpose.
+        **settings: What the sides are made with; see `Settings`.
+
+    Returns:
+        The side of the SDK, to make sure that the script came to its point.
+    """
+    made = Settings(**settings)
+    # The builder takes no limits; they come from the environment.
+    left_out = [*without, "built"] if made.limits else without
+    names = [name for name in _MAKERS if name not in left_out]
+    reference, *ours = [run(name, script, made) for name in names]
+    for side in ours:
+        if reference.journal != side.journal:
+            raise AssertionError(_first_difference(reference, side))
+    return reference
+
+
+def _first_difference(reference: Side, side: Side) -> str:
+    for number, (expected, actual) in enumerate(
+        zip_longest(reference.journal, side.journal, fillvalue="nothing more")
+    ):
+        if expected != actual:
+            return (
+                f"entry {number} of the journal of {side.name!r} differs\n"
+                f"the SDK's: {expected}\n"
+                f"ours:      {actual}"
+            )
+    return ""

@@ -1,0 +1,495 @@
+"""Spans on the wire are what the official encoder makes of them, and no span spoils a batch."""
+
+from __future__ import annotations
+
+import array
+import collections
+import enum
+import math
+from types import MappingProxyType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.exporter.otlp.proto.common import trace_encoder as official
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.util import BoundedList
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceState
+
+from tests.span_strategies import ATTRIBUTES, CONTEXT, OFFICIAL_TAKES_NONE, a_span, batches
+from tracekit._engine.request_encoding import encode_spans
+from tracekit._ground.constants import Constants
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def decoded(spans: Sequence[Any]) -> ExportTraceServiceRequest:
+    return ExportTraceServiceRequest.FromString(encode_spans(spans))
+
+
+def exact(message: Any) -> bytes:
+    """Bytes that are equal for equal messages only; NaN is not equal to itself."""
+    return message.SerializeToString(deterministic=True)
+
+
+def official_bytes(spans: Sequence[ReadableSpan]) -> bytes:
+    return exact(official.encode_spans(spans))
+
+
+def only_span(spans: Sequence[Any]) -> Any:
+    [resource] = decoded(spans).resource_spans
+    [scope] = resource.scope_spans
+    [span] = scope.spans
+    return span
+
+
+def keys_of(attributes: Any) -> list[str]:
+    return [attribute.key for attribute in only_span([a_span(attributes=attributes)]).attributes]
+
+
+class Lean:
+    """A span of the engine's own, as much of it as the encoder knows."""
+
+    def __init__(self, span: ReadableSpan, constants: Constants, given: dict | None) -> None:
+        self._origin = SimpleNamespace(resource=span.resource, scope=span.instrumentation_scope)
+        self._constants = constants
+        self._given = given
+        for name in ("context", "parent", "name", "kind", "start_time", "end_time", "status"):
+            setattr(self, f"_{name}", getattr(span, name))
+        self._event_list = BoundedList.from_seq(None, span.events) if span.events else None
+        self._link_list = BoundedList.from_seq(None, span.links) if span.links else None
+
+
+def as_lean(span: ReadableSpan) -> Lean:
+    """The span with its first attribute as a constant of the call site."""
+    attributes = dict(span.attributes)
+    constants = Constants(list(attributes.items())[:1])
+    return Lean(span, constants, {k: v for k, v in attributes.items() if k not in constants})
+
+
+@settings(max_examples=300, deadline=None)
+@given(batches())
+def test_equals_the_official_encoder(spans):
+    """Any batch decodes to exactly the message that the official encoder makes of it."""
+    assert official_bytes(spans) == exact(decoded(spans))
+
+
+@settings(max_examples=200, deadline=None)
+@given(batches(), st.data())
+def test_spans_of_the_engine_equal_the_official_encoder(spans, data):
+    """Spans read from memory, between others, decode to what their public properties say."""
+    mixed = [as_lean(span) if data.draw(st.booleans()) else span for span in spans]
+
+    assert official_bytes(spans) == exact(decoded(mixed))
+
+
+def recorded(limits: SpanLimits) -> Sequence[ReadableSpan]:
+    memory = InMemorySpanExporter()
+    provider = TracerProvider(
+        resource=Resource({"service.name": "shop", "service.tags": ["a", "b"]}, "urn:resource"),
+        span_limits=limits,
+        shutdown_on_exit=False,
+    )
+    provider.add_span_processor(SimpleSpanProcessor(memory))
+    tracer = provider.get_tracer("shop.db", "1.2", "urn:scope", {"scope.attribute": 3})
+    linked = [Link(CONTEXT, {"a": 1, "b": 2}), Link(CONTEXT, {"c": 3})]
+    with tracer.start_as_current_span("outer", kind=SpanKind.SERVER, links=linked) as outer:
+        outer.set_attributes({"one": 1, "two": 2.0, "three": "drei", "many": (True, False)})
+        outer.add_event("first", {"x": 1, "y": 2})
+        outer.add_event("second")
+        with tracer.start_as_current_span("inner") as inner:
+            inner.set_status(Status(StatusCode.ERROR, "went wrong"))
+    provider.shutdown()
+    return memory.get_finished_spans()
+
+
+LIMITS = SpanLimits(
+    max_span_attributes=2,
+    max_events=1,
+    max_links=1,
+    max_event_attributes=1,
+    max_link_attributes=1,
+)
+
+
+def test_recorded_spans_with_limits():
+    """What a limit dropped is counted on the wire: attributes, events, links, and theirs."""
+    spans = recorded(LIMITS)
+
+    span = decoded(spans).resource_spans[0].scope_spans[0].spans[1]
+
+    assert (2, 1, 1) == (
+        span.dropped_attributes_count,
+        span.dropped_events_count,
+        span.dropped_links_count,
+    )
+    assert official_bytes(spans) == exact(decoded(spans))
+
+
+def test_a_span_of_the_engine_whose_attributes_were_touched():
+    """Once its attributes are the SDK's own, these count alone, with what they dropped."""
+    [_, span] = recorded(LIMITS)
+    lean = Lean(span, Constants({"not": "asked"}), None)
+    lean._attributes = span._attributes
+    lean._event_list, lean._link_list = span._events, span._links
+
+    assert official_bytes([span]) == exact(decoded([lean]))
+
+
+class Color(enum.IntEnum):
+    RED = 5
+
+
+class Text(str):
+    __slots__ = ()
+
+    def encode(self, *_: Any) -> bytes:
+        raise AssertionError("a method of the user's own was called")
+
+
+class Number(int):
+    def __and__(self, _: Any) -> int:
+        raise AssertionError("a method of the user's own was called")
+
+
+VALUES = {
+    "empty text": "",
+    "astral text": "a\x00é漢🎈",
+    "127 bytes": "x" * 127,
+    "128 bytes": "x" * 128,
+    "long text": "é" * 70_000,
+    "zero": 0,
+    "minus one": -1,
+    "largest": (1 << 63) - 1,
+    "smallest": -(1 << 63),
+    "two bytes": 128,
+    "true": True,
+    "false": False,
+    "nan": math.nan,
+    "infinity": -math.inf,
+    "minus zero": -0.0,
+    "zero float": 0.0,
+    "one float": 1.0,
+    "empty bytes": b"",
+    "bytes": b"\xff\x00",
+    "empty sequence": (),
+    "empty mapping": {},
+    "mixed sequence": ["a", 1, 1.0, True, b"b", (), {}],
+    "nested": {"a": [{"b": ({"c": [1]},)}]},
+    "keys of other types": {1: "a", False: "b", None: "c", 2.5: "d"},
+    "enumeration": Color.RED,
+    "flags": enum.IntFlag("Flags", "A B").B,
+    "text of a kind": Text("text"),
+    "number of a kind": Number(1 << 40),
+    "bytearray": bytearray(b"ab"),
+    "memoryview": memoryview(b"ab"),
+    "range": range(3),
+    "deque": collections.deque([1]),
+    "array": array.array("i", [1, -1]),
+    "proxied mapping": MappingProxyType({"a": 1}),
+    "numpy float": np.float64(2.5),
+    "numpy text": np.str_("é"),
+    "numpy bytes": np.bytes_(b"b"),
+    "47 sequences": eval("(" * 47 + "1" + ",)" * 47),
+}
+if OFFICIAL_TAKES_NONE:
+    VALUES |= {"none": None, "none within": (None, {"a": None})}
+UNKNOWN = {
+    "too large": 1 << 63,
+    "too small": -(1 << 63) - 1,
+    "far too large": 1 << 70,
+    "numpy int": np.int64(1),
+    "numpy float32": np.float32(1.5),
+    "numpy bool": np.bool_(True),
+    "numpy array": np.array([1]),
+    "set": {1},
+    "complex": 1j,
+    "object": object(),
+    "type": int,
+    "one of many": ["a", object()],
+    "one within": {"a": [1 << 70]},
+}
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
+def test_a_value(value):
+    """Each value of an attribute is what the official encoder makes of it, at once and again."""
+    spans = [a_span(attributes={"it": value})] * 2
+
+    assert 2 * [1] == [
+        len(span.attributes) for span in decoded(spans).resource_spans[0].scope_spans[0].spans
+    ]
+    assert official_bytes(spans) == exact(decoded(spans))
+
+
+@pytest.mark.parametrize("value", UNKNOWN.values(), ids=UNKNOWN)
+def test_a_value_that_has_no_form_is_left_out(value, caplog):
+    """What the official encoder leaves out is left out alone, and its name is said once."""
+    spans = [a_span(attributes={"a": 1, "it": value, "b": 2})] * 2
+
+    ours = decoded(spans)
+
+    assert ["the attribute 'it' is left out of what is exported"] == said(caplog)
+    assert ["a", "b"] == keys_of(spans[0].attributes)
+    assert official_bytes(spans) == exact(ours)
+
+
+def said(caplog) -> list[str]:
+    """What the logger `tracekit` said, without the failures' own text."""
+    return [r.getMessage().split(": ")[0] for r in caplog.records if r.name == "tracekit"]
+
+
+@pytest.mark.parametrize("wrap", [lambda v: [v], lambda v: {"k": v}], ids=["lists", "mappings"])
+@pytest.mark.parametrize("levels", [48, 5_000])
+def test_nesting_that_readers_refuse_is_left_out(levels, wrap, caplog):
+    """A value nested so deep that a reader would refuse the batch is left out alone."""
+    value: Any = 1
+    for _ in range(levels):
+        value = wrap(value)
+
+    assert ["a"] == keys_of({"it": value, "a": 1})
+    assert ["the attribute 'it' is left out of what is exported"] == said(caplog)
+
+
+def test_a_value_that_contains_itself_is_left_out():
+    """A list within itself does not hold the batch up."""
+    endless: list[Any] = []
+    endless.append(endless)
+
+    assert ["a"] == keys_of({"it": endless, "a": 1})
+
+
+def test_a_value_whose_methods_fail_is_left_out():
+    """A failure in a sequence of the user's own costs its attribute and nothing else."""
+
+    class Broken(collections.UserList):
+        def __iter__(self):
+            raise RuntimeError("broken")
+
+    assert ["a"] == keys_of({"it": Broken([1]), "a": 1})
+
+
+SURROGATES = {
+    "lone": ("a\ud800b", "a\ufffdb"),
+    "second half": ("\udc00", "\ufffd"),
+    "a pair": ("\ud83c\udf88", "🎈"),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), SURROGATES.values(), ids=SURROGATES)
+def test_lone_surrogates_are_replaced(text, expected, caplog):
+    """A text that has no form in UTF-8 is exported with replacements, wherever it stands."""
+    span = only_span(
+        [
+            a_span(
+                text,
+                attributes={text: text, "nested": [text]},
+                events=[Event(text, timestamp=1)],
+                status=Status(StatusCode.ERROR, text),
+            )
+        ]
+    )
+
+    key, nested = span.attributes
+    assert [expected] * 6 == [
+        span.name,
+        key.key,
+        key.value.string_value,
+        nested.value.array_value.values[0].string_value,
+        span.events[0].name,
+        span.status.message,
+    ]
+    assert ["lone surrogates in a text are replaced"] == said(caplog)
+
+
+def test_equal_values_of_different_types_keep_theirs():
+    """1, True and 1.0 under one name are told apart, in whichever order they come."""
+    values = [1, True, 1.0, "1", 1, True, 1.0, Color.RED, 5, 0, False, -0.0, 0.0]
+    spans = [a_span(attributes={"it": value}) for value in values + values[::-1]]
+
+    assert official_bytes(spans) == exact(decoded(spans))
+
+
+def test_more_names_and_values_than_are_remembered():
+    """Names and values that never end are encoded like the first ones."""
+    spans = [
+        a_span(f"name {n}", attributes={f"key {n}": n, "one": n, "other": f"value {n}"})
+        for n in range(5_000)
+    ]
+
+    assert official_bytes(spans) == exact(decoded(spans))
+    assert official_bytes(spans) == exact(decoded(spans))
+
+
+ODD_SPANS = {
+    "all defaults": ReadableSpan("", context=SpanContext(1, 1, is_remote=False)),
+    "no name": a_span(None),
+    "a name in bytes": a_span("é".encode()),
+    "no status": a_span(status=None),
+    "ids of zero": a_span(context=SpanContext(0, 0, False), parent=SpanContext(0, 0, True)),
+    "highest ids": a_span(context=SpanContext((1 << 128) - 1, (1 << 64) - 1, True)),
+    "remote parent": a_span(parent=SpanContext(1, 2, is_remote=True)),
+    "local parent": a_span(parent=SpanContext(1, 2, is_remote=False)),
+    "trace state": a_span(
+        context=SpanContext(1, 2, False, trace_state=TraceState([("a", "1"), ("b", "2")]))
+    ),
+    "no trace state": a_span(context=SimpleNamespace(trace_id=1, span_id=2, trace_state=None)),
+    "numpy times": a_span(start_time=np.int64(1), end_time=np.uint64((1 << 64) - 1)),
+    "odd keys": a_span(attributes={None: 1, b"a": 2, "": 3}),
+    "no attributes": a_span(attributes=None),
+    "an ok status": a_span(status=Status(StatusCode.OK)),
+    "an error without words": a_span(status=Status(StatusCode.ERROR)),
+    "an empty scope": a_span(instrumentation_scope=InstrumentationScope("")),
+    "a scope without a name": a_span(instrumentation_scope=InstrumentationScope(None)),
+}
+
+
+@pytest.mark.parametrize("span", ODD_SPANS.values(), ids=ODD_SPANS)
+def test_an_odd_span(span):
+    """Whatever may be missing or extreme in a span is as in the official encoder's message."""
+    assert official_bytes([span]) == exact(decoded([span]))
+
+
+BAD_SPANS = {
+    "no context": a_span(context=None),
+    "a negative time": a_span(start_time=-1),
+    "a late time": a_span(end_time=1 << 64),
+    "a broken time": a_span(start_time=math.nan),
+    "no kind": a_span(kind=None),
+    "a long trace id": a_span(
+        context=SimpleNamespace(trace_id=1 << 128, span_id=1, trace_state={})
+    ),
+    "a name that is no text": a_span(5),
+    "a bad event": a_span(events=[Event("e", timestamp=-1)]),
+    "a bad scope": a_span(instrumentation_scope=InstrumentationScope(5)),
+    "no span": object(),
+    "an engine's span that is not whole": SimpleNamespace(_constants=Constants()),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_SPANS.values(), ids=BAD_SPANS)
+def test_a_span_that_cannot_be_encoded_is_left_out_alone(bad):
+    """A span that no message can hold is told of and spoils no batch; the others go on."""
+    good = [a_span("before"), a_span("after")]
+    skipped = []
+
+    ours = encode_spans([good[0], bad, good[1]], on_skipped=lambda span, _: skipped.append(span))
+
+    assert official_bytes(good) == exact(ExportTraceServiceRequest.FromString(ours))
+    assert [bad] == skipped
+
+
+@pytest.mark.parametrize("spans", [[], [a_span(context=None)]], ids=["no spans", "a bad span"])
+def test_nothing_to_send(spans):
+    """Without a span that can be sent the request is empty."""
+    assert b"" == encode_spans(spans)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.text(max_size=4),
+    st.dictionaries(
+        st.text(max_size=3),
+        ATTRIBUTES | st.integers() | st.text(max_size=4) | st.complex_numbers(),
+        max_size=4,
+    ),
+)
+def test_no_span_fails_a_batch(name, attributes):
+    """Whatever a user gives, the batch is one that a reader takes, with all of its spans."""
+    spans = [a_span(name, attributes=attributes), a_span("next")]
+
+    [scope] = decoded(spans).resource_spans[0].scope_spans
+
+    assert 2 == len(scope.spans)
+
+
+def test_groups_in_order():
+    """Resources and scopes come in the order of their first spans, equal ones once."""
+    resources = [lambda: Resource({"r": 1}), lambda: Resource({"r": 2})]
+    scopes = [lambda: InstrumentationScope("a"), lambda: InstrumentationScope("b"), lambda: None]
+    spans = [
+        a_span(f"{n}", resource=resources[n % 2](), instrumentation_scope=scopes[n % 3]())
+        for n in (1, 5, 0, 3, 2, 4, 1, 0)
+    ]
+
+    assert [["1", "1"], ["5"], ["3"], ["0", "0"], ["2"], ["4"]] == [
+        [span.name for span in scope.spans]
+        for resource in decoded(spans).resource_spans
+        for scope in resource.scope_spans
+    ]
+    assert official_bytes(spans) == exact(decoded(spans))
+
+
+def test_passing_resources_and_scopes_do_not_lend_their_identity():
+    """Spans that make their resource and scope anew at each look are put under their own."""
+
+    class Fleeting(ReadableSpan):
+        @property
+        def resource(self) -> Resource:
+            return Resource({"of": self.name})
+
+        @property
+        def instrumentation_scope(self) -> InstrumentationScope:
+            return InstrumentationScope(self.name)
+
+    spans = [Fleeting(str(n // 2), context=CONTEXT) for n in range(1_000)]
+
+    assert official_bytes(spans) == exact(decoded(spans))
+
+
+def test_constants_are_encoded_once():
+    """What a call site's spans have in common is encoded with the first and then taken as it is."""
+    constants = Constants({"code.line.number": 5, "code.function.name": "f"})
+    span = a_span(attributes={**constants, "a": 1})
+    lean = Lean(span, constants, {"a": 1})
+
+    assert official_bytes([span]) == exact(decoded([lean]))
+    first = constants.wire
+    assert official_bytes([span]) == exact(decoded([lean]))
+    assert first is not None
+    assert first is constants.wire
+
+
+def test_any_mapping_of_attributes():
+    """Attributes that come as a mapping without a copy of its own are encoded the same."""
+
+    class Plain(collections.abc.Mapping):
+        def __getitem__(self, key):
+            return {"a": 1, "b": "x"}[key]
+
+        def __iter__(self):
+            return iter("ab")
+
+        def __len__(self):
+            return 2
+
+    class Foreign(ReadableSpan):
+        @property
+        def attributes(self):
+            return Plain()
+
+    span = Foreign("foreign", context=CONTEXT, resource=Resource({}))
+
+    assert official_bytes([span]) == exact(decoded([span]))
+
+
+def test_no_protocol_buffers_are_needed(run_python):
+    """Encoding loads neither the protobuf library nor gRPC."""
+    done = run_python(
+        "import sys\n"
+        "from opentelemetry.sdk.trace import ReadableSpan\n"
+        "from opentelemetry.trace import SpanContext\n"
+        "from tracekit._engine.request_encoding import encode_spans\n"
+        "assert encode_spans([ReadableSpan('x', context=SpanContext(1, 2, False))])\n"
+        "print([m for m in ('google.protobuf', 'grpc') if m in sys.modules])\n"
+    )
+
+    assert "[]\n" == done.stdout
