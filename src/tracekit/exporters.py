@@ -93,7 +93,7 @@ def otlp(
         client_certificate: A PEM file with this client's own certificate.
         client_key: The PEM file with its key.
         compression: `"gzip"`, over HTTP also `"deflate"`, or `"none"`.
-        timeout: How long one batch may take, retries included, in seconds; 10 by default.
+        timeout: How long one attempt to send a batch may take, in seconds; 10 by default.
         insecure: Over gRPC, whether to do without TLS where the endpoint has no scheme.
         filter: Which spans and events it wants; by default those that the set-up wants.
 

@@ -158,10 +158,7 @@ class BatchExport(Delivery):
 
     def _next_batch(self) -> Batch | None:
         with self._changed:
-            delay = self._pause.remaining or self._settings.schedule_delay
-            self._changed.wait_for(self._is_due, delay)
-            if self._pause.remaining:
-                return None
+            self._wait_until_due()
             batch = self._line.take(self._settings.max_export_batch_size)
             self._is_awake = False
             self._look_out()
@@ -170,9 +167,15 @@ class BatchExport(Delivery):
                 self._awaken()
             return batch
 
+    def _wait_until_due(self) -> None:
+        if not self._pause.is_repeated:
+            self._changed.wait_for(self._is_due, self._settings.schedule_delay)
+            return
+        # Whoever is in a hurry makes it shorter meanwhile.
+        while left := self._pause.remaining:
+            self._changed.wait(left)
+
     def _is_due(self) -> bool:
-        if self._pause.remaining:
-            return False
         return self._is_awake or self._closed or len(self._flushes) > 0
 
     def _export(self, batch: Batch) -> None:

@@ -20,7 +20,8 @@ class ExporterStats:
         dropped: Spans that never reached the exporter: its queue was full, or time ran out at
             shutdown.
         failed: Spans that the exporter, or the receiver behind it, did not accept.
-        waiting: Spans that are in the queue or being exported now.
+        waiting: Spans that are in the queue or being exported now. Those that a receiver which is
+            away could not take are in the queue again.
     """
 
     exported: int = 0

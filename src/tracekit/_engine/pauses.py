@@ -10,8 +10,9 @@ from typing import Final
 # a batch is due about as often.
 FIRST: Final = 1.0
 LONGEST: Final = 5.0
-# What a receiver may ask for: not to be hit without end, nor to be left alone for ever.
-LEAST_ASKED: Final = 0.1
+# However great the hurry is, and whatever a receiver asks for: it is not to be hit without end, nor
+# to be left alone for ever.
+LEAST: Final = 0.05
 MOST_ASKED: Final = 300.0
 
 
@@ -23,17 +24,17 @@ def pause_after(failures: int, asked: float | None = None) -> float:
         asked: What the receiver asks for, which counts within bounds.
     """
     if asked is not None:
-        return min(max(asked, LEAST_ASKED), MOST_ASKED)
+        return min(max(asked, LEAST), MOST_ASKED)
     # A jitter needs no cryptography. Receivers are not to be hit by all at once.
     return min(FIRST * 2.0 ** (failures - 1), LONGEST) * random.uniform(0.8, 1.2)  # noqa: S311
 
 
 class Pause:
-    """The time between two attempts; over when it is over, or when someone is in a hurry."""
+    """The time between two attempts, which is over at once when someone is in a hurry."""
 
     def __init__(self) -> None:
         self._failures = 0
-        self._until = 0.0
+        self._until = self._earliest = 0.0
 
     @property
     def remaining(self) -> float:
@@ -53,11 +54,13 @@ class Pause:
         """
         self._failures += 1
         # Beyond ten it is the longest one all the same.
-        self._until = time.monotonic() + pause_after(min(self._failures, 10), asked)
+        now = time.monotonic()
+        self._until = now + pause_after(min(self._failures, 10), asked)
+        self._earliest = now + LEAST
 
     def cut_short(self) -> None:
-        """Let the next attempt come at once, and short pauses after it."""
-        self._until = 0.0
+        """Let the next attempt come at once, as good as, and short pauses after it."""
+        self._until = min(self._until, self._earliest)
         self._failures = min(self._failures, 1)
 
     def forget(self) -> None:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import logging
+import time
+from typing import Final
 
 from tracekit._engine.attempts import Answer
 from tracekit._engine.counts import Tally
 from tracekit._ground.log import say, warn
+
+# A receiver that fails now and then is not worth two lines each time. So many seconds after the
+# last one it must have failed so often in a row.
+QUIET: Final = 60.0
+OFTEN: Final = 3
 
 
 class Trouble:
@@ -16,6 +23,8 @@ class Trouble:
         self._name = name
         self._is_waiting = self._is_failing = False
         self._failed = self._dropped = 0
+        self._in_a_row = 0
+        self._quiet_until = 0.0
 
     def note(self, answer: Answer, failed: int, tally: Tally) -> None:
         """Say what is new about it; called with no lock held that the end of a span needs.
@@ -28,8 +37,9 @@ class Trouble:
         if not (failed or answer.is_passing):
             self._end(tally)
             return
-        if not (self._is_waiting or self._is_failing):
+        if not self._in_a_row:
             self._failed, self._dropped = tally.failed - failed, tally.dropped
+        self._in_a_row += 1
         if failed:
             self._say_failing(failed, answer.reason)
         else:
@@ -47,9 +57,11 @@ class Trouble:
         )
 
     def _say_waiting(self, reason: str | None) -> None:
-        if self._is_waiting or self._is_failing:
+        is_rare = self._in_a_row < OFTEN and time.monotonic() < self._quiet_until
+        if is_rare or self._is_waiting or self._is_failing:
             return
         self._is_waiting = True
+        self._quiet_until = time.monotonic() + QUIET
         warn(
             "the exporter %s cannot deliver for now: %s; spans wait and are tried again",
             self._name,
@@ -57,6 +69,7 @@ class Trouble:
         )
 
     def _end(self, tally: Tally) -> None:
+        self._in_a_row = 0
         if self._is_waiting or self._is_failing:
             self._is_waiting = self._is_failing = False
             say(

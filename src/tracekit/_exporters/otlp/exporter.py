@@ -28,11 +28,18 @@ _LONGEST_REASON: Final = 500
 _MOST_ATTEMPTS: Final = 6
 
 
-class TransientFailure(Exception):  # noqa: N818 - it ends an attempt and never reaches a caller
-    """An attempt failed that is worth repeating after `pause` seconds (None: no advice).
+class AttemptFailed(Exception):  # noqa: N818 - it ends an attempt and never reaches a caller
+    """An attempt failed.
 
-    It passes the official exporter by, which would repeat by itself otherwise. `is_unanswered` says
-    that there may be no connection.
+    It passes the official exporter by, which in some versions repeats by itself what it should not,
+    and in others sleeps meanwhile.
+    """
+
+
+class TransientFailure(AttemptFailed):
+    """One that is worth repeating after `pause` seconds (None: no advice).
+
+    `is_unanswered` says that there may be no connection.
     """
 
     def __init__(self, pause: float | None = None, *, is_unanswered: bool = False) -> None:

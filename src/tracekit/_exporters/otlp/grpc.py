@@ -18,6 +18,7 @@ from tracekit._exporters.otlp.encoded import (
     tell_missing,
 )
 from tracekit._exporters.otlp.exporter import (
+    AttemptFailed,
     OtlpExporter,
     TransientFailure,
     current_outcome,
@@ -220,19 +221,25 @@ class _WatchedStub:
                 request, metadata=metadata, timeout=limit
             )
         except grpc.RpcError as error:
-            is_passing, pause = _is_passing(error), _retry_delay(error)
-            outcome.fail(f"{error.code()}: {error.details()}", is_passing=is_passing, pause=pause)
-            if is_passing and (_SLEEPS or not outcome.is_repeated):
-                raise TransientFailure(pause, is_unanswered=error.code() in _UNANSWERED) from error
+            failure = _failure(error)
+            outcome.fail(
+                f"{error.code()}: {error.details()}",
+                is_passing=isinstance(failure, TransientFailure),
+                pause=_retry_delay(error),
+            )
+            if _SLEEPS or not outcome.is_repeated:
+                raise failure from error
             raise
         outcome.accept(response)
         return response
 
 
-def _is_passing(error: Any) -> bool:
+def _failure(error: Any) -> AttemptFailed:
     # A batch that is too large for the receiver is so the next time, and would block the line.
     is_too_large = "message larger than max" in (error.details() or "")
-    return error.code() in _TRANSIENT and not is_too_large
+    if error.code() not in _TRANSIENT or is_too_large:
+        return AttemptFailed()
+    return TransientFailure(_retry_delay(error), is_unanswered=error.code() in _UNANSWERED)
 
 
 def _retry_delay(error: Any) -> float | None:

@@ -17,6 +17,7 @@ from tracekit._exporters.otlp.encoded import (
     tell_missing,
 )
 from tracekit._exporters.otlp.exporter import (
+    AttemptFailed,
     OtlpExporter,
     TransientFailure,
     current_outcome,
@@ -213,8 +214,8 @@ def _note_response(response: requests.Response) -> None:
     is_passing, pause = response.status_code in _TRANSIENT, _retry_after(response)
     reason = f"HTTP {response.status_code} {response.reason}{_explanation(response)}"
     outcome.fail(reason, is_passing=is_passing, pause=pause)
-    if is_passing and (_SLEEPS or not outcome.is_repeated):
-        raise TransientFailure(pause)
+    if _SLEEPS or not outcome.is_repeated:
+        raise TransientFailure(pause) if is_passing else AttemptFailed
 
 
 def _is_json(response: requests.Response) -> bool:
