@@ -56,6 +56,7 @@ class Side:
         tracer: A tracer of it.
         ended: The spans that were handed to the processors at their end.
         seen: Whatever a script wants to keep, by name.
+        failure: What the script ended with.
     """
 
     def __init__(self, name: str, settings: Settings) -> None:
@@ -64,6 +65,7 @@ class Side:
         self.noted: list[Any] = []
         self.ended: list[sdk.ReadableSpan] = []
         self.seen: dict[str, Any] = {}
+        self.failure: BaseException | None = None
         self.provider: sdk.TracerProvider = _MAKERS[name](self, settings)
         self.tracer = self.provider.get_tracer("side", "1.0")
 
@@ -250,15 +252,26 @@ def run(name: str, script: Script, settings: Settings) -> Side:
     """Run a script on one side, and write down how it ended."""
     side = Side(name, settings)
     with _watched(side):
-        side.attempt(script, side)
+        try:
+            side.journal.append(("script gave", shown(script(side))))
+        except BaseException as error:
+            side.failure = error
+            side.journal.append(("script raised", shown(error)))
     return side
 
 
-def assert_same(script: Script, *, without: Sequence[str] = (), **settings: Any) -> Side:
+def assert_same(
+    script: Script,
+    *,
+    raises: type[BaseException] | None = None,
+    without: Sequence[str] = (),
+    **settings: Any,
+) -> Side:
     """Run a script on all sides, and make sure that they cannot be told apart.
 
     Args:
         script: What is done; called with a side.
+        raises: What the script ends with.
         without: Sides that differ on purpose.
         **settings: What the sides are made with; see `Settings`.
 
@@ -270,6 +283,10 @@ def assert_same(script: Script, *, without: Sequence[str] = (), **settings: Any)
     left_out = [*without, "built"] if made.limits else without
     names = [name for name in _MAKERS if name not in left_out]
     reference, *ours = [run(name, script, made) for name in names]
+    # Else a script that fails on its way would look the same on all sides.
+    if reference.failure is not None and type(reference.failure) is not raises:
+        raise reference.failure
+    assert (raises is None) == (reference.failure is None)
     for side in ours:
         if reference.journal != side.journal:
             raise AssertionError(_first_difference(reference, side))

@@ -93,7 +93,7 @@ def test_a_status_before_the_exception(way, status):
             span.set_status(status)
             raise ValueError("no luck")
 
-    assert_same(script)
+    assert_same(script, raises=ValueError)
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
@@ -105,7 +105,7 @@ def test_a_span_that_ends_in_its_block(way):
             span.end()
             raise ValueError("no luck")
 
-    assert_same(script)
+    assert_same(script, raises=ValueError)
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())

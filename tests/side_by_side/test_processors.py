@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 
 import pytest
 from opentelemetry import context as context_api
@@ -58,8 +59,16 @@ def start_inner(side, span):
     ).end()
 
 
-def fail(side, span):
-    raise OSError("broken processor")
+def ask_another_thread(side, span):
+    """Let another thread have the span, and wait for it."""
+    if not isinstance(span, trace.Span):
+        return
+    thread = threading.Thread(target=lambda: (tell_all(side, span), span.end(), span.end()))
+    if not side.seen.setdefault("asked", False):
+        side.seen["asked"] = True
+        thread.start()
+        thread.join(10)
+    side.note(thread.is_alive())
 
 
 WORKS = {
@@ -69,6 +78,7 @@ WORKS = {
     "start": lambda side, span: span.start(),
     "inner span": start_inner,
     "read": lambda side, span: side.note(span, span.is_recording()),
+    "another thread": ask_another_thread,
     "attach": lambda side, span: context_api.attach(trace.set_span_in_context(trace.INVALID_SPAN)),
 }
 
