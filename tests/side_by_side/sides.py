@@ -241,6 +241,8 @@ def _watched(side: Side) -> Iterator[None]:
     try:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
+            # Said by a finalizer, of what another test has left, whenever the collector runs.
+            warnings.simplefilter("ignore", ResourceWarning)
             yield
     finally:
         side.journal += [("warning", one.category, text(str(one.message))) for one in warned]
