@@ -21,7 +21,7 @@ from tests.side_by_side.observing import observed, shown, text
 from tracekit import TelemetryBuilder
 from tracekit._engine.provider import EVERYTHING, LiveTracerProvider, Pipeline
 from tracekit._ground.filter import Filter
-from tracekit._ground.verdicts import FilterSet
+from tracekit._ground.verdicts import EVERYONE, FilterSet
 
 Script = Callable[["Side"], Any]
 
@@ -68,6 +68,8 @@ class Side:
         self.failure: BaseException | None = None
         self.provider: sdk.TracerProvider = _MAKERS[name](self, settings)
         self.tracer = self.provider.get_tracer("side", "1.0")
+        if name == "wanted":
+            self.tracer.start_span = _through_filters(self.tracer)
 
     def note(self, *what: Any) -> None:
         """Write something into the journal."""
@@ -209,11 +211,32 @@ def _make_built(side: Side, settings: Settings) -> sdk.TracerProvider:
     return telemetry.tracer_provider
 
 
-# By the name of the side. "partly" is ours where some exporter does not want the spans, "asked"
-# where the filter looks at names and attributes.
+def _through_filters(tracer: Any) -> Callable[..., trace.Span]:
+    """What starts spans as `@instrument` and `span()` do, which have asked the filters before."""
+
+    def start_span(
+        name,
+        context=None,
+        kind=trace.SpanKind.INTERNAL,
+        attributes=None,
+        links=(),
+        start_time=None,
+        record_exception=True,
+        set_status_on_exception=True,
+    ):
+        rest = links, start_time, record_exception, set_status_on_exception
+        return tracer.start_wanted(EVERYONE, name, context, kind, attributes, *rest)
+
+    return start_span
+
+
+# By the name of the side. "wanted" is ours for spans that went through the filters already,
+# "partly" where some exporter does not want the spans, "asked" where the filter looks at names and
+# attributes.
 _MAKERS: dict[str, Callable[[Side, Settings], sdk.TracerProvider]] = {
     "sdk": _make_sdk,
     "live": _make_live,
+    "wanted": _make_live,
     "partly": _make_partly,
     "asked": _make_asked,
     "built": _make_built,
