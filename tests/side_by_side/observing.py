@@ -88,6 +88,14 @@ def _resource(resource: Resource) -> Any:
     return "resource", shown(given), resource.schema_url
 
 
+def _error(error: BaseException) -> Any:
+    try:
+        words = text(str(error))
+    except Exception:
+        words = "says nothing"
+    return type(error).__qualname__, words
+
+
 def _mapping(mapping: Mapping[Any, Any]) -> Any:
     items = [(shown(key), _attribute(key, value)) for key, value in mapping.items()]
     return type(mapping).__qualname__, items
@@ -114,7 +122,7 @@ _WAYS: list[tuple[Any, Any]] = [
     (InstrumentationScope, _scope),
     (Resource, _resource),
     (Enum, lambda member: (type(member).__qualname__, member.name)),
-    (BaseException, lambda error: (type(error).__qualname__, text(str(error)))),
+    (BaseException, _error),
     (Mapping, _mapping),
     ((list, tuple), _sequence),
 ]

@@ -8,11 +8,15 @@ import inspect
 import pytest
 from opentelemetry import context as context_api
 from opentelemetry import trace
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import NonRecordingSpan, SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from tests.side_by_side.sides import assert_same
 from tests.side_by_side.test_operations import BrokenError
 from tests.side_by_side.test_starting import in_context, remote
+
+W3C = TraceContextTextMapPropagator()
 
 ERRORS = {
     "nothing": lambda: None,
@@ -93,7 +97,7 @@ def test_a_status_before_the_exception(way, status):
             span.set_status(status)
             raise ValueError("no luck")
 
-    assert_same(script)
+    assert_same(script, raises=ValueError)
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
@@ -105,7 +109,7 @@ def test_a_span_that_ends_in_its_block(way):
             span.end()
             raise ValueError("no luck")
 
-    assert_same(script)
+    assert_same(script, raises=ValueError)
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
@@ -241,6 +245,22 @@ def test_baggage_and_other_values_of_the_context():
             side.note(context_api.get_value("other"))
 
     assert_same(script)
+
+
+@pytest.mark.parametrize("sampler", [ALWAYS_ON, ALWAYS_OFF], ids=["sampled", "unsampled"])
+def test_carriers(sampler):
+    """What is written into a message, and read from it, is the same."""
+
+    def script(side):
+        around = NonRecordingSpan(remote(state=[("a", "1")], flags=3))
+        for context in (context_api.Context(), in_context(around)):
+            with side.tracer.start_as_current_span("a", context):
+                carrier = {}
+                W3C.inject(carrier)
+                side.note(carrier)
+                side.tracer.start_span("b", W3C.extract(carrier)).end()
+
+    assert_same(script, sampler=lambda side: sampler)
 
 
 def test_start_as_current_span_uses_start_span():

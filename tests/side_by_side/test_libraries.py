@@ -40,7 +40,9 @@ def instrument_engine():
 
 
 def make_engine():
-    return sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool)
+    # The connection is made in the thread of the application, and closed in that of the test.
+    arguments = {"check_same_thread": False}
+    return sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool, connect_args=arguments)
 
 
 def use_database(side, engine):

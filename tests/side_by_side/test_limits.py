@@ -31,25 +31,25 @@ ATTRIBUTES = {
 }
 
 
-def overflow(side):
+def overflow(side, times=12):
     """Go over every limit, in every way there is to it."""
     links = [Link(remote(span_id=number), dict(ATTRIBUTES)) for number in range(1, 6)]
     span = side.span(attributes=dict(ATTRIBUTES), links=links)
     side.note(span)
-    for number in range(150):
+    for number in range(times):
         span.set_attribute(f"key{number}", "w" * number)
         span.add_event(f"event{number}", {"a": "w" * number} if number else ATTRIBUTES)
         span.add_link(remote(span_id=number + 9), {"a": "w" * number} if number else ATTRIBUTES)
     side.note(span)
-    span.set_attributes({f"more{number}": number for number in range(150)})
-    span.set_attribute("key149", "again")
+    span.set_attributes({f"more{number}": number for number in range(times)})
+    span.set_attribute(f"key{times - 1}", "again")
     span.set_attribute("key0", "back again")
     span.record_exception(ValueError("q" * 40))
     span.end()
     side.note(span)
 
 
-@pytest.mark.parametrize("limit", [SpanLimits.UNSET, 0, 1, 3, 1000], ids=str)
+@pytest.mark.parametrize("limit", [SpanLimits.UNSET, 0, 1, 3, 7], ids=str)
 @pytest.mark.parametrize("name", NAMES)
 def test_given_limits(name, limit):
     """Each limit holds alone, at its edges too."""
@@ -58,7 +58,7 @@ def test_given_limits(name, limit):
 
 def test_default_limits():
     """Nothing given is the specification's 128."""
-    side = assert_same(overflow)
+    side = assert_same(lambda side: overflow(side, 150))
     assert [(128, 128, 128)] == [
         (len(span.attributes), len(span.events), len(span.links)) for span in side.ended
     ]
@@ -66,11 +66,12 @@ def test_default_limits():
 
 def test_no_limits():
     """All may be lifted."""
-    side = assert_same(overflow, limits=lambda: SpanLimits(**dict.fromkeys(NAMES, -1)))
+    limits = dict.fromkeys(NAMES, SpanLimits.UNSET)
+    side = assert_same(lambda side: overflow(side, 150), limits=lambda: SpanLimits(**limits))
     assert [(151, 155)] == [(len(span.events), len(span.links)) for span in side.ended]
 
 
-@pytest.mark.parametrize("limit", ["", "0", "1", " 3 ", "1000"], ids=repr)
+@pytest.mark.parametrize("limit", ["", "0", "1", " 3 ", "7"], ids=repr)
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_limits_of_the_environment(variable, limit, monkeypatch):
     """Each variable holds alone, in every way to set tracing up."""

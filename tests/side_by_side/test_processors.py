@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 
 import pytest
 from opentelemetry import context as context_api
 from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.trace import ConcurrentMultiSpanProcessor, SynchronousMultiSpanProcessor
 from opentelemetry.sdk.trace.export import (
@@ -22,6 +24,7 @@ from opentelemetry.trace import Link, Status, StatusCode
 
 from tests.side_by_side.sides import Witness, assert_same
 from tests.side_by_side.test_starting import in_context, remote
+from tracekit._exporters.otlp_json import encode_traces
 
 MOMENTS = ["on_start", "_on_ending", "on_end"]
 
@@ -58,8 +61,16 @@ def start_inner(side, span):
     ).end()
 
 
-def fail(side, span):
-    raise OSError("broken processor")
+def ask_another_thread(side, span):
+    """Let another thread have the span, and wait for it."""
+    if not isinstance(span, trace.Span):
+        return
+    thread = threading.Thread(target=lambda: (tell_all(side, span), span.end(), span.end()))
+    if not side.seen.setdefault("asked", False):
+        side.seen["asked"] = True
+        thread.start()
+        thread.join(10)
+    side.note(thread.is_alive())
 
 
 WORKS = {
@@ -69,6 +80,7 @@ WORKS = {
     "start": lambda side, span: span.start(),
     "inner span": start_inner,
     "read": lambda side, span: side.note(span, span.is_recording()),
+    "another thread": ask_another_thread,
     "attach": lambda side, span: context_api.attach(trace.set_span_in_context(trace.INVALID_SPAN)),
 }
 
@@ -248,6 +260,25 @@ def test_the_console_of_the_sdk():
         side.note([{**line, "resource": None} for line in lines])
 
     assert_same(script)
+
+
+def test_messages_of_the_wire():
+    """The official encoder makes the same message of the spans, and so does ours for files."""
+
+    def script(side):
+        parent = side.span("parent", start_time=1, kind=trace.SpanKind.SERVER)
+        links = [Link(remote(state=[("a", "1")]), {"l": [1, 2]})]
+        attributes = {"a": 1, "b": [True, False], "c": 1.5, "d": "text", "e": None}
+        options = {"attributes": attributes, "links": links, "start_time": 2}
+        child = side.span("child", context=in_context(parent), **options)
+        child.add_event("e", {"x": ["y"]}, 3)
+        child.set_status(StatusCode.ERROR, "why")
+        child.end(4)
+        parent.end(5)
+        side.note(encode_spans(side.ended).SerializeToString(deterministic=True))
+        side.note(encode_traces(side.ended))
+
+    assert_same(script, without=["built"])
 
 
 def test_deprecated_properties():

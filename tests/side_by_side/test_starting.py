@@ -246,7 +246,7 @@ def test_what_becomes_of_an_exception(record, status):
         with side.tracer.start_span("a", **options):
             raise ValueError("no luck")
 
-    assert_same(script)
+    assert_same(script, raises=ValueError)
 
 
 def test_calls_that_do_not_fit():
