@@ -1,27 +1,27 @@
-"""What it costs to encode a span for OTLP, beside OpenTelemetry's own encoder.
-
-python -m bench.encoding
-"""
+"""What it costs to encode a span for OTLP, beside OpenTelemetry's own encoder."""
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Sequence
-from types import SimpleNamespace
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from opentelemetry.exporter.otlp.proto.common import trace_encoder as official
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from bench.interleaved import Variant, measure, report
+from bench.interleaved import Size, Variant, measure
+from bench.results import Row, ratio_row
+from tracekit._engine.fanout import Fanout
 from tracekit._engine.request_encoding import encode_spans
+from tracekit._engine.span import LeanSpan, Origin
 from tracekit._ground.constants import Constants
 
+OFFICIAL, OWN, FOREIGN = "OpenTelemetry's encoder", "the engine's spans", "the SDK's spans"
 BATCH = 512
 RESOURCE = {
     "service.name": "bench",
@@ -35,6 +35,7 @@ CALL_SITE: dict[str, str | int] = {
     "code.file.path": "/srv/shop/src/shop/orders.py",
     "code.line.number": 217,
 }
+CONSTANTS = Constants(CALL_SITE)
 
 
 def standard() -> dict[str, Any]:
@@ -66,60 +67,58 @@ def recorded(arguments: Callable[[int], dict[str, Any]], events: int = 0) -> lis
     return list(memory.get_finished_spans())
 
 
-class Lean:
-    """A span as the engine's own lie in memory."""
-
-    _event_list = _link_list = None
-    _constants = Constants(CALL_SITE)
-
-    def __init__(self, span: ReadableSpan, origin: Any) -> None:
-        attributes = dict(span.attributes or {})
-        self._given = {key: value for key, value in attributes.items() if key not in CALL_SITE}
-        self._origin = origin
-        for name in ("_context", "_parent", "_name", "_kind", "_start_time", "_end_time"):
-            setattr(self, name, getattr(span, name))
-        self._status = span.status
+def lean(spans: list[ReadableSpan]) -> list[LeanSpan]:
+    """The spans as the engine's own."""
+    resource, scope = spans[0].resource, InstrumentationScope("shop.orders", "1.0")
+    info: Any = None
+    origin = Origin(Fanout(), SpanLimits(), resource, scope, info, ALWAYS_ON)
+    return [_lean(span, origin) for span in spans]
 
 
-def lean(spans: list[ReadableSpan]) -> list[Any]:
-    scope = InstrumentationScope("shop.orders", "1.0")
-    origin = SimpleNamespace(resource=spans[0].resource, scope=scope)
-    return [Lean(span, origin) for span in spans]
-
-
-def per_span(encode: Callable[[Sequence[Any]], bytes], spans: Sequence[Any]) -> Variant:
-    def timed(calls: int) -> int:
-        # Encoding waits for nothing, so what else the machine does need not count.
-        begun = time.thread_time_ns()
-        for _ in range(calls // BATCH):
-            encode(spans)
-        return time.thread_time_ns() - begun
-
-    return timed
+def _lean(span: ReadableSpan, origin: Origin) -> LeanSpan:
+    made = object.__new__(LeanSpan)
+    attributes = dict(span.attributes or {})
+    made._origin, made._constants, made._last = origin, CONSTANTS, None
+    made._given = {key: value for key, value in attributes.items() if key not in CALL_SITE}
+    for name in ("context", "parent", "name", "kind", "start_time", "end_time", "status"):
+        setattr(made, f"_{name}", getattr(span, name))
+    if span.events:
+        made._events = span._events
+    return made
 
 
 def official_bytes(spans: Sequence[ReadableSpan]) -> bytes:
+    """Encode as OpenTelemetry's exporters do."""
     message: Any = official.encode_spans(spans)
     serialized: bytes = message.SerializeToString()
     return serialized
 
 
-def main() -> None:
-    batches = {
-        "7 attributes": recorded(two_arguments),
-        "35 attributes": recorded(many_arguments),
-        "7 attributes, 3 events": recorded(two_arguments, events=3),
+def batches(size: Callable[[int, int], Size]) -> Iterator[Row]:
+    """A span of a batch of 512, encoded."""
+    yield from _compare("7 attributes", recorded(two_arguments), size)
+    yield from _compare("35 attributes", recorded(many_arguments), size)
+    yield from _compare("7 attributes, 3 events", recorded(two_arguments, events=3), size)
+
+
+def _compare(
+    what: str, spans: list[ReadableSpan], size: Callable[[int, int], Size]
+) -> Iterator[Row]:
+    variants = {
+        OFFICIAL: Variant(_encoding(official_bytes, spans)),
+        FOREIGN: Variant(_encoding(encode_spans, spans)),
+        OWN: Variant(_encoding(encode_spans, lean(spans))),
     }
-    for name, spans in batches.items():
-        rows = {
-            "OpenTelemetry's encoder": per_span(official_bytes, spans),
-            "spans of the SDK": per_span(encode_spans, spans),
-        }
-        if "events" not in name:
-            rows["spans of the engine's own"] = per_span(encode_spans, lean(spans))
-        measured = measure(rows, baseline="OpenTelemetry's encoder", calls=BATCH * 2, rounds=21)
-        report(f"Encoding a span with {name}", measured)
+    turns = measure(variants, size(BATCH * 2, 21))
+    yield ratio_row(f"encoded, {what}", turns, OWN, to=OFFICIAL)
+    yield ratio_row(f"encoded, {what}, the SDK's span", turns, FOREIGN, to=OFFICIAL)
 
 
-if __name__ == "__main__":
-    main()
+def _encoding(
+    encode: Callable[[Sequence[Any]], bytes], spans: Sequence[Any]
+) -> Callable[[int], None]:
+    def run(calls: int) -> None:
+        for _ in range(max(1, calls // BATCH)):
+            encode(spans)
+
+    return run

@@ -32,6 +32,7 @@ PARTS: Final = {
         "imports:import_time",
     ),
     "filters": ("filters:below_the_level",),
+    "encoding": ("encoding:batches",),
     "memory": ("memory:queued",),
     "growth": ("growth:attributes", "growth:depth", "growth:threads", "growth:exporters"),
     "peers": (

@@ -25,7 +25,9 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 
 from tests.span_strategies import ATTRIBUTES, CONTEXT, OFFICIAL_TAKES_NONE, a_span, batches
 from tracekit._engine import attribute_encoding, request_encoding, span_encoding
+from tracekit._engine.fanout import Fanout
 from tracekit._engine.request_encoding import encode_spans
+from tracekit._engine.span import LeanSpan, Origin
 from tracekit._ground.constants import Constants
 
 if TYPE_CHECKING:
@@ -56,24 +58,24 @@ def keys_of(attributes: Any) -> list[str]:
     return [attribute.key for attribute in only_span([a_span(attributes=attributes)]).attributes]
 
 
-class Lean:
-    """A span of the engine's own, as much of it as the encoder knows."""
+def lean(span: ReadableSpan, constants: Constants, given: dict | None) -> LeanSpan:
+    """The span as one of the engine's own."""
+    made = object.__new__(LeanSpan)
+    scope = span.instrumentation_scope
+    made._origin = Origin(Fanout(), SpanLimits(), span.resource, scope, None, None)
+    made._constants, made._given, made._last = constants, given, None
+    for name in ("context", "parent", "name", "kind", "start_time", "end_time", "status"):
+        setattr(made, f"_{name}", getattr(span, name))
+    made._event_list = BoundedList.from_seq(None, span.events) if span.events else None
+    made._link_list = BoundedList.from_seq(None, span.links) if span.links else None
+    return made
 
-    def __init__(self, span: ReadableSpan, constants: Constants, given: dict | None) -> None:
-        self._origin = SimpleNamespace(resource=span.resource, scope=span.instrumentation_scope)
-        self._constants = constants
-        self._given = given
-        for name in ("context", "parent", "name", "kind", "start_time", "end_time", "status"):
-            setattr(self, f"_{name}", getattr(span, name))
-        self._event_list = BoundedList.from_seq(None, span.events) if span.events else None
-        self._link_list = BoundedList.from_seq(None, span.links) if span.links else None
 
-
-def as_lean(span: ReadableSpan) -> Lean:
+def as_lean(span: ReadableSpan) -> LeanSpan:
     """The span with its first attribute as a constant of the call site."""
     attributes = dict(span.attributes)
     constants = Constants(list(attributes.items())[:1])
-    return Lean(span, constants, {k: v for k, v in attributes.items() if k not in constants})
+    return lean(span, constants, {k: v for k, v in attributes.items() if k not in constants})
 
 
 @settings(max_examples=300, deadline=None)
@@ -138,11 +140,11 @@ def test_recorded_spans_with_limits():
 def test_a_span_of_the_engine_whose_attributes_were_touched():
     """Once its attributes are the SDK's own, these count alone, with what they dropped."""
     [_, span] = recorded(LIMITS)
-    lean = Lean(span, Constants({"not": "asked"}), None)
-    lean._attributes = span._attributes
-    lean._event_list, lean._link_list = span._events, span._links
+    made = lean(span, Constants({"not": "asked"}), None)
+    made._attributes = span._attributes
+    made._event_list, made._link_list = span._events, span._links
 
-    assert official_bytes([span]) == exact(decoded([lean]))
+    assert official_bytes([span]) == exact(decoded([made]))
 
 
 class Color(enum.IntEnum):
@@ -476,11 +478,11 @@ def test_constants_are_encoded_once():
     """What a call site's spans have in common is encoded with the first and then taken as it is."""
     constants = Constants({"code.line.number": 5, "code.function.name": "f"})
     span = a_span(attributes={**constants, "a": 1})
-    lean = Lean(span, constants, {"a": 1})
+    made = lean(span, constants, {"a": 1})
 
-    assert official_bytes([span]) == exact(decoded([lean]))
+    assert official_bytes([span]) == exact(decoded([made]))
     first = constants.wire
-    assert official_bytes([span]) == exact(decoded([lean]))
+    assert official_bytes([span]) == exact(decoded([made]))
     assert first is not None
     assert first is constants.wire
 

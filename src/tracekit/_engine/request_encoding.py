@@ -7,12 +7,12 @@ of messages to write it once; this one knows most of the bytes beforehand.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from tracekit._engine.attribute_encoding import Attributes
+from tracekit._engine.span import LeanSpan, Origin
 from tracekit._engine.span_encoding import encode_lean_span, encode_readable_span
 from tracekit._engine.wire import Delimited, utf8
-from tracekit._ground.constants import Constants
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     _Scopes = dict[InstrumentationScope | None, list[bytes]]
 
-_Origin = TypeVar("_Origin")
+_Source = TypeVar("_Source")
 
 # ExportTraceServiceRequest
 _RESOURCE_SPANS: Final = Delimited(1)
@@ -65,9 +65,8 @@ def encode_spans(
     groups = _Groups()
     for span in spans:
         try:
-            if type(getattr(span, "_constants", None)) is Constants:
-                lean: Any = span
-                encoded, group = encode_lean_span(lean), groups.of_origin(lean._origin)
+            if type(span) is LeanSpan:
+                encoded, group = encode_lean_span(span), groups.of_origin(span._origin)
             else:
                 encoded = encode_readable_span(span)
                 group = groups.of(span.resource, span.instrumentation_scope or None)
@@ -87,7 +86,7 @@ class _Groups:
         # objects are kept with the answer, so that no other takes over their id meanwhile.
         self._known: dict[object, tuple[object, list[bytes]]] = {}
 
-    def of_origin(self, origin: Any) -> list[bytes]:
+    def of_origin(self, origin: Origin) -> list[bytes]:
         """The group of what one tracer made."""
         known = self._known.get(id(origin))
         if known is None:
@@ -121,13 +120,13 @@ class _Groups:
 _encoded: Final[dict[int, tuple[object, bytes]]] = {}
 
 
-def _once(origin: _Origin, encode: Callable[[_Origin], bytes]) -> bytes:
+def _once(source: _Source, encode: Callable[[_Source], bytes]) -> bytes:
     """Encode a resource or scope, of which a process has few that never change."""
-    known = _encoded.get(id(origin))
+    known = _encoded.get(id(source))
     if known is None:
         if len(_encoded) >= _MOST_KEPT:
             _encoded.clear()
-        known = _encoded[id(origin)] = origin, encode(origin)
+        known = _encoded[id(source)] = source, encode(source)
     return known[1]
 
 

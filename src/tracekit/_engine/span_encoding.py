@@ -7,7 +7,7 @@ gives to exporters.
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.trace import DEFAULT_TRACE_STATE, SpanKind, StatusCode
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Event, ReadableSpan
     from opentelemetry.trace import Link, SpanContext, Status, TraceState
 
+    from tracekit._engine.span import LeanSpan
     from tracekit._ground.constants import Constants
 
 # Span
@@ -64,30 +65,6 @@ _UNSET: Final = StatusCode.UNSET
 _MOST_NAMES: Final = 2048
 
 
-class LeanSpan(Protocol):
-    """A span of the engine's own, as it lies in memory once it has ended.
-
-    Attributes:
-        _constants: The attributes that all spans of its call site have.
-        _given: Its other attributes if nobody touched them since it was started, else None.
-        _attributes: All of its attributes, where `_given` is None.
-        _event_list: None where nobody asked for them, as is `_link_list`.
-    """
-
-    _context: SpanContext
-    _parent: SpanContext | None
-    _name: str
-    _kind: SpanKind
-    _start_time: int | None
-    _end_time: int | None
-    _status: Status
-    _constants: Constants
-    _given: dict[str, Any] | None
-    _attributes: Any
-    _event_list: Any
-    _link_list: Any
-
-
 class _Names(dict[Any, bytes]):
     """The field of a span's name, by the name."""
 
@@ -111,16 +88,16 @@ def encode_lean_span(span: LeanSpan) -> bytes:
     """
     given = span._given
     if given is None:
-        attributes = _encode_attributes(span._attributes, span._attributes.dropped)
+        attributes = _encode_attributes(span._attributes, span.dropped_attributes)
     else:
         constants = span._constants
         attributes = (constants.wire or _prepare(constants)) + _ATTRIBUTES.encode(given)
     events = span._event_list
     if events is not None:
-        attributes += _encode_events(events, events.dropped)
+        attributes += _encode_events(events, span.dropped_events)
     links = span._link_list
     if links is not None:
-        attributes += _encode_links(links, links.dropped)
+        attributes += _encode_links(links, span.dropped_links)
     return _join(
         span._context,
         span._parent,

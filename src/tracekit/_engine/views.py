@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import Span, SpanContext
 
 from tracekit._code.scopes import EventName, made_around
@@ -102,13 +103,20 @@ def view_of(span: ReadableSpan, bit: int) -> ReadableSpan | None:
     events = tuple(_events_of(span))
     wanted = tuple(event for event in events if _is_for(event.name, bit))
     if len(wanted) != len(events):
-        changes["_events"] = wanted
+        changes["_events"] = _with_count(wanted, span.dropped_events)
     if not changes:
         return span
     view = copy.copy(span)
     for name, value in changes.items():
         setattr(view, name, value)
     return view
+
+
+def _with_count(events: Iterable[Event], dropped: int) -> BoundedList[Event]:
+    bounded: BoundedList[Event] = BoundedList(None)
+    bounded.extend(tuple(events))
+    bounded.dropped = dropped
+    return bounded
 
 
 def _events_of(span: ReadableSpan) -> Iterable[Event]:
