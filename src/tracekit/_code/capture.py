@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import threading
+import types
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from opentelemetry.trace import Link
 
@@ -226,6 +228,19 @@ class Capture:
         return made
 
 
+class _Led(NamedTuple):
+    """A wrapper that runs the function's own code while nothing is to be recorded."""
+
+    wrapper: weakref.ref[types.FunctionType]
+    through: types.CodeType
+    past: types.CodeType
+
+    def follow(self, *, off: bool) -> None:
+        wrapper, code = self.wrapper(), self.past if off else self.through
+        if wrapper is not None and wrapper.__code__ is not code:
+            wrapper.__code__ = code
+
+
 class FunctionSite(RecordingSite):
     """The call site of a decorated function.
 
@@ -237,12 +252,13 @@ class FunctionSite(RecordingSite):
             named.
     """
 
-    __slots__ = ("_capture", "_redaction", "attributes", "parentage", "plan")
+    __slots__ = ("_capture", "_led", "_redaction", "attributes", "parentage", "plan")
 
     def __init__(self, target: str, options: Options, name: str, plan: Capture) -> None:
         self.plan = plan
         self.parentage = plan.compile_parentage() if plan.has_parentage else None
         self._redaction: Redaction | None = None
+        self._led: _Led | None = None
         super().__init__(
             target,
             options.level,
@@ -253,6 +269,17 @@ class FunctionSite(RecordingSite):
             expected=options.expected,
             ret=options.ret,
         )
+
+    def lead(self, wrapper: types.FunctionType, *, past: types.CodeType | None) -> None:
+        """Lead calls past a wrapper while no span of this place is wanted.
+
+        Args:
+            wrapper: The wrapper of the function.
+            past: What it runs then, or None where it has to look at the verdict itself.
+        """
+        if past is not None:
+            self._led = _Led(weakref.ref(wrapper), wrapper.__code__, past)
+            self._led.follow(off=self.off)
 
     def is_ended_by(self, error: BaseException) -> bool:
         """Whether an iterator's method says that there are no more items."""
@@ -267,6 +294,8 @@ class FunctionSite(RecordingSite):
             self._redaction = redaction
             self._capture = self.plan.compile_attributes(redaction)
         super().refresh(filters)
+        if self._led is not None:
+            self._led.follow(off=self.off)
         self.attributes = self._capture if self.judge is None else self._ask(self.judge, redaction)
 
     def make_judge(self, filters: FilterSet) -> Judge | None:
@@ -324,7 +353,7 @@ def _restore(values: dict[str, Any]) -> FunctionSite:
     site = FunctionSite.__new__(FunctionSite)
     site.plan = values.pop("plan")
     site.parentage = site.plan.compile_parentage() if site.plan.has_parentage else None
-    site._redaction = None
+    site._redaction = site._led = None
     values["constants"] = Constants(dict(site.plan.constants))
     target, level = values.pop("target"), values.pop("level")
     RecordingSite.__init__(site, target, level, **values)

@@ -10,6 +10,7 @@ from opentelemetry.trace import SpanKind
 
 from tracekit._ground.errors import InstrumentationError
 from tracekit._ground.levels import Level
+from tracekit._values.describing import describe
 
 
 class _Current:
@@ -42,7 +43,7 @@ class Options:
         skip_all: Whether none is.
         fields: Attribute names with constants or callables of the arguments.
         err: The level of the exception event, or False for none.
-        ret: What makes the `return` attribute of the result, or None.
+        ret: What makes the `return` attribute of the result, described, or None.
         expected: The exceptions that are no errors.
         parent: Where the span hangs: `CURRENT`, None, or what gives a parent.
         links: What the span points at.
@@ -56,7 +57,7 @@ class Options:
     skip_all: bool
     fields: Mapping[str, Any]
     err: Level | Literal[False]
-    ret: Callable[[Any], object] | None
+    ret: Callable[[Any], Any] | None
     expected: tuple[type[BaseException], ...]
     parent: Any
     links: Any
@@ -137,22 +138,28 @@ def read_err(value: ErrOption) -> Level | Literal[False]:
     return False if level is Level.OFF else level
 
 
-def read_ret(value: RetOption) -> Callable[[Any], object] | None:
-    """Read the `ret` option: True records the result itself."""
+def read_ret(value: RetOption) -> Callable[[Any], Any] | None:
+    """Read the `ret` option: what makes the attribute of a result; True records the result."""
     if value is True:
-        return itself
+        return describe
     if value is False:
         return None
     if not callable(value):
         raise InstrumentationError(
             f"ret={value!r}: say True, False or a callable that makes a value from the result"
         )
-    return value
+    return Described(value)
 
 
-def itself(result: object) -> object:
-    """The result as it is."""
-    return result
+@dataclass(frozen=True)
+class Described:
+    """What a callable makes of a value, described."""
+
+    function: Callable[[Any], object]
+
+    def __call__(self, value: object) -> Any:
+        """Call it and describe what it gives."""
+        return describe(self.function(value))
 
 
 def read_expected(value: ExpectedOption) -> tuple[type[BaseException], ...]:

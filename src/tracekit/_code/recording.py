@@ -34,7 +34,6 @@ from tracekit._ground.constants import NO_CONSTANTS, Constants
 from tracekit._ground.levels import Level
 from tracekit._ground.log import warn_once
 from tracekit._ground.verdicts import NOBODY
-from tracekit._values.describing import describe
 
 Parentage = tuple[Context | None, Sequence[Link]]
 
@@ -48,7 +47,8 @@ class RecordingSite(CallSite):
         constants: The attributes that all its spans have.
         err: How an escaping exception is recorded.
         expected: The exceptions that are no errors.
-        ret: What makes the `return` attribute of a result, or None to record no result.
+        ret: What makes the `return` attribute of a result, described already, or None to record no
+            result.
     """
 
     __slots__ = ("constants", "err", "expected", "kind", "name", "ret")
@@ -94,9 +94,9 @@ def tracer_here(site: CallSite) -> Tracer | None:
     already. Only a sampler that always goes by its parent is spared the question.
     """
     backend = gate.backend
-    source = _global_provider() if backend is None else backend
-    if source is None:
+    if backend is None and _is_set_here and trace._TRACER_PROVIDER is None:
         return None
+    source = _global_provider() if backend is None else backend
     context = get_current()
     if context:
         around = context.get(SPAN_KEY)
@@ -136,16 +136,14 @@ def _tracer(site: CallSite, source: Any) -> Tracer | None:
 def _global_provider() -> object:
     # The public getter reads the environment on every call, which costs more than all the rest of
     # a call that is not recorded. Without the private name it is asked all the same.
-    provider = getattr(trace, "_TRACER_PROVIDER", _UNKNOWN)
-    if provider is None and _PROVIDER_VARIABLE not in _environment:
-        return None
-    return trace.get_tracer_provider() if provider in (None, _UNKNOWN) else provider
+    return trace._TRACER_PROVIDER if _is_set_here else trace.get_tracer_provider()
 
 
-_UNKNOWN: Final = object()
-_PROVIDER_VARIABLE: Final = "OTEL_PYTHON_TRACER_PROVIDER"
-# Read once: a provider named later in the environment is not how anyone sets one up.
-_environment: Final = frozenset(os.environ)
+# Whether a provider is known only when someone sets it. Read once: one that is named later in the
+# environment is not how anyone sets one up.
+_is_set_here: Final = (
+    hasattr(trace, "_TRACER_PROVIDER") and "OTEL_PYTHON_TRACER_PROVIDER" not in os.environ
+)
 
 
 class Recording:
@@ -256,12 +254,14 @@ def finish(site: RecordingSite, span: Span, result: object) -> None:
 
 
 def _record_result(
-    site: RecordingSite, ret: Callable[[Any], object], span: Span, result: object
+    site: RecordingSite, ret: Callable[[Any], Any], span: Span, result: object
 ) -> None:
     try:
-        if span.is_recording():
-            put = getattr(span, "set_last_attribute", span.set_attribute)
-            put("return", describe(ret(result)))
+        put = getattr(span, "set_last_attribute", None)
+        if put is not None:
+            put("return", ret(result))
+        elif span.is_recording():
+            span.set_attribute("return", ret(result))
     except Exception as error:
         give_up(site, error)
 
@@ -323,7 +323,7 @@ class Steps:
         self._around: Context | None = None
         self._inside = Context()
         self._held = held
-        self._token: object = None
+        self._token: Any = None
 
     def enter(self) -> None:
         """Make the generator's context current."""
@@ -341,8 +341,15 @@ class Steps:
             if now is not self._inside:
                 self._keep(now)
             token, self._token = self._token, None
-            if token is not None:
-                detach(token)
+            try:
+                token.var.reset(token)
+            except Exception:
+                self._detach(token)
+
+    @staticmethod
+    def _detach(token: Any) -> None:
+        if token is not None:
+            detach(token)
 
     def _keep(self, now: Context) -> None:
         before, self._inside = self._inside, now
@@ -361,8 +368,7 @@ class Steps:
 
     def _release(self) -> None:
         token, self._token = self._token, None
-        if token is not None:
-            detach(token)
+        self._detach(token)
 
 
 class _NoSteps(Steps):

@@ -27,7 +27,12 @@ from tracekit._code.recording import (
     tracer_of,
 )
 from tracekit._ground.callsite import CallSite
-from tracekit._ground.compile import Parameters, disguise, make_function
+from tracekit._ground.compile import (
+    Parameters,
+    code_of_same_closure,
+    disguise,
+    make_function,
+)
 
 
 class Kind(Enum):
@@ -224,6 +229,7 @@ def wrap_function(function: types.FunctionType, site: FunctionSite, kind: Kind) 
     wrapper._tracekit_site = site  # type: ignore[attr-defined]  # functions take attributes
     if function.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE:
         types.coroutine(wrapper)
+    site.lead(wrapper, past=code_of_same_closure(function, wrapper))
     return wrapper
 
 

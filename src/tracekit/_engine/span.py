@@ -27,7 +27,6 @@ from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
 
 from tracekit._engine.fanout import Fanout
 from tracekit._ground.constants import Constants
-from tracekit._ground.verdicts import EVERYONE
 
 # What the SDK says about a span, it says under this name.
 _logger: Final = logging.getLogger(sdk.__name__)
@@ -113,6 +112,7 @@ class LeanSpan(sdk.Span):
         "_origin",
         "_parent",
         "_start_time",
+        "_tracekit_wanted",
     )
     _constants: Constants
     _context: SpanContext
@@ -121,6 +121,7 @@ class LeanSpan(sdk.Span):
     _is_sampled: bool
     _last: tuple[str, Any] | None
     _origin: Origin
+    _tracekit_wanted: int
 
     _status = _UNSET
     _bounded: BoundedAttributes | None = None
@@ -139,9 +140,7 @@ class LeanSpan(sdk.Span):
     _instrumentation_info = _Shared("info")
     _sampler = _Shared("sampler")
 
-    # Who wants it, where not every exporter does, and where it hangs for the others.
-    _is_whole = True
-    _tracekit_wanted: int = EVERYONE
+    # Where it hangs for those who do not want its parent.
     _tracekit_parents: Mapping[int, SpanContext | None] = {}
 
     def get_span_context(self) -> SpanContext:
@@ -234,7 +233,7 @@ class LeanSpan(sdk.Span):
             _logger.warning("Calling end() on an ended span.")
             return
         self._end_time = time_ns() if end_time is None else end_time
-        if self._last is not None:
+        if self._last is not None and not self._put(*self._last):
             self._add(*self._last)
         if self._own_lock is not None:
             self._settle()
@@ -255,10 +254,8 @@ class LeanSpan(sdk.Span):
         return copy.deepcopy(self._readable_span(), memo)
 
     def _add(self, key: str, value: Any) -> None:
-        # Nobody else can change the span any more, save those who hold its lock.
-        if not self._put(key, value):
-            with self._lock:
-                self._attributes[key] = value
+        with self._lock:
+            self._attributes[key] = value
 
     def _settle(self) -> None:
         # Whoever changes the span holds the lock, and has looked at the time before or will after.

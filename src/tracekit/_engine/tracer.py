@@ -205,7 +205,12 @@ class LiveTracer(sdk.Tracer):
             return NonRecordingSpan(own)
         span = self._make(own, parent, name, kind, links, given, constants, said)
         span._is_sampled = decided
-        if wanted != EVERYONE or (type(around) is LeanSpan and not around._is_whole):
+        span._tracekit_wanted = wanted
+        if type(around) is not LeanSpan:
+            is_partly_seen = around is not INVALID_SPAN and is_partly_wanted(around)
+        else:
+            is_partly_seen = around._tracekit_wanted != EVERYONE or bool(around._tracekit_parents)
+        if is_partly_seen:
             remember(span, wanted, around, self.filters.exporters)
         for hook in span._origin.processor.starting:
             hook(span, parent_context=context)

@@ -57,9 +57,7 @@ def remember(span: Span, wanted: int, around: Span, exporters: int) -> None:
     """
     parents = _parents_below(made_around(around), exporters)
     if isinstance(span, sdk.Span) and (wanted != EVERYONE or parents):
-        if isinstance(span, LeanSpan):
-            span._is_whole = False
-        else:
+        if not isinstance(span, LeanSpan):
             # The SDK names the class that it makes; the instance stays what it is otherwise.
             span.__class__ = PartlyWanted
         setattr(span, _WANTED, wanted)

@@ -192,3 +192,18 @@ def disguise(made: types.FunctionType, original: Callable[..., Any], defaults_of
     made.__name__, made.__qualname__ = name, qualname
     made.__defaults__ = getattr(defaults_of, "__defaults__", None)
     made.__kwdefaults__ = getattr(defaults_of, "__kwdefaults__", None)
+
+
+def code_of_same_closure(
+    function: types.FunctionType, made: types.FunctionType
+) -> types.CodeType | None:
+    """A function's own code, in a form that the function made for it can run in its place.
+
+    Python lets a function change its code for one with as many free names. Those of the made one
+    are added to a code that has none, and never looks at them.
+
+    Returns:
+        The code, or None where the function has free names of its own.
+    """
+    code = function.__code__
+    return None if code.co_freevars else code.replace(co_freevars=made.__code__.co_freevars)
