@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 
 from tests.side_by_side.observing import observed, shown, text
 from tracekit import TelemetryBuilder
+from tracekit._engine.fanout import Fanout
 from tracekit._engine.provider import EVERYTHING, LiveTracerProvider, Pipeline
 from tracekit._engine.span import is_plain
 from tracekit._ground.constants import Constants
@@ -189,9 +190,9 @@ def _make_sdk(side: Side, settings: Settings) -> sdk.TracerProvider:
 def _make_live(
     side: Side, settings: Settings, filters: FilterSet = EVERYTHING
 ) -> LiveTracerProvider:
-    sampler, ids, multi = settings.sampler(side), settings.ids(side), _multi(side, settings)
-    limits = _limits(settings)
-    return LiveTracerProvider(Pipeline(sampler, settings.resource, multi, ids, limits, filters))
+    sampler, ids, limits = settings.sampler(side), settings.ids(side), _limits(settings)
+    fanout = Fanout(settings.processors(side))
+    return LiveTracerProvider(Pipeline(sampler, settings.resource, fanout, ids, limits, filters))
 
 
 def _make_partly(side: Side, settings: Settings) -> LiveTracerProvider:
