@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,10 @@ from tracekit._engine.span import is_plain
 from tracekit._ground.constants import Constants
 from tracekit._ground.filter import Filter
 from tracekit._ground.verdicts import EVERYONE, FilterSet
+
+# Older releases hand the sampler what stands in the place of links, and copy its attributes by a
+# method that not everything has; ours do as the newer ones.
+IS_OLDER = "links or ()" not in inspect.getsource(sdk.Tracer.start_span)
 
 Script = Callable[["Side"], Any]
 
