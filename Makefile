@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: demo test check lint types layers docs bench nox clean
+.PHONY: demo test check lint types layers docs bench leaks nox clean
 
 demo: $(VENV)/ready-demo
 	$(BIN)/python -m examples.user_service.demo
@@ -39,6 +39,9 @@ else
 bench: $(VENV)/ready-test
 	$(BIN)/python -m bench $(BENCH)
 endif
+
+leaks: $(VENV)/ready-test
+	TRACEKIT_LEAK_SPANS=1000000 $(BIN)/python -m pytest -q tests/test_leaks.py -k test_spans
 
 nox: $(VENV)/ready-check
 	$(BIN)/nox $(SESSIONS)

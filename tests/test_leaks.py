@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 ROOT = Path(__file__).parents[1]
-# Of all three ways to make them together; `make bench` makes a million.
+# Of all three ways to make them together; `make leaks` makes a million.
 SPANS = int(os.environ.get("TRACEKIT_LEAK_SPANS", "100000"))
 
 # What may be left, however much was done. Releases of the SDK from 1.40 on keep eleven blocks for

@@ -14,6 +14,7 @@ Intended differences, which no script looks at:
 | what processors are given at the end | the span itself, which is over and cannot change |
 | the names of the classes, and `repr()` with them | subclasses of the SDK's |
 | the text of a `TypeError` about a missing or an unknown argument | names our class |
+| what is falsy and no links, or no dict and attributes | as with the newest releases |
 | the provider after a fork | goes on as a process of its own, whatever the SDK's release |
 | a processor that is added twice | is called once |
 | `shutdown_on_exit`, `atexit` | the set-up's business, not the provider's |

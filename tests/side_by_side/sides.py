@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -19,9 +20,16 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 
 from tests.side_by_side.observing import observed, shown, text
 from tracekit import TelemetryBuilder
+from tracekit._engine.fanout import Fanout
 from tracekit._engine.provider import EVERYTHING, LiveTracerProvider, Pipeline
+from tracekit._engine.span import is_plain
+from tracekit._ground.constants import Constants
 from tracekit._ground.filter import Filter
 from tracekit._ground.verdicts import EVERYONE, FilterSet
+
+# Older releases hand the sampler what stands in the place of links, and copy its attributes by a
+# method that not everything has; ours do as the newer ones.
+IS_OLDER = "links or ()" not in inspect.getsource(sdk.Tracer.start_span)
 
 Script = Callable[["Side"], Any]
 
@@ -187,9 +195,9 @@ def _make_sdk(side: Side, settings: Settings) -> sdk.TracerProvider:
 def _make_live(
     side: Side, settings: Settings, filters: FilterSet = EVERYTHING
 ) -> LiveTracerProvider:
-    sampler, ids, multi = settings.sampler(side), settings.ids(side), _multi(side, settings)
-    limits = _limits(settings)
-    return LiveTracerProvider(Pipeline(sampler, settings.resource, multi, ids, limits, filters))
+    sampler, ids, limits = settings.sampler(side), settings.ids(side), _limits(settings)
+    fanout = Fanout(settings.processors(side))
+    return LiveTracerProvider(Pipeline(sampler, settings.resource, fanout, ids, limits, filters))
 
 
 def _make_partly(side: Side, settings: Settings) -> LiveTracerProvider:
@@ -212,22 +220,30 @@ def _make_built(side: Side, settings: Settings) -> sdk.TracerProvider:
 
 
 def _through_filters(tracer: Any) -> Callable[..., trace.Span]:
-    """What starts spans as `@instrument` and `span()` do, which have asked the filters before."""
+    """What starts spans as `@instrument` and `span()` do, where they could have said the same.
 
-    def start_span(
-        name,
-        context=None,
-        kind=trace.SpanKind.INTERNAL,
-        attributes=None,
-        links=(),
-        start_time=None,
-        record_exception=True,
-        set_status_on_exception=True,
-    ):
-        rest = links, start_time, record_exception, set_status_on_exception
-        return tracer.start_wanted(EVERYONE, name, context, kind, attributes, *rest)
+    They have asked the filters before, and know some of the attributes of all their spans.
+    """
+    start = tracer.start_span
+
+    def start_span(name, context=None, *args, **kwargs):
+        options = dict(zip(("kind", "attributes", "links"), args, strict=False)) | kwargs
+        attributes = options.pop("attributes", None)
+        kind, links = options.pop("kind", trace.SpanKind.INTERNAL), options.pop("links", ())
+        if len(args) > 3 or options or not _are_clean(attributes):
+            return start(name, context, *args, **kwargs)
+        items = list(attributes.items())
+        constants, given = items[: len(items) // 2], items[len(items) // 2 :]
+        return tracer.start_wanted(
+            EVERYONE, name, context, kind, links or (), dict(given), Constants(dict(constants))
+        )
 
     return start_span
+
+
+def _are_clean(attributes: Any) -> bool:
+    is_filled = type(attributes) is dict and attributes != {}
+    return is_filled and all(map(is_plain, attributes, attributes.values()))
 
 
 # By the name of the side. "wanted" is ours for spans that went through the filters already,

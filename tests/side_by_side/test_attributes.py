@@ -14,7 +14,7 @@ from collections import OrderedDict, UserDict, UserList, deque, namedtuple
 import numpy as np
 import pytest
 
-from tests.side_by_side.sides import assert_same
+from tests.side_by_side.sides import IS_OLDER, assert_same
 from tests.side_by_side.test_starting import remote
 
 
@@ -241,6 +241,8 @@ COLLECTIONS = {
 @pytest.mark.parametrize("attributes", COLLECTIONS.values(), ids=COLLECTIONS.keys())
 def test_collections(hand_over, attributes):
     """Whatever stands in the place of a mapping is taken or refused alike."""
+    if IS_OLDER and type(attributes()) in (str, Odd):
+        pytest.skip("an older release of the SDK copies it by a method of its own")
     assert_same(lambda side: hand_over(side, attributes()))
 
 

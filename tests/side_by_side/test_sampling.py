@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.sampling import (
 )
 from opentelemetry.trace import Link, NonRecordingSpan, SpanKind, TraceState
 
-from tests.side_by_side.sides import CountingIds, assert_same
+from tests.side_by_side.sides import IS_OLDER, CountingIds, assert_same
 from tests.side_by_side.test_starting import in_context, remote
 
 
@@ -36,7 +36,8 @@ class Asked(Sampler):
     def should_sample(self, *args, **kwargs):
         given = self.side.seen.get("given", ())
         same = [one in map(id, given) for one in map(id, args)]
-        self.side.note("asked", args[1:], same, kwargs, trace.get_current_span())
+        asked = [one or () if IS_OLDER else one for one in args[1:]]
+        self.side.note("asked", asked, same, kwargs, trace.get_current_span())
         return self.answer(args[4] if len(args) > 4 else kwargs.get("attributes"))
 
     def get_description(self):
@@ -103,7 +104,8 @@ def test_what_a_sampler_is_asked():
         with side.tracer.start_as_current_span("current", attributes=attributes, links=links):
             side.tracer.start_span("child").end()
 
-    assert_same(script, sampler=Asked)
+    # Where attributes are known in two parts, they are put together for the sampler.
+    assert_same(script, sampler=Asked, without=["wanted"])
 
 
 ANSWERS = {

@@ -75,6 +75,9 @@ class Fanout(sdk.SynchronousMultiSpanProcessor):
 
 def _hooks(processors: tuple[SpanProcessor, ...], name: str) -> tuple[_Hook, ...]:
     inherited = getattr(SpanProcessor, name, None)
+    if inherited is None:
+        # Older releases of the SDK do not have this moment, whoever waits for it.
+        return ()
     hooks: list[Any] = [getattr(one, name, None) for one in processors]
     return tuple(
         hook for hook in hooks if hook and getattr(hook, "__func__", hook) is not inherited
