@@ -584,7 +584,7 @@ class TestTheEndOfASpan:
             assert exporter.is_called.acquire(timeout=PATIENCE)
 
     def test_it_does_no_more_in_an_outage(self, make, sizes, attended):
-        """Until there is no room."""
+        """Until there is no room, and then it does not wake the thread that exports."""
         sizes(queue=300, batch=100)
         exporter = Moody("later")
         exporter.last_pause = 200.0
@@ -596,6 +596,8 @@ class TestTheEndOfASpan:
         assert [] == calls
         end_spans(telemetry, 2)
         assert (2, ExporterStats(dropped=2, waiting=300)) == (len(calls), stats(telemetry))
+        (delivery,) = telemetry._parts.deliveries
+        assert not delivery._is_awake
 
     def test_it_comes_too_late_while_a_shutdown_waits(self, make, sizes):
         """Or else a steady load would keep the shutdown from its end."""
