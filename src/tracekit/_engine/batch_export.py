@@ -143,14 +143,18 @@ class BatchExport(Delivery):
     def _work(self) -> None:
         try:
             while not self._is_done():
-                batch = self._next_batch()
-                if batch is not None:
-                    self._export(batch)
+                self._export_next()
                 self._serve_flushes()
             self._close_exporter()
         finally:
             # Whatever ended it, the next span or flush starts another one.
             self._employ(None)
+
+    def _export_next(self) -> None:
+        # A function of its own, which does not keep a batch while it waits for the next.
+        batch = self._next_batch()
+        if batch is not None:
+            self._export(batch)
 
     def _is_done(self) -> bool:
         with self._changed:

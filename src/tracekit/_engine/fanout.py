@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk import trace as sdk
@@ -18,6 +18,8 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from tracekit._ground.verdicts import EVERYONE
 
 _Hook = Callable[..., None]
+# What a delivery of ours has, and no other processor.
+_TAKE: Final = "take_sampled"
 
 
 class Fanout(sdk.SynchronousMultiSpanProcessor):
@@ -45,7 +47,9 @@ class Fanout(sdk.SynchronousMultiSpanProcessor):
         self._span_processors = tuple(processors)
 
     @property
-    def _span_processors(self) -> tuple[SpanProcessor, ...]:
+    def _span_processors(  # pyright: ignore[reportIncompatibleVariableOverride]  # it can be set
+        self,
+    ) -> tuple[SpanProcessor, ...]:
         return self._processors
 
     @_span_processors.setter
@@ -73,19 +77,27 @@ class Fanout(sdk.SynchronousMultiSpanProcessor):
             hook(span)
 
 
-def _hooks(processors: tuple[SpanProcessor, ...], name: str) -> tuple[_Hook, ...]:
+def _hooks(processors: Iterable[SpanProcessor], name: str) -> tuple[_Hook, ...]:
+    # Older releases of the SDK do not know every moment, whoever waits for it.
     inherited = getattr(SpanProcessor, name, None)
-    if inherited is None:
-        # Older releases of the SDK do not have this moment, whoever waits for it.
-        return ()
-    hooks: list[Any] = [getattr(one, name, None) for one in processors]
+    found = ((one, getattr(one, name, None)) for one in processors if inherited is not None)
     return tuple(
-        hook for hook in hooks if hook and getattr(hook, "__func__", hook) is not inherited
+        hook if hasattr(one, _TAKE) else _looked_up(one, name)
+        for one, hook in found
+        if hook is not None and getattr(hook, "__func__", hook) is not inherited
     )
 
 
+def _looked_up(processor: SpanProcessor, name: str) -> _Hook:
+    # As the SDK calls it: whoever replaces a processor's method is called from then on.
+    def hook(*args: Any, **kwargs: Any) -> None:
+        getattr(processor, name)(*args, **kwargs)
+
+    return hook
+
+
 def _taking(processor: SpanProcessor) -> list[tuple[int, _Hook]]:
-    take: tuple[int, _Hook] | None = getattr(processor, "take_sampled", None)
+    take: tuple[int, _Hook] | None = getattr(processor, _TAKE, None)
     if take is not None:
         return [take]
     return [(EVERYONE, hook) for hook in _hooks((processor,), "on_end")]

@@ -116,6 +116,7 @@ class LeanSpan(sdk.Span):
     )
     _constants: Constants
     _context: SpanContext
+    _end_time: int | None
     _given: dict[str, Any] | None
     # Gone once the span has ended.
     _is_sampled: bool

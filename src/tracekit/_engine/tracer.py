@@ -274,7 +274,7 @@ class LiveTracer(sdk.Tracer):
         # Without a pipeline, or where a lean span would not be what the SDK's is.
         if self.idle:
             return NotMade(around)
-        rest = (attributes, links) if said is None else (said.attributes, links, *said[1:])
+        rest: Any = (attributes, links) if said is None else (said.attributes, links, *said[1:])
         made = super().start_span(name, context, kind, *rest)
         if wanted != EVERYONE or is_partly_wanted(around):
             remember(made, wanted, around, self.filters.exporters)

@@ -159,7 +159,7 @@ def _put_in_force(parts: Parts, provider: LiveTracerProvider | None) -> Telemetr
 
 def _let_go(before: Telemetry, successor: Parts) -> None:
     try:
-        before.give_way(successor)
+        before.give_way(successor, _exits.EXIT_TIMEOUT)
     except Exception as error:
         # The new one is in force, and its caller is to get it.
         warn("the set-up before this one failed to shut down: %r", error)

@@ -193,7 +193,7 @@ class Telemetry:
         seconds = deadlines.check_timeout(timeout)
         return self._wait_for_end(self.begin_shutdown(seconds), seconds)
 
-    def give_way(self, successor: Parts, timeout: float = DEFAULT_TIMEOUT) -> bool:
+    def give_way(self, successor: Parts, timeout: float) -> bool:
         """End the set-up, but leave alive what another one goes on with.
 
         Args:
