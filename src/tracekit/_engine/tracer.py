@@ -63,8 +63,10 @@ class Said(NamedTuple):
         """Put it on a span, besides the attributes."""
         if self.start_time is not None:
             span._start_time = self.start_time
-        span._record_exception = self.record_exception
-        span._set_status_on_exception = self.set_status_on_exception
+        if self.record_exception is not True:
+            span._record_exception = self.record_exception
+        if self.set_status_on_exception is not True:
+            span._set_status_on_exception = self.set_status_on_exception
 
 
 class LiveTracer(sdk.Tracer):

@@ -1,0 +1,296 @@
+"""Spans of the engine's own: what they do not make, and what they share.
+
+That they behave as the SDK's do is the claim of `tests/side_by_side`.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import threading
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    DEFAULT_ON,
+    ParentBased,
+    Sampler,
+    TraceIdRatioBased,
+)
+
+import tracekit
+from tests.test_provider import pipeline
+from tracekit import exporters, instrument, span
+from tracekit._engine.fanout import Fanout
+from tracekit._engine.pipeline import Pipeline
+from tracekit._engine.provider import EVERYTHING, LiveTracerProvider
+from tracekit._engine.sampling import Decisions
+from tracekit._engine.span import LeanSpan
+
+
+@pytest.fixture
+def tracer():
+    return LiveTracerProvider(pipeline(exporters.memory())).get_tracer("t")
+
+
+def test_nothing_is_made_that_nobody_asks_for(tracer):
+    """A span that only starts and ends has no lock, no lists and no mapping of the SDK's."""
+    made = tracer.start_span("work", attributes={"a": 1})
+    made.end()
+    assert (LeanSpan, {}) == (type(made), vars(made))
+
+
+def test_reading_makes_what_the_sdk_would_have_made(tracer):
+    """Attributes, events and links are the SDK's own kinds once someone looks."""
+    made = tracer.start_span("work", attributes={"a": 1})
+    theirs = sdk.TracerProvider(shutdown_on_exit=False).get_tracer("t").start_span("work")
+    for name in ("_attributes", "_events", "_links", "_limits"):
+        assert type(getattr(theirs, name)) is type(getattr(made, name))
+    assert {"a": 1} == dict(made.attributes)
+
+
+def test_constants_stand_before_what_was_given(tracer):
+    """They are shared by all spans of the place, and read as one mapping with the rest."""
+    exporter = exporters.memory()
+    with tracekit.init_telemetry("t", exporter=exporter):
+
+        @instrument
+        def work(x):
+            pass
+
+        work(1)
+        work(2)
+    first, second = exporter.spans
+    assert first._constants is second._constants
+    assert "code.function.name" == next(iter(first.attributes))
+    assert (1, 2) == (first.attributes["x"], second.attributes["x"])
+
+
+def test_one_of_many_threads_ends_a_span(tracer):
+    """However many end it at the same time, processors get it once."""
+    for _ in range(200):
+        made = tracer.start_span("work")
+        ready = threading.Barrier(4)
+
+        def end(made=made, ready=ready):
+            ready.wait()
+            made.end()
+
+        threads = [threading.Thread(target=end) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    [processor] = tracer.span_processor._span_processors[0]._span_processors
+    assert 200 == len(processor.span_exporter.spans)
+
+
+def test_a_span_does_not_change_once_it_is_handed_over(tracer):
+    """Neither by a thread that sets attributes all the time."""
+    seen = []
+
+    class Reads(sdk.SpanProcessor):
+        def on_end(self, ended):
+            seen.append((ended, dict(ended.attributes), len(ended.events)))
+
+    tracer.span_processor.add_span_processor(Reads())
+    for _ in range(50):
+        made = tracer.start_span("work")
+        started, over = threading.Event(), threading.Event()
+
+        def change(made=made, started=started, over=over):
+            number = 0
+            while not over.is_set():
+                made.set_attribute(f"k{number % 50}", number)
+                made.add_event("e")
+                started.set()
+                number += 1
+
+        thread = threading.Thread(target=change)
+        thread.start()
+        started.wait()
+        made.end()
+        over.set()
+        thread.join()
+    assert [] == [
+        one for one, was, events in seen if (dict(one.attributes), len(one.events)) != (was, events)
+    ]
+
+
+def test_a_result_that_comes_while_the_attributes_are_read(tracer):
+    """The last attribute of a span reaches it whether its mapping is made already or not."""
+    for is_read in (False, True):
+        made = tracer.start_span("work", attributes={"a": 1})
+        if is_read:
+            assert {"a": 1} == dict(made.attributes)
+        made.set_last_attribute("return", 2)
+        made.end()
+        assert {"a": 1, "return": 2} == dict(made.attributes)
+
+
+def test_the_programs_random_numbers_stay_its_own(tracer):
+    """Spans draw their ids elsewhere, so that a seeded program gets what it got without them."""
+    random.seed(7)
+    alone = [random.random() for _ in range(3)]
+    random.seed(7)
+    beside = []
+    for _ in range(3):
+        tracer.start_span("work").end()
+        beside.append(random.random())
+    assert alone == beside
+
+
+def test_ids_of_a_seeded_program_differ_from_run_to_run():
+    """Two processes that seed the same give their traces ids of their own."""
+    program = (
+        "import random; random.seed(1); import tracekit; from opentelemetry import trace;"
+        "t = tracekit.init_telemetry('t', exporter='none');"
+        "print(trace.get_tracer('t').start_span('x').get_span_context().trace_id)"
+    )
+    run = [sys.executable, "-c", program]
+    ids = {subprocess.run(run, capture_output=True, check=True).stdout for _ in range(2)}
+    assert 2 == len(ids)
+
+
+class Asked(Sampler):
+    """Counts how often it is asked."""
+
+    def __init__(self, inner):
+        self.inner = inner
+        self.times = 0
+
+    def should_sample(self, *args, **kwargs):
+        self.times += 1
+        return self.inner.should_sample(*args, **kwargs)
+
+    def get_description(self):
+        return "Asked"
+
+
+@pytest.mark.parametrize(
+    ("sampler", "known"),
+    [
+        (ALWAYS_ON, (True,) * 5),
+        (ALWAYS_OFF, (False,) * 5),
+        (DEFAULT_ON, (True, False, True, False, True)),
+        (ParentBased(TraceIdRatioBased(0.5)), (None, False, True, False, True)),
+        (
+            ParentBased(ALWAYS_ON, local_parent_sampled=ALWAYS_OFF),
+            (True, False, False, False, True),
+        ),
+        (ParentBased(Asked(ALWAYS_ON)), (None, False, True, False, True)),
+        (TraceIdRatioBased(1.0), (None,) * 5),
+        (Asked(ALWAYS_ON), (None,) * 5),
+    ],
+)
+def test_what_is_known_of_a_sampler(sampler, known):
+    """Static ones, and what a parent-based one has of them; the others are asked."""
+    assert known == tuple(Decisions.of(sampler))
+
+
+def test_a_sampler_of_another_kind_is_asked_for_every_span():
+    """Inside of an unsampled trace, too."""
+    sampler = Asked(ALWAYS_OFF)
+    with tracekit.init_telemetry("t", exporter="none", sampler=sampler), span("outer"):
+        with span("inner"):
+            pass
+    assert 2 == sampler.times
+
+
+UNSAMPLED = trace.SpanContext(3, 4, is_remote=True, trace_flags=trace.TraceFlags(0))
+
+
+def test_inside_of_an_unsampled_trace_calls_go_straight_through():
+    """Nothing is evaluated, the current span stays, and the unsampled flag is passed on."""
+    evaluated = []
+
+    @instrument(fields={"f": lambda x: evaluated.append(x)}, ret=lambda x: evaluated.append(x))
+    def work(x):
+        return trace.get_current_span(), tracekit.propagation.inject()
+
+    exporter = exporters.memory()
+    with tracekit.init_telemetry("t", exporter=exporter):
+        parent = trace.NonRecordingSpan(UNSAMPLED)
+        with trace.use_span(parent):
+            here, headers = work(1)
+            with span("block") as block:
+                assert not block.is_recording()
+    assert (parent, [], 0) == (here, evaluated, len(exporter.spans))
+    assert "00-00000000000000000000000000000003-0000000000000004-00" == headers["traceparent"]
+
+
+def test_a_new_trace_inside_of_an_unsampled_one():
+    """A parent that is named counts, not where the call stands."""
+
+    @instrument(parent=None)
+    def work():
+        pass
+
+    exporter = exporters.memory()
+    with tracekit.init_telemetry("t", exporter=exporter):
+        with trace.use_span(trace.NonRecordingSpan(UNSAMPLED)):
+            work()
+            with span("block", parent=None):
+                pass
+    assert ["work", "block"] == [one.name.rpartition(".")[2] for one in exporter.spans]
+
+
+def test_a_sampler_that_looks_again_inside_of_unsampled_traces():
+    """A parent-based one with another answer there is asked for it."""
+    sampler = ParentBased(ALWAYS_OFF, remote_parent_not_sampled=ALWAYS_ON)
+
+    @instrument
+    def work():
+        pass
+
+    exporter = exporters.memory()
+    with tracekit.init_telemetry("t", exporter=exporter, sampler=sampler):
+        with trace.use_span(trace.NonRecordingSpan(UNSAMPLED)):
+            work()
+    assert 1 == len(exporter.spans)
+
+
+def test_processors_without_a_say_are_not_called():
+    """What a processor inherits does nothing, and what it defines is called."""
+
+    class Starts(sdk.SpanProcessor):
+        def on_start(self, span, parent_context=None):
+            pass
+
+    chain = Fanout([SimpleSpanProcessor(exporters.memory()), Starts(), sdk.SpanProcessor()])
+    theirs = sum(
+        type(one).on_start is not sdk.SpanProcessor.on_start for one in chain._span_processors
+    )
+    assert (theirs, 1) == (len(chain.starting), len(chain.ended))
+
+
+def test_a_method_that_is_replaced_later_is_called(monkeypatch):
+    """As by the SDK's chain, which looks it up each time."""
+    processor = SimpleSpanProcessor(exporters.memory())
+    provider = LiveTracerProvider(pipeline_with(processor))
+    seen = []
+    monkeypatch.setattr(processor, "on_end", seen.append)
+    made = provider.get_tracer("t").start_span("work")
+    made.end()
+    assert [made] == seen
+
+
+def pipeline_with(processor):
+    limits = sdk.SpanLimits()
+    chain = Fanout([processor])
+    return Pipeline(ALWAYS_ON, Resource({}), chain, RandomIdGenerator(), limits, EVERYTHING)
+
+
+def test_parts_of_a_tracer_may_be_exchanged(tracer):
+    """A sampler that is set on a tracer counts from its next span on."""
+    tracer.sampler = ALWAYS_OFF
+    assert not tracer.start_span("dropped").is_recording()
+    tracer.sampler = ALWAYS_ON
+    assert tracer.start_span("kept").is_recording()

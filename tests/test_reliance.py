@@ -1,0 +1,114 @@
+"""What the engine relies on beyond OpenTelemetry's public interface is there, or done without."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from opentelemetry.context import contextvars_context
+from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.trace import sampling
+
+import tracekit
+from tests.test_provider import pipeline
+from tracekit import exporters, instrument
+from tracekit._code import current
+from tracekit._engine import reliance
+from tracekit._engine.provider import LiveTracerProvider
+from tracekit._engine.sampling import _PARTS, Decisions
+from tracekit._engine.span import LeanSpan
+from tracekit._ground.log import forget_said
+
+
+@pytest.fixture
+def moved(monkeypatch):
+    """A release of the SDK in which something has moved."""
+
+    def move(*names):
+        monkeypatch.setattr(reliance, "moved", lambda: names)
+        forget_said()
+
+    yield move
+    forget_said()
+
+
+def test_nothing_has_moved():
+    """The installed release has every private name, and no more, that lean spans live on."""
+    assert () == reliance.moved()
+
+
+def test_a_parent_based_sampler_has_its_parts():
+    """They are what its answer is known by."""
+    assert set(_PARTS) <= set(vars(sampling.DEFAULT_ON))
+    assert Decisions(True, False, True, False, True) == Decisions.of(sampling.DEFAULT_ON)
+
+
+def test_the_context_is_in_a_variable():
+    """Unless the environment names another way to keep it."""
+    runtime = contextvars_context.ContextVarsRuntimeContext
+    assert "_current_context" in vars(runtime())
+    assert current.context_variable() is not None
+
+
+@pytest.mark.parametrize("name", sorted(reliance.SPAN))
+def test_a_name_that_a_release_has_moved(monkeypatch, name):
+    """It is noticed, by the name that is there now as well as by the one that is not."""
+
+    class Moved(sdk.Span):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            vars(self)[f"{name}_now"] = vars(self).pop(name)
+
+        def start(self, *args, **kwargs):
+            pass
+
+    monkeypatch.setattr(sdk, "_Span", Moved)
+    assert {f"Span.{name}", f"Span.{name}_now"} == set(reliance._moved())
+
+
+def test_spans_are_the_sdks_own_where_something_has_moved(moved, caplog):
+    """They are recorded all the same, with one warning."""
+    moved("Span._limits", "SpanContext")
+    exporter = exporters.memory()
+    with caplog.at_level(logging.WARNING, "tracekit"):
+        provider = LiveTracerProvider(pipeline(exporter))
+        for name in ("a", "b"):
+            provider.get_tracer(name).start_span("work", attributes={"x": 1}).end()
+    assert [("work", {"x": 1})] * 2 == [(s.name, dict(s.attributes)) for s in exporter.spans]
+    assert not any(isinstance(span, LeanSpan) for span in exporter.spans)
+    assert 1 == caplog.text.count("has moved Span._limits, SpanContext")
+
+
+def test_decorated_functions_where_something_has_moved(moved):
+    """Constants, arguments, results and two filters work on the SDK's own spans."""
+    moved("Span._limits")
+    coarse, fine = exporters.memory(filter="info"), exporters.memory(filter="debug")
+    with tracekit.init_telemetry("t", exporter=[coarse, fine]):
+
+        @instrument(level="debug")
+        def inner(x):
+            return x
+
+        @instrument(ret=True)
+        def outer(x):
+            return inner(x) + 1
+
+        assert 3 == outer(2)
+    assert ["outer"] == [span.name.rpartition(".")[2] for span in coarse.spans]
+    assert ["inner", "outer"] == [span.name.rpartition(".")[2] for span in fine.spans]
+    attributes = fine.spans[1].attributes
+    assert (2, 3, True) == (
+        attributes["x"],
+        attributes["return"],
+        "code.function.name" in attributes,
+    )
+
+
+def test_a_tracer_that_is_counted_makes_the_sdks_spans(monkeypatch):
+    """The SDK's own metrics count what it makes itself."""
+    monkeypatch.setenv("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")
+    provider = LiveTracerProvider(pipeline(exporters.memory()))
+    tracer = provider.get_tracer("t")
+    if not hasattr(tracer, "_tracer_metrics"):
+        pytest.skip("older releases count nothing")
+    assert not isinstance(tracer.start_span("work"), LeanSpan)

@@ -1,0 +1,129 @@
+"""While nothing is recorded, a wrapper runs the function's own code."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+
+import pytest
+
+import tracekit
+from tracekit import exporters, instrument
+
+
+def plain(a, b=2, /, *args, c, d=4, **kwargs):
+    """A function of every kind of parameter."""
+    return a, b, args, c, d, kwargs
+
+
+def generated(n):
+    yield from range(n)
+
+
+async def awaited(n):
+    return n
+
+
+async def generated_in_steps(n):
+    for number in range(n):
+        yield number
+
+
+def run(function):
+    """What a call of any of these gives."""
+    if function.__name__ == "plain":
+        return function(1, 5, 6, c=3, e=7)
+    result = function(3)
+    if function.__name__ == "generated":
+        return list(result)
+
+    async def collect():
+        if function.__name__ == "awaited":
+            return await result
+        return [number async for number in result]
+
+    return asyncio.run(collect())
+
+
+FUNCTIONS = [plain, generated, awaited, generated_in_steps]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda one: one.__name__)
+def test_calls_go_past_the_wrapper_and_back(function):
+    """As the filter says, call by call; what they give is the same."""
+    decorated = instrument(level="debug")(function)
+    exporter = exporters.memory()
+    with tracekit.init_telemetry("t", exporter=exporter, filter="debug") as telemetry:
+        through = decorated.__code__
+        expected = run(function)
+        for directives, spans in (("debug", 1), ("info", 1), ("off", 1), ("debug", 2)):
+            telemetry.set_filter(directives)
+            assert (expected, spans) == (run(decorated), len(exporter.spans))
+            assert (directives == "debug") == (decorated.__code__ is through)
+    assert function.__code__.co_code == _past(function, decorated).co_code
+
+
+def _past(function, decorated):
+    with tracekit.init_telemetry("t", exporter="none", filter="off"):
+        return decorated.__code__
+
+
+def test_no_wrapper_in_the_traceback():
+    """An exception passes no frame but the function's own."""
+
+    def fail():
+        raise LookupError("gone")
+
+    decorated = instrument(fail)
+    with tracekit.init_telemetry("t", exporter="none", filter="off"):
+        with pytest.raises(LookupError) as caught:
+            decorated()
+    assert ["test_no_wrapper_in_the_traceback", "fail"] == [
+        frame.name for frame in traceback.extract_tb(caught.tb)
+    ]
+
+
+def test_a_function_with_free_names_is_called_through_the_wrapper():
+    """Its code has them at places that another closure would move."""
+    free = 5
+
+    def add(x):
+        return x + free
+
+    decorated = instrument(add)
+    with tracekit.init_telemetry("t", exporter="none", filter="off"):
+        assert 7 == decorated(2)
+        assert decorated.__code__.co_code != add.__code__.co_code
+
+
+def test_defaults_that_change_later():
+    """They are shared with the function, whichever code runs."""
+
+    def add(x, y=1):
+        return x + y
+
+    decorated = instrument(add)
+    with tracekit.init_telemetry("t", exporter="none", filter="off"):
+        assert (3, "missing 1 required positional argument: 'x'") == (decorated(2), _refusal(add))
+        assert _refusal(add) == _refusal(decorated)
+
+
+def _refusal(function):
+    with pytest.raises(TypeError) as caught:
+        function()
+    return str(caught.value).partition(") ")[2]
+
+
+def test_a_wrapper_is_let_go():
+    """Its call site leads it, and does not keep it."""
+    import gc
+    import weakref
+
+    def work():
+        pass
+
+    decorated = instrument(work)
+    reference = weakref.ref(decorated)
+    del decorated
+    gc.collect()
+    assert reference() is None
