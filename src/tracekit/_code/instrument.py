@@ -31,7 +31,6 @@ from tracekit._code.options import (
     read_skip,
     read_target,
 )
-from tracekit._code.proxy import instrumented
 from tracekit._code.wrappers import Kind, site_of_wrapper, wrap_function, wrap_opaque
 from tracekit._ground.compile import Parameters, own_signature
 from tracekit._ground.errors import InstrumentationError
@@ -240,12 +239,16 @@ def _decorate_object(subject: Any, options: Options) -> Any:
     if isinstance(call, types.FunctionType):
         named = replace(options, name=options.name or f"{type(subject).__qualname__}.__call__")
         wrapper = _decorate_function(call, named, has_receiver=True)
-        return instrumented(subject, types.MethodType(wrapper, subject), options)
-    return instrumented(subject, _wrap_opaque(subject, options), options)
+        return _stand_in(subject, types.MethodType(wrapper, subject), options)
+    return _stand_in(subject, wrap_opaque(subject, *opaque_site(subject, options)), options)
 
 
-def _wrap_opaque(subject: Any, options: Options) -> Any:
-    return wrap_opaque(subject, *opaque_site(subject, options))
+def _stand_in(subject: Any, call: Callable[..., Any], options: Options) -> Any:
+    # Loaded with the first object that is decorated: with wrapt come asyncio and much else, for
+    # which a program that decorates functions has no use.
+    from tracekit._code.proxy import instrumented
+
+    return instrumented(subject, call, options)
 
 
 def opaque_site(subject: Any, options: Options) -> tuple[FunctionSite, Kind]:
