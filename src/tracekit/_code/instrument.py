@@ -8,7 +8,6 @@ import functools
 import inspect
 import types
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final, TypeVar, overload
 
 from opentelemetry.trace import SpanKind
@@ -128,7 +127,7 @@ def instrument(
         level=read_level(level),
         target=read_target(target),
         kind=read_kind(kind),
-        skip=read_skip(skip),
+        skip=read_skip(skip, skip_all=skip_all),
         skip_all=skip_all,
         fields=read_fields(fields),
         err=read_err(err),
@@ -237,7 +236,7 @@ def _decorate_object(subject: Any, options: Options) -> Any:
         )
     call = type(subject).__call__
     if isinstance(call, types.FunctionType):
-        named = replace(options, name=options.name or f"{type(subject).__qualname__}.__call__")
+        named = options._replace(name=options.name or f"{type(subject).__qualname__}.__call__")
         wrapper = _decorate_function(call, named, has_receiver=True)
         return _stand_in(subject, types.MethodType(wrapper, subject), options)
     return _stand_in(subject, wrap_opaque(subject, *opaque_site(subject, options)), options)
@@ -328,7 +327,7 @@ def _decorate_cached_property(subject: Any, options: Options) -> Any:
 
 def _known_to(member: Any, options: Options) -> Options:
     names = _parameter_names(member)
-    return replace(options, skip=tuple(name for name in options.skip if name in names))
+    return options._replace(skip=tuple(name for name in options.skip if name in names))
 
 
 def _refuse_unknown(options: Options, names: set[str], owner: str) -> None:
