@@ -83,6 +83,19 @@ def test_no_part_for_the_code_loads_the_sdk_or_grpc(run_python):
     assert "[]" == done.stdout.strip()
 
 
+def test_executors_of_our_own_load_no_proxies(run_python):
+    """They come, with wrapt, with the first executor of someone else that is wrapped."""
+    done = run_python(
+        "import concurrent.futures, sys\n"
+        "from tracekit.executors import Thread, ThreadPoolExecutor, wrap\n"
+        "with ThreadPoolExecutor() as pool: assert [3] == list(wrap(pool).map(len, ['abc']))\n"
+        "print('tracekit._code.pool_proxies' in sys.modules)\n"
+        "wrap(concurrent.futures.ThreadPoolExecutor())\n"
+        "print('tracekit._code.pool_proxies' in sys.modules)\n"
+    )
+    assert ["False", "True"] == done.stdout.split()
+
+
 def test_what_is_loaded_late_is_there_when_asked_for(run_python):
     """Each part comes with the first name that needs it."""
     done = run_python(
