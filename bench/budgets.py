@@ -40,4 +40,5 @@ BUDGETS: dict[str, Budget] = {
     "pool, drain": Budget(1.15),
     "list of 200,000 against list of 10": Budget(1.5),
     "import tracekit": Budget(1.5),
+    "from tracekit import instrument, span": Budget(1.5),
 }

@@ -7,25 +7,97 @@ import pytest
 import tracekit
 from tracekit import executors, exporters, logs, propagation, testing
 
+# Each is loaded by a part of tracekit, or comes with something that is.
+NOT_LOADED = (
+    "asyncio",
+    "concurrent.futures",
+    "email",
+    "google.protobuf",
+    "grpc",
+    "importlib.metadata",
+    "multiprocessing",
+    "opentelemetry.baggage",
+    "opentelemetry.propagate",
+    "opentelemetry.propagators",
+    "opentelemetry.sdk",
+    "pickle",
+    "requests",
+    "ssl",
+    "tracekit._code.preserving",
+    "tracekit._code.proxy",
+    "tracekit._ground.filter_syntax",
+    "wrapt",
+)
 
-def test_import_loads_no_sdk_and_no_grpc(run_python):
-    """A library that decorates its functions pays for OpenTelemetry's API alone."""
+
+@pytest.mark.parametrize(
+    "statement",
+    ["import tracekit", "from tracekit import instrument, span, event, record, Filter, Level"],
+)
+def test_import_adds_no_more_than_decorating_needs(run_python, statement):
+    """Beyond OpenTelemetry's API comes nothing of size: not even what other parts of us use."""
     done = run_python(
-        "import sys, tracekit\n"
+        "import sys, opentelemetry.trace\n"
+        "before = set(sys.modules)\n"
+        f"{statement}\n"
+        f"print([name for name in {NOT_LOADED!r} if name in set(sys.modules) - before])\n"
+    )
+    assert "[]" == done.stdout.strip()
+
+
+def test_functions_are_decorated_and_called_without_loading_more(run_python):
+    """Nobody waits in the middle of a call for what could have been there before."""
+    done = run_python(
+        "import sys\n"
+        "from tracekit import instrument, span, event, record\n"
+        "before = set(sys.modules)\n"
+        "@instrument\n"
+        "def work(a): pass\n"
+        "@instrument(level='debug', skip=['a'], fields={'b.length': lambda b: len(b)})\n"
+        "async def await_work(a, b): pass\n"
+        "work(1)\n"
+        "with span('x', {'a.b': 1}): event('y'); record(z=1)\n"
+        "print(set(sys.modules) - before)\n"
+    )
+    assert "set()" == done.stdout.strip()
+
+
+def test_no_part_for_the_code_loads_the_sdk_or_grpc(run_python):
+    """A library that decorates its functions and hands work on pays for OpenTelemetry's API alone.
+
+    That holds for callable objects, preserved contexts, carriers and filters too.
+    """
+    done = run_python(
+        "import functools, sys, tracekit\n"
         "from tracekit import instrument, span, event, record, Filter, Level, describe\n"
-        "from tracekit import executors, propagation, preserve_context, run_blocking\n"
+        "from tracekit import executors, logs, propagation, preserve_context, run_blocking\n"
         "@instrument\n"
         "def work(a): pass\n"
         "work(1)\n"
-        "with span('x'): event('y'); record(z=1)\n"
+        "instrument(functools.partial(work))(1)\n"
+        "preserve_context(work)(Filter('[handle{user=1}]=trace'))\n"
+        "with span('x'): event('y'); record(z=propagation.inject())\n"
         "heavy = ('opentelemetry.sdk', 'grpc', 'google.protobuf', 'requests')\n"
         "print([name for name in heavy if name in sys.modules])\n"
     )
     assert "[]" == done.stdout.strip()
 
 
+def test_executors_of_our_own_load_no_proxies(run_python):
+    """They come, with wrapt, with the first executor of someone else that is wrapped."""
+    done = run_python(
+        "import concurrent.futures, sys\n"
+        "from tracekit.executors import Thread, ThreadPoolExecutor, wrap\n"
+        "with ThreadPoolExecutor() as pool: assert [3] == list(wrap(pool).map(len, ['abc']))\n"
+        "print('tracekit._code.pool_proxies' in sys.modules)\n"
+        "wrap(concurrent.futures.ThreadPoolExecutor())\n"
+        "print('tracekit._code.pool_proxies' in sys.modules)\n"
+    )
+    assert ["False", "True"] == done.stdout.split()
+
+
 def test_what_is_loaded_late_is_there_when_asked_for(run_python):
-    """The set-up floor comes with the first name that needs it."""
+    """Each part comes with the first name that needs it."""
     done = run_python(
         "import sys, tracekit\n"
         "missing = [name for name in tracekit.__all__ if not hasattr(tracekit, name)]\n"

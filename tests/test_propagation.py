@@ -245,3 +245,22 @@ def test_the_propagation_needs_no_sdk(run_python):
         "    print(propagation.inject()['traceparent'], 'opentelemetry.sdk' in sys.modules)\n"
     )
     assert f"{TRACEPARENT} False" == done.stdout.strip()
+
+
+def test_a_propagator_that_is_not_there_is_said_once_and_stops_nothing(run_python):
+    """Without a set-up, a misspelt `OTEL_PROPAGATORS` shows first in the midst of the program."""
+    done = run_python(
+        "import pickle\n"
+        "from tracekit import instrument, preserve_context, propagation, span\n"
+        "@instrument(parent=lambda headers: headers)\n"
+        "def handle(headers): return headers\n"
+        "for _ in range(2):\n"
+        "    with span('x'): print(propagation.inject({'accept': 'text/plain'}))\n"
+        "    with propagation.remote_parent({'traceparent': ''}): print('read')\n"
+        "print(handle({}), pickle.loads(pickle.dumps(preserve_context(len)))('abc'))\n",
+        OTEL_PROPAGATORS="tracecontent",
+    )
+    expected = ["{'accept': 'text/plain'}", "read"] * 2 + ["{} 3"]
+    assert expected == done.stdout.splitlines()
+    assert 1 == done.stderr.count("a trace's headers were not written (ValueError)")
+    assert 1 == done.stderr.count("a trace's headers were not read (ValueError)")

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tracekit import describe
-from tracekit._code.blocking import run_blocking
 from tracekit._code.instrument import instrument
-from tracekit._code.preserving import preserve_context
 from tracekit._code.spans import event, record, span
 from tracekit._ground.errors import (
     ConfigurationError,
@@ -23,7 +20,9 @@ from tracekit._ground.filter import Filter
 from tracekit._ground.levels import Level
 
 if TYPE_CHECKING:
-    from tracekit import executors, exporters, logs, propagation, testing
+    from tracekit import describe, executors, exporters, logs, propagation, testing
+    from tracekit._code.blocking import run_blocking
+    from tracekit._code.preserving import preserve_context
     from tracekit._engine.counts import ExporterStats, Stats
     from tracekit._setup.builder import TelemetryBuilder, init_telemetry
     from tracekit._setup.telemetry import Telemetry
@@ -56,17 +55,21 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-# A library that decorates its functions must not pay for the SDK; the set-up loads when asked for.
+# A library that decorates its functions must not pay for the SDK, nor for what it does not use:
+# all but the decorator and what stands in a function's body loads when asked for.
 _LOADED_LATE = {
     "ExporterStats": "tracekit._engine.counts",
     "Stats": "tracekit._engine.counts",
     "Telemetry": "tracekit._setup.telemetry",
     "TelemetryBuilder": "tracekit._setup.builder",
+    "describe": "tracekit.describe",
     "executors": "tracekit.executors",
     "exporters": "tracekit.exporters",
     "init_telemetry": "tracekit._setup.builder",
     "logs": "tracekit.logs",
+    "preserve_context": "tracekit._code.preserving",
     "propagation": "tracekit.propagation",
+    "run_blocking": "tracekit._code.blocking",
     "testing": "tracekit.testing",
 }
 

@@ -147,7 +147,7 @@ def environ(base: Mapping[str, str] | None = None) -> dict[str, str]:
     """
     environment = dict(os.environ if base is None else base)
     carrier: dict[str, str] = {}
-    _carriers.W3C.inject(carrier)
+    _carriers.w3c().inject(carrier)
     if trace.get_current_span().get_span_context().is_valid:
         for name in ("TRACEPARENT", "TRACESTATE", "BAGGAGE"):
             environment.pop(name, None)

@@ -7,16 +7,17 @@ is left out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
+from functools import cache
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import propagate
-from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
-from opentelemetry.propagators.composite import CompositePropagator
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from tracekit._ground.log import warn_once
+
+if TYPE_CHECKING:
+    from opentelemetry.propagators.composite import CompositePropagator
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 # The specification of baggage lets a header have so many bytes; no other may have more.
 LONGEST: Final = 8_192
@@ -25,8 +26,25 @@ _MOST_HEADERS: Final = 1_000
 
 Headers = dict[str, list[str]]
 
-_TRACE_CONTEXT: Final = TraceContextTextMapPropagator()
-W3C: Final = CompositePropagator([_TRACE_CONTEXT, W3CBaggagePropagator()])
+
+# The propagators are loaded with the first carrier: a library that decorates its functions has
+# none. OpenTelemetry makes its global one while it is loaded, and raises where the environment
+# names one that is not there; so this too is done where failures are caught.
+@cache
+def trace_context() -> TraceContextTextMapPropagator:
+    """The W3C's propagator of the trace alone."""
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    return TraceContextTextMapPropagator()
+
+
+@cache
+def w3c() -> CompositePropagator:
+    """The W3C's propagator of the trace and the baggage."""
+    from opentelemetry.baggage.propagation import W3CBaggagePropagator
+    from opentelemetry.propagators.composite import CompositePropagator
+
+    return CompositePropagator([trace_context(), W3CBaggagePropagator()])
 
 
 def write(carrier: MutableMapping[str, str], context: Context | None = None) -> None:
@@ -37,6 +55,8 @@ def write(carrier: MutableMapping[str, str], context: Context | None = None) -> 
         context: The context; None for the current one.
     """
     try:
+        from opentelemetry import propagate
+
         propagate.inject(carrier, context)
     except Exception as error:
         _not("written", error)
@@ -51,7 +71,7 @@ def write_portable(context: Context | None = None) -> dict[str, str]:
     carrier: dict[str, str] = {}
     write(carrier, context)
     if carrier and "traceparent" not in carrier:
-        _TRACE_CONTEXT.inject(carrier, context)
+        trace_context().inject(carrier, context)
     return carrier
 
 
@@ -59,7 +79,9 @@ def read_portable(carrier: Mapping[str, str]) -> Context:
     """The context that `write_portable` has written, and nothing of the one that is current."""
     context = Context()
     try:
-        return propagate.extract(carrier, W3C.extract(carrier, context))
+        from opentelemetry import propagate
+
+        return propagate.extract(carrier, w3c().extract(carrier, context))
     except Exception as error:
         _not("read", error)
         return context
@@ -68,6 +90,8 @@ def read_portable(carrier: Mapping[str, str]) -> Context:
 def read(headers: Headers, context: Context) -> Context:
     """A context with what the global propagator finds in headers; without it as it is."""
     try:
+        from opentelemetry import propagate
+
         return propagate.extract(headers, context)
     except Exception as error:
         _not("read", error)

@@ -8,7 +8,6 @@ import functools
 import inspect
 import types
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final, TypeVar, overload
 
 from opentelemetry.trace import SpanKind
@@ -31,7 +30,6 @@ from tracekit._code.options import (
     read_skip,
     read_target,
 )
-from tracekit._code.proxy import instrumented
 from tracekit._code.wrappers import Kind, site_of_wrapper, wrap_function, wrap_opaque
 from tracekit._ground.compile import Parameters, own_signature
 from tracekit._ground.errors import InstrumentationError
@@ -129,7 +127,7 @@ def instrument(
         level=read_level(level),
         target=read_target(target),
         kind=read_kind(kind),
-        skip=read_skip(skip),
+        skip=read_skip(skip, skip_all=skip_all),
         skip_all=skip_all,
         fields=read_fields(fields),
         err=read_err(err),
@@ -238,14 +236,18 @@ def _decorate_object(subject: Any, options: Options) -> Any:
         )
     call = type(subject).__call__
     if isinstance(call, types.FunctionType):
-        named = replace(options, name=options.name or f"{type(subject).__qualname__}.__call__")
+        named = options._replace(name=options.name or f"{type(subject).__qualname__}.__call__")
         wrapper = _decorate_function(call, named, has_receiver=True)
-        return instrumented(subject, types.MethodType(wrapper, subject), options)
-    return instrumented(subject, _wrap_opaque(subject, options), options)
+        return _stand_in(subject, types.MethodType(wrapper, subject), options)
+    return _stand_in(subject, wrap_opaque(subject, *opaque_site(subject, options)), options)
 
 
-def _wrap_opaque(subject: Any, options: Options) -> Any:
-    return wrap_opaque(subject, *opaque_site(subject, options))
+def _stand_in(subject: Any, call: Callable[..., Any], options: Options) -> Any:
+    # Loaded with the first object that is decorated: with wrapt come asyncio and much else, for
+    # which a program that decorates functions has no use.
+    from tracekit._code.proxy import instrumented
+
+    return instrumented(subject, call, options)
 
 
 def opaque_site(subject: Any, options: Options) -> tuple[FunctionSite, Kind]:
@@ -325,7 +327,7 @@ def _decorate_cached_property(subject: Any, options: Options) -> Any:
 
 def _known_to(member: Any, options: Options) -> Options:
     names = _parameter_names(member)
-    return replace(options, skip=tuple(name for name in options.skip if name in names))
+    return options._replace(skip=tuple(name for name in options.skip if name in names))
 
 
 def _refuse_unknown(options: Options, names: set[str], owner: str) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from opentelemetry.trace import SpanKind
 
@@ -30,8 +29,7 @@ RetOption = bool | Callable[[Any], object]
 ExpectedOption = type[BaseException] | Iterable[type[BaseException]]
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """What `@instrument` was asked for, in one form whatever the form it was given in.
 
     Attributes:
@@ -62,20 +60,6 @@ class Options:
     parent: Any
     links: Any
 
-    def __post_init__(self) -> None:
-        """Refuse what contradicts itself.
-
-        Raises:
-            InstrumentationError: `skip` stands beside `skip_all`, or names an argument twice.
-        """
-        if self.skip and self.skip_all:
-            raise InstrumentationError(
-                f"skip={list(self.skip)!r} and skip_all=True exclude each other; keep one of them"
-            )
-        twice = sorted({name for name in self.skip if self.skip.count(name) > 1})
-        if twice:
-            raise InstrumentationError(f"skip names {', '.join(map(repr, twice))} twice")
-
 
 def read_level(value: Level | str | int) -> Level:
     """Read the `level` option; `OFF` is the level of a filter, not of a span."""
@@ -99,14 +83,21 @@ def read_kind(value: SpanKind | str) -> SpanKind:
     return found
 
 
-def read_skip(value: str | Iterable[str]) -> tuple[str, ...]:
-    """Read the `skip` option: names of arguments, or one name."""
+def read_skip(value: str | Iterable[str], *, skip_all: bool) -> tuple[str, ...]:
+    """Read the `skip` option: names of arguments, or one name; none beside `skip_all`."""
     if not isinstance(value, Iterable):
         raise InstrumentationError(f"skip={value!r}: expected the names of arguments")
     names = (value,) if isinstance(value, str) else tuple(value)
     for name in names:
         if not isinstance(name, str):
             raise InstrumentationError(f"skip: {name!r} is not the name of an argument")
+    if names and skip_all:
+        raise InstrumentationError(
+            f"skip={list(names)!r} and skip_all=True exclude each other; keep one of them"
+        )
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InstrumentationError(f"skip names {', '.join(map(repr, twice))} twice")
     return names
 
 

@@ -1,121 +1,16 @@
-"""Pools that someone else has made: still themselves to everyone who looks, with context kept."""
+"""Pools that keep the submitter's context, and how one that someone else has made becomes one."""
 
 from __future__ import annotations
 
-import copy
-import functools
-from collections.abc import Callable
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from contextvars import copy_context
-from multiprocessing.pool import Pool
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-import wrapt
-from opentelemetry.context import Context
-
-from tracekit._code.current import attach, detach
-from tracekit._code.preserving import carry
 from tracekit._ground.errors import InstrumentationError
-
-if TYPE_CHECKING:
-    _ObjectProxy = wrapt.ObjectProxy[Any]
-else:
-    # Older releases of wrapt have no types, and no class that could be subscripted.
-    _ObjectProxy = wrapt.ObjectProxy
 
 E = TypeVar("E")
 
 
 class ContextKeeper:
     """The mark of a pool that keeps the context by itself."""
-
-
-class _WrappedPool(_ObjectProxy, ContextKeeper):  # type: ignore[misc,unused-ignore]  # a proxy has any base
-    """What all wrapped pools have in common: they stay wrapped."""
-
-    def __enter__(self) -> Any:
-        entered = self.__wrapped__.__enter__()
-        return self if entered is self.__wrapped__ else entered
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return wrap, (self.__wrapped__,)
-
-    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
-        return self.__reduce__()
-
-    def __copy__(self) -> Any:
-        return wrap(copy.copy(self.__wrapped__))
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return wrap(copy.deepcopy(self.__wrapped__, memo))
-
-
-class WrappedExecutor(_WrappedPool):
-    """An executor of the kind of `concurrent.futures` that keeps the submitter's context."""
-
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
-        return self.__wrapped__.submit(carry(fn), *args, **kwargs)
-
-    def map(self, fn: Any, *iterables: Any, **options: Any) -> Any:
-        return self.__wrapped__.map(carry(fn), *iterables, **options)
-
-
-class WrappedThreads(WrappedExecutor):
-    """A `ThreadPoolExecutor` that keeps the submitter's context; nothing has to be pickled."""
-
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
-        if kwargs:
-            return self.__wrapped__.submit(copy_context().run, fn, *args, **kwargs)
-        return self.__wrapped__.submit(copy_context().run, fn, *args)
-
-
-class WrappedProcesses(WrappedExecutor):
-    """A `ProcessPoolExecutor` that keeps the submitter's context."""
-
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
-        carried = carry(fn)
-        # A worker that is forked here begins with what is current here, and for good.
-        token = attach(Context())
-        try:
-            return self.__wrapped__.submit(carried, *args, **kwargs)
-        finally:
-            detach(token)
-
-
-def _carrying(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A method of a pool whose function runs, and whose callbacks are called, in the context."""
-
-    @functools.wraps(original)
-    def method(self: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
-        bound = getattr(self.__wrapped__, original.__name__)
-        # After the function stand two more, and then the callbacks.
-        args = (*args[:2], *map(_callback, args[2:])) if takes_callbacks else args
-        for name in _CALLBACKS & kwargs.keys():
-            kwargs[name] = _callback(kwargs[name])
-        return bound(carry(func), *args, **kwargs)
-
-    takes_callbacks = original.__name__.endswith("_async")
-    return method
-
-
-_CALLBACKS = {"callback", "error_callback"}
-
-
-def _callback(callback: Any) -> Any:
-    return carry(callback) if callable(callback) else callback
-
-
-class WrappedMultiprocessingPool(_WrappedPool):
-    """A pool of `multiprocessing`, of processes or of threads, that keeps the context."""
-
-    apply = _carrying(Pool.apply)
-    apply_async = _carrying(Pool.apply_async)
-    map = _carrying(Pool.map)
-    map_async = _carrying(Pool.map_async)
-    imap = _carrying(Pool.imap)
-    imap_unordered = _carrying(Pool.imap_unordered)
-    starmap = _carrying(Pool.starmap)
-    starmap_async = _carrying(Pool.starmap_async)
 
 
 def wrap(executor: E) -> E:
@@ -148,21 +43,16 @@ def wrap(executor: E) -> E:
             pool.map(len, ["cat.png", "dog.png"])
         ```
     """
-    kept: Any = executor
     if issubclass(type(executor), ContextKeeper):
         return executor
-    if isinstance(executor, ThreadPoolExecutor):
-        kept = WrappedThreads(executor)
-    elif isinstance(executor, ProcessPoolExecutor):
-        kept = WrappedProcesses(executor)
-    elif isinstance(executor, Executor):
-        kept = WrappedExecutor(executor)
-    elif isinstance(executor, Pool):
-        kept = WrappedMultiprocessingPool(executor)
-    else:
+    # Loaded with the first pool that is wrapped: executors of our own need no wrapt.
+    from tracekit._code.pool_proxies import proxy_of
+
+    proxy: Any = proxy_of(executor)
+    if proxy is None:
         raise InstrumentationError(
             f"wrap({executor!r}): that is no executor. wrap takes a concurrent.futures.Executor "
             f"(also of loky, of Dask, or your own) or a multiprocessing Pool or ThreadPool; "
             f"for a single callable there is preserve_context"
         )
-    return kept  # type: ignore[no-any-return]  # the proxy does all that the executor does
+    return proxy  # type: ignore[no-any-return]  # the proxy does all that the executor does

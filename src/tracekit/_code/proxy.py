@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import wrapt
 
+from tracekit._code.instrument import decorate, opaque_site
 from tracekit._code.options import Options
+from tracekit._code.wrappers import wrap_opaque
 
 if TYPE_CHECKING:
     _ObjectProxy = wrapt.ObjectProxy[Any]
@@ -103,18 +105,12 @@ def _pickles(options: Options) -> bool:
 def _decorate_bound(
     bound: Any, options: Options, sites: dict[bool, Any], is_unbound: bool
 ) -> InstrumentedCallable:
-    # Imported late, as below. Whatever the instance, the parameters are the same: the call site
-    # is made at the first look-up.
-    from tracekit._code.instrument import opaque_site
-    from tracekit._code.wrappers import wrap_opaque
-
+    # Whatever the instance, the parameters are the same: the call site is made at the first
+    # look-up.
     if is_unbound not in sites:
         sites[is_unbound] = opaque_site(bound, options)
     return instrumented(bound, wrap_opaque(bound, *sites[is_unbound]), options)
 
 
 def _decorate_again(subject: Any, options: Options) -> Any:
-    # Imported late: the decorator stands above the proxies that it makes.
-    from tracekit._code.instrument import decorate
-
     return decorate(subject, options)

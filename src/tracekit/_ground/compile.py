@@ -13,14 +13,13 @@ import inspect
 import linecache
 import types
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 _Parameter = inspect.Parameter
+_NO_DEFAULTS: Final[Mapping[str, Any]] = {}
 
 
-@dataclass(frozen=True)
-class Parameters:
+class Parameters(NamedTuple):
     """A parameter list as source text.
 
     Attributes:
@@ -34,7 +33,7 @@ class Parameters:
     names: tuple[str, ...]
     declared: str
     passed: str
-    defaults: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = _NO_DEFAULTS
 
     @classmethod
     def of(cls, signature: inspect.Signature, *, with_defaults: bool = False) -> Parameters:

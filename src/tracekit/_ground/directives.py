@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from tracekit._ground.filter_values import Pattern, Value, quote
 from tracekit._ground.levels import Level
+from tracekit._ground.quoting import quote
+
+if TYPE_CHECKING:
+    from tracekit._ground.filter_values import Value
 
 ANY_SEGMENT: Final = "*"
 
-_PLAIN_SPAN: Final = re.compile(r"[^\s\[\]{}\"](?:[^\n\[\]{}\"]*[^\s\[\]{}\"])?")
-_PLAIN_FIELD: Final = re.compile(r"[^\s=,{}\[\]\"]+")
+# As text, and compiled where a directive is written that names a span or a field.
+_PLAIN_SPAN: Final = r"[^\s\[\]{}\"](?:[^\n\[\]{}\"]*[^\s\[\]{}\"])?"
+_PLAIN_FIELD: Final = r"[^\s=,{}\[\]\"]+"
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """A field that a span or an event must have.
 
     Attributes:
@@ -32,8 +34,7 @@ class Field:
         return name if self.value is None else f"{name}={self.value}"
 
 
-@dataclass(frozen=True)
-class Directive:
+class Directive(NamedTuple):
     """One part of a filter: what it is about, and the level that is wanted there.
 
     Attributes:
@@ -73,7 +74,7 @@ class Directive:
             -len(self.fields),
             self.span is None,
             -len(values),
-            sum(isinstance(value, Pattern) for value in values),
+            sum(value.is_pattern for value in values),
             self.segments.count(ANY_SEGMENT),
             [segment == ANY_SEGMENT for segment in self.segments],
             self.segments,
@@ -123,5 +124,5 @@ def in_order(directives: list[Directive]) -> tuple[Directive, ...]:
     return tuple(sorted(last_of_each.values(), key=lambda directive: directive.precedence))
 
 
-def _plain_or_quoted(text: str, plain: re.Pattern[str]) -> str:
-    return text if plain.fullmatch(text) else quote(text)
+def _plain_or_quoted(text: str, plain: str) -> str:
+    return text if re.fullmatch(plain, text) else quote(text)

@@ -13,7 +13,6 @@ from typing import Final
 from tracekit._ground.directives import Directive, in_order
 from tracekit._ground.dynamic_rules import DynamicRules
 from tracekit._ground.errors import FilterSyntaxError
-from tracekit._ground.filter_syntax import parse, parse_leniently
 from tracekit._ground.levels import Level
 from tracekit._ground.log import warn_once
 
@@ -69,6 +68,8 @@ class Filter:
                 f"filter={directives!r}: expected directives as a string such as "
                 f"'info,shop.db=debug', or a Filter"
             )
+        from tracekit._ground.filter_syntax import parse
+
         self._hold(in_order(parse(directives)))
 
     @classmethod
@@ -78,11 +79,8 @@ class Filter:
         A directive that does not parse is reported to the logger `tracekit` and skipped: a process
         must start even where its environment was mistyped.
         """
-        parsed = parse_leniently(os.environ.get(ENVIRONMENT_VARIABLE, ""), _report)
-        if not parsed:
-            return cls(DEFAULT_DIRECTIVES)
         made = cls.__new__(cls)
-        made._hold(in_order(parsed))
+        made._hold(_of_environment() or _DEFAULT)
         return made
 
     def level_of(self, target: str) -> Level:
@@ -178,6 +176,20 @@ class Filter:
 
     def __reduce__(self) -> tuple[type[Filter], tuple[str]]:
         return Filter, (self._text,)
+
+
+# What `DEFAULT_DIRECTIVES` say, for a process that has nothing else to parse.
+_DEFAULT: Final = (Directive((), Level.INFO),)
+
+
+def _of_environment() -> tuple[Directive, ...]:
+    text = os.environ.get(ENVIRONMENT_VARIABLE)
+    if not text:
+        return ()
+    # The language is loaded where it is spoken; many programs set no filter.
+    from tracekit._ground.filter_syntax import parse_leniently
+
+    return in_order(parse_leniently(text, _report))
 
 
 def _report(error: FilterSyntaxError) -> None:

@@ -15,7 +15,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
+
+from tracekit._ground.quoting import quote
 
 MAX_PATTERN: Final = 1_000
 """Characters of a regular expression."""
@@ -46,6 +48,7 @@ class PatternError(ValueError):
 class Boolean:
     """Accepts one of the booleans."""
 
+    is_pattern: ClassVar[bool] = False
     value: bool
 
     def accepts(self, recorded: object) -> bool:
@@ -60,6 +63,7 @@ class Boolean:
 class Number:
     """Accepts numbers by their value, whatever their type."""
 
+    is_pattern: ClassVar[bool] = False
     value: int | float
 
     def accepts(self, recorded: object) -> bool:
@@ -78,6 +82,7 @@ class Number:
 class Text:
     """Accepts what has exactly this text."""
 
+    is_pattern: ClassVar[bool] = False
     value: str
 
     def accepts(self, recorded: object) -> bool:
@@ -100,6 +105,7 @@ class Pattern:
         PatternError: The expression does not compile, or is longer than `MAX_PATTERN`.
     """
 
+    is_pattern: ClassVar[bool] = True
     value: str
     _compiled: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
@@ -132,12 +138,6 @@ def value_of_word(word: str) -> Value:
         return Number(number)
     # Comparing is several times faster than matching, and most values are plain words.
     return Text(word) if _NO_PATTERN.fullmatch(word) else Pattern(word)
-
-
-def quote(text: str) -> str:
-    """A text in quotes, as the language reads it."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _number(word: str) -> int | float | None:

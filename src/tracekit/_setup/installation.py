@@ -15,7 +15,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
 
 from tracekit._code import workers
-from tracekit._code.carriers import W3C
+from tracekit._code.carriers import w3c
 from tracekit._code.current import attach, detach
 from tracekit._engine.pipeline import Pipeline
 from tracekit._engine.provider import LiveTracerProvider, global_provider
@@ -197,7 +197,7 @@ def _context_of_environment() -> Context | None:
         if name in os.environ
     }
     # The variables are the W3C's own, whatever the propagator of messages is.
-    return W3C.extract(carrier) if "traceparent" in carrier else None
+    return w3c().extract(carrier) if "traceparent" in carrier else None
 
 
 def _take_out_of_force(telemetry: Telemetry) -> None:

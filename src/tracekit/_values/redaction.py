@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Union, cast
+from typing import NamedTuple, Union, cast
 
 from tracekit._ground.errors import ConfigurationError
 from tracekit._values.bounds import MAX_NAME
@@ -101,8 +100,7 @@ def _words(name: str) -> Words:
     return tuple(word.casefold() for word in _WORD.findall(name))
 
 
-@dataclass(frozen=True)
-class Redaction:
+class Redaction(NamedTuple):
     """What is redacted: the standard names and some more, or nothing.
 
     Args:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 # Only inside `<… at 0x7f…>`: elsewhere a number in hexadecimal may be what the text is about.
-_ADDRESS = re.compile(r"(?: at 0x[0-9A-Fa-f]+| id='\d+')(?=[>;,])")
+_ADDRESS = r"(?: at 0x[0-9A-Fa-f]+| id='\d+')(?=[>;,])"
 
 
 def enum_text(member: Any) -> str:
@@ -91,7 +91,7 @@ def owner_of(method: str, kind: type) -> type:
 def repr_text(value: object) -> str:
     """What the value's own `__repr__` says, without memory addresses."""
     text = str.__str__(repr(value))
-    return _ADDRESS.sub("", text[:MAX_TEXT]) + text[MAX_TEXT:]
+    return re.sub(_ADDRESS, "", text[:MAX_TEXT]) + text[MAX_TEXT:]
 
 
 def type_text(kind: type) -> str:
