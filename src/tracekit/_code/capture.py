@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import inspect
 import threading
-import types
-import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from opentelemetry.trace import Link
-
-from tracekit._code.current import get_current
 from tracekit._code.options import CURRENT, Options
-from tracekit._code.parents import ACCEPTED, context_of, links_of
-from tracekit._code.recording import Parentage, RecordingSite, name_of_thread
-from tracekit._code.scopes import Judged, current_scope
+from tracekit._code.parents import (
+    ACCEPTED,
+    Parentage,
+    context_of,
+    links_of,
+    not_evaluated,
+    resolve_parentage,
+)
+from tracekit._code.threads import name_of_thread
 from tracekit._ground.compile import Parameters, make_function
-from tracekit._ground.constants import Constants
 from tracekit._ground.errors import InstrumentationError
-from tracekit._ground.log import warn_once
-from tracekit._ground.verdicts import NOBODY, FilterSet, Judge
 from tracekit._values.describing import describe
-from tracekit._values.redaction import REDACTED, Redaction, current_redaction
+from tracekit._values.redaction import REDACTED, Redaction
 
 _RECEIVERS = frozenset({"self", "cls", "mcs", "metacls"})
 
@@ -175,7 +173,7 @@ class Capture:
         closure: dict[str, Any] = {
             f"{inner}_describe": describe,
             f"{inner}_Exception": Exception,
-            f"{inner}_not_evaluated": _not_evaluated,
+            f"{inner}_not_evaluated": not_evaluated,
             f"{inner}_where": self.function_name,
             f"{inner}_ident": threading.get_ident,
             f"{inner}_thread": name_of_thread,
@@ -226,138 +224,6 @@ class Capture:
         )
         self.parameters.fill_in(made)
         return made
-
-
-class _Led(NamedTuple):
-    """A wrapper that runs the function's own code while nothing is to be recorded."""
-
-    wrapper: weakref.ref[types.FunctionType]
-    through: types.CodeType
-    past: types.CodeType
-
-    def follow(self, *, off: bool) -> None:
-        wrapper, code = self.wrapper(), self.past if off else self.through
-        if wrapper is not None and wrapper.__code__ is not code:
-            wrapper.__code__ = code
-
-
-class FunctionSite(RecordingSite):
-    """The call site of a decorated function.
-
-    Attributes:
-        plan: What is recorded of a call.
-        attributes: Takes a call's arguments and gives its span's attributes; None where the
-            filters want no span of this call.
-        parentage: Takes a call's arguments and gives its span's parent and links, where any are
-            named.
-    """
-
-    __slots__ = ("_capture", "_led", "_redaction", "attributes", "parentage", "plan")
-
-    def __init__(self, target: str, options: Options, name: str, plan: Capture) -> None:
-        self.plan = plan
-        self.parentage = plan.compile_parentage() if plan.has_parentage else None
-        self._redaction: Redaction | None = None
-        self._led: _Led | None = None
-        super().__init__(
-            target,
-            options.level,
-            name=name,
-            kind=options.kind,
-            constants=Constants(dict(plan.constants)),
-            err=options.err,
-            expected=options.expected,
-            ret=options.ret,
-        )
-
-    def lead(self, wrapper: types.FunctionType, *, past: types.CodeType | None) -> None:
-        """Lead calls past a wrapper while no span of this place is wanted.
-
-        Args:
-            wrapper: The wrapper of the function.
-            past: What it runs then, or None where it has to look at the verdict itself.
-        """
-        if past is not None:
-            self._led = _Led(weakref.ref(wrapper), wrapper.__code__, past)
-            self._led.follow(off=self.off)
-
-    def is_ended_by(self, error: BaseException) -> bool:
-        """Whether an iterator's method says that there are no more items."""
-        if not isinstance(error, (StopIteration, StopAsyncIteration)):
-            return False
-        return self.plan.function_name.endswith((".__next__", ".__anext__"))
-
-    def refresh(self, filters: FilterSet) -> None:
-        """Take a new verdict, and compile the capture anew where other names are redacted."""
-        redaction = current_redaction()
-        if redaction != self._redaction:
-            self._redaction = redaction
-            self._capture = self.plan.compile_attributes(redaction)
-        super().refresh(filters)
-        if self._led is not None:
-            self._led.follow(off=self.off)
-        self.attributes = self._capture if self.judge is None else self._ask(self.judge, redaction)
-
-    def make_judge(self, filters: FilterSet) -> Judge | None:
-        """What decides call by call about the spans of this function."""
-        return filters.judge(self.target, self.level, self.name)
-
-    def _ask(self, judge: Judge, redaction: Redaction) -> Callable[..., Judged | None]:
-        # Only what the directives name is looked at before the span is known to be wanted.
-        if judge.needs:
-            return self._ask_about_fields(judge, redaction)
-        capture = self._capture
-        needs_scope = judge.needs_scope
-
-        def ask(*args: Any, **kwargs: Any) -> Judged | None:
-            outer = current_scope()
-            if needs_scope and outer is None:
-                return None
-            judgement = judge.decide({}, outer)
-            if judgement.wanted != NOBODY:
-                return Judged(capture(*args, **kwargs), judgement)
-            return None if judgement.scope is outer else Judged({}, judgement)
-
-        return ask
-
-    def _ask_about_fields(self, judge: Judge, redaction: Redaction) -> Callable[..., Judged | None]:
-        # What was looked at for the decision is not evaluated again for the span.
-        needed = self.plan.only(judge.needs).compile_attributes(redaction)
-        others = self.plan.without(judge.needs).compile_attributes(redaction)
-        order = self.plan.order
-        needs_scope = judge.needs_scope
-
-        def ask(*args: Any, **kwargs: Any) -> Judged | None:
-            outer = current_scope()
-            if needs_scope and outer is None:
-                return None
-            fields = needed(*args, **kwargs)
-            judgement = judge.decide(fields, outer)
-            if judgement.wanted != NOBODY:
-                every = {**others(*args, **kwargs), **fields}
-                return Judged({name: every[name] for name in order if name in every}, judgement)
-            return None if judgement.scope is outer else Judged({}, judgement)
-
-        return ask
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # A function of __main__ is pickled with its closure: the site goes along as its plan.
-        values = {
-            name: getattr(self, name)
-            for name in ("target", "level", "name", "kind", "err", "expected", "ret", "plan")
-        }
-        return _restore, (values,)
-
-
-def _restore(values: dict[str, Any]) -> FunctionSite:
-    site = FunctionSite.__new__(FunctionSite)
-    site.plan = values.pop("plan")
-    site.parentage = site.plan.compile_parentage() if site.plan.has_parentage else None
-    site._redaction = site._led = None
-    values["constants"] = Constants(dict(site.plan.constants))
-    target, level = values.pop("target"), values.pop("level")
-    RecordingSite.__init__(site, target, level, **values)
-    return site
 
 
 def _expression(value: Any, parameters: Parameters, option: str) -> Expression:
@@ -414,39 +280,6 @@ try:
 except {tk}_Exception as {tk}_error:
     {tk}_not_evaluated({field!r}, {tk}_where, {tk}_error)
 """
-
-
-def resolve_parentage(where: str, parent: Callable[[], Any], links: Callable[[], Any]) -> Parentage:
-    """Find a span's parent and links; what cannot be found is logged and left out.
-
-    Args:
-        where: What a message calls the place.
-        parent: Gives the parent, or `CURRENT`.
-        links: Gives the links.
-    """
-    try:
-        found = parent()
-        context = get_current() if found is CURRENT else context_of(found)
-    except Exception as error:
-        _not_evaluated("the parent", where, error)
-        context = get_current()
-    pointed_at: tuple[Link, ...] = ()
-    try:
-        pointed_at = links_of(links())
-    except Exception as error:
-        _not_evaluated("the links", where, error)
-    return context, pointed_at
-
-
-def _not_evaluated(what: str, where: str, error: Exception) -> None:
-    warn_once(
-        (what, where, type(error)),
-        "%s of %s could not be evaluated (%s); the traced program is not affected",
-        what,
-        where,
-        type(error).__name__,
-        error=error,
-    )
 
 
 def _there_are(names: tuple[str, ...]) -> str:

@@ -12,8 +12,17 @@ from typing import Any, Final, TypeVar, overload
 
 from opentelemetry.trace import SpanKind
 
-from tracekit._code.capture import Capture, FunctionSite
+from tracekit._code.capture import Capture
 from tracekit._code.exits import type_name
+from tracekit._code.function_site import FunctionSite
+from tracekit._code.members import (
+    functions_of,
+    is_own,
+    known_to,
+    parameter_names,
+    put_in_place,
+    refuse_unknown,
+)
 from tracekit._code.options import (
     CURRENT,
     ErrOption,
@@ -309,12 +318,12 @@ def _constants(function: Any) -> dict[str, str | int]:
 
 
 def _decorate_property(subject: property, options: Options) -> property:
-    _refuse_unknown(options, _parameter_names(subject), "accessor of the property")
+    refuse_unknown(options, parameter_names(subject), "accessor of the property")
     made = subject
     for name, rebuild in (("fget", "getter"), ("fset", "setter"), ("fdel", "deleter")):
         accessor = getattr(subject, name)
         if accessor is not None and site_of_wrapper(accessor) is None:
-            known = _known_to(accessor, options)
+            known = known_to(accessor, options)
             made = getattr(made, rebuild)(_decorate_function(accessor, known, has_receiver=True))
     return made
 
@@ -325,52 +334,24 @@ def _decorate_cached_property(subject: Any, options: Options) -> Any:
     return made
 
 
-def _known_to(member: Any, options: Options) -> Options:
-    names = _parameter_names(member)
-    return options._replace(skip=tuple(name for name in options.skip if name in names))
-
-
-def _refuse_unknown(options: Options, names: set[str], owner: str) -> None:
-    unknown = [name for name in options.skip if name not in names]
-    if unknown:
-        raise InstrumentationError(
-            f"skip names {', '.join(map(repr, unknown))}, which no {owner} takes"
-        )
-
-
 def _decorate_class(subject: type, options: Options) -> type:
     if options.name is not None:
         raise InstrumentationError(
             f"name={options.name!r} would be the name of every method's spans; leave it out"
         )
     functions = {
-        name: member for name, member in vars(subject).items() if _is_own(subject, name, member)
+        name: member for name, member in vars(subject).items() if is_own(subject, name, member)
     }
     if not functions:
         raise InstrumentationError("the class body defines no function that could be decorated")
-    parameters = {p for member in functions.values() for p in _parameter_names(member)}
-    _refuse_unknown(options, parameters, "function of the class")
+    parameters = {p for member in functions.values() for p in parameter_names(member)}
+    refuse_unknown(options, parameters, "function of the class")
     made = {
-        name: _decorate_member(member, _known_to(member, options))
+        name: _decorate_member(member, known_to(member, options))
         for name, member in functions.items()
     }
-    _put_in_place(subject, made, functions)
+    put_in_place(subject, made, functions)
     return subject
-
-
-def _put_in_place(cls: type, made: Mapping[str, Any], before: Mapping[str, Any]) -> None:
-    done: list[str] = []
-    try:
-        for name, member in made.items():
-            setattr(cls, name, member)
-            done.append(name)
-    except Exception as error:
-        for name in done:
-            setattr(cls, name, before[name])
-        raise InstrumentationError(
-            f"the class lets none of its functions be replaced ({type(error).__name__}: {error}); "
-            f"decorate its functions one by one"
-        ) from error
 
 
 def _decorate_member(member: Any, options: Options) -> Any:
@@ -379,77 +360,8 @@ def _decorate_member(member: Any, options: Options) -> Any:
     return decorate(member, options)
 
 
-def _functions_of(member: Any) -> list[types.FunctionType]:
-    if isinstance(member, property):
-        found = [member.fget, member.fset, member.fdel]
-    elif isinstance(member, functools.cached_property):
-        found = [member.func]
-    else:
-        found = [getattr(member, "__func__", member)]
-    return [one for one in found if isinstance(one, types.FunctionType)]
-
-
-def _parameter_names(member: Any) -> set[str]:
-    # Those that are shown count too: skipping one that is not bound under its name has to fail
-    # where the function is decorated, lest it is recorded among *args.
-    return {
-        name
-        for one in _functions_of(member)
-        for signature in _signatures(one)
-        for name in signature.parameters
-    }
-
-
-def _signatures(function: Any) -> Iterable[inspect.Signature]:
-    if type(function) is types.FunctionType:
-        yield own_signature(function)
-    try:
-        yield inspect.signature(function)
-    except (TypeError, ValueError):
-        return
-
-
-def _is_own(cls: type, name: str, member: Any) -> bool:
-    if not isinstance(
-        member,
-        (types.FunctionType, classmethod, staticmethod, property, functools.cached_property),
-    ):
-        return False
-    functions = _functions_of(member)
-    return (
-        name not in _RUN_BY_THE_INTERPRETER
-        and any(site_of_wrapper(one) is None for one in functions)
-        and all(_is_written_in(cls, one) for one in functions)
-    )
-
-
-def _is_written_in(cls: type, function: types.FunctionType) -> bool:
-    innermost = inspect.unwrap(function)
-    # What is wrapped may be a partial or a builtin, which has less to say than its wrapper.
-    written = innermost if isinstance(innermost, types.FunctionType) else function
-    # A function that dataclasses or attrs made for the class has no file.
-    return (
-        written.__qualname__.startswith(f"{cls.__qualname__}.")
-        and function.__module__ == cls.__module__
-        and not written.__code__.co_filename.startswith("<")
-    )
-
-
-# What the interpreter runs to make, compare, hash, show, copy, look into or destroy an object is
-# no work that anyone follows, and describing an argument would itself make such spans.
-_RUN_BY_THE_INTERPRETER: Final = frozenset(
-    f"__{name}__"
-    for name in (
-        "new del repr str format bytes hash bool len sizeof dir eq ne lt le gt ge getattr "
-        "getattribute setattr delattr get set delete set_name init_subclass class_getitem "
-        "subclasshook instancecheck subclasscheck reduce reduce_ex getstate setstate getnewargs "
-        "getnewargs_ex copy deepcopy fspath index int float complex"
-    ).split()
-)
-
-
 def _place(subject: Any) -> str:
-    functions = [] if inspect.isclass(subject) else _functions_of(subject)
+    functions = [] if inspect.isclass(subject) else functions_of(subject)
     named = functions[0] if functions else subject
     name = getattr(named, "__qualname__", None)
     if name is None:

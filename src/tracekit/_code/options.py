@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
@@ -139,18 +140,11 @@ def read_ret(value: RetOption) -> Callable[[Any], Any] | None:
         raise InstrumentationError(
             f"ret={value!r}: say True, False or a callable that makes a value from the result"
         )
-    return Described(value)
+    return functools.partial(_describe_what, value)
 
 
-@dataclass(frozen=True)
-class Described:
-    """What a callable makes of a value, described."""
-
-    function: Callable[[Any], object]
-
-    def __call__(self, value: object) -> Any:
-        """Call it and describe what it gives."""
-        return describe(self.function(value))
+def _describe_what(function: Callable[[Any], object], value: object) -> Any:
+    return describe(function(value))
 
 
 def read_expected(value: ExpectedOption) -> tuple[type[BaseException], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -11,7 +11,12 @@ from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, set_s
 
 from tracekit._code.carriers import Headers, headers_of, read
 from tracekit._code.current import get_current, no_span
+from tracekit._code.options import CURRENT
 from tracekit._ground.errors import InstrumentationError
+from tracekit._ground.log import warn_once
+
+# The context that holds a span's parent, and what the span points at.
+Parentage = tuple[Context | None, Sequence[Link]]
 
 _ONE_LINK: Final = (Link, Span, SpanContext, Mapping)
 ACCEPTED: Final = (
@@ -107,3 +112,37 @@ def _headers(value: Any) -> Headers:
     if headers is None:
         raise InstrumentationError(f"{value!r} is not {ACCEPTED}")
     return headers
+
+
+def resolve_parentage(where: str, parent: Callable[[], Any], links: Callable[[], Any]) -> Parentage:
+    """Find a span's parent and links; what cannot be found is logged and left out.
+
+    Args:
+        where: What a message calls the place.
+        parent: Gives the parent, or `CURRENT`.
+        links: Gives the links.
+    """
+    try:
+        found = parent()
+        context = get_current() if found is CURRENT else context_of(found)
+    except Exception as error:
+        not_evaluated("the parent", where, error)
+        context = get_current()
+    pointed_at: tuple[Link, ...] = ()
+    try:
+        pointed_at = links_of(links())
+    except Exception as error:
+        not_evaluated("the links", where, error)
+    return context, pointed_at
+
+
+def not_evaluated(what: str, where: str, error: Exception) -> None:
+    """Log, once for each place and kind of failure, that something could not be evaluated."""
+    warn_once(
+        (what, where, type(error)),
+        "%s of %s could not be evaluated (%s); the traced program is not affected",
+        what,
+        where,
+        type(error).__name__,
+        error=error,
+    )

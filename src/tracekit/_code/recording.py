@@ -6,36 +6,22 @@ the traced program: it is logged once, and the program goes on.
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import _AsyncGeneratorContextManager, _GeneratorContextManager
-from types import FrameType
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, Tracer
+from opentelemetry.trace import Span, SpanKind, Tracer
 
-from tracekit._code.current import (
-    SPAN_KEY,
-    attach,
-    detach,
-    get_current,
-    is_suppressed,
-    is_unsampled,
-    with_span,
-)
+from tracekit._code.current import SPAN_KEY, attach, detach, get_current, with_span
 from tracekit._code.exits import ErrorPolicy, record_exit
+from tracekit._code.parents import Parentage
 from tracekit._code.scopes import Judged, PassedOver, current_scope, event_mask, open_scope
-from tracekit._ground.callsite import CallSite, gate
+from tracekit._ground.callsite import CallSite
 from tracekit._ground.constants import NO_CONSTANTS, Constants
 from tracekit._ground.levels import Level
 from tracekit._ground.log import warn_once
 from tracekit._ground.verdicts import NOBODY
-
-Parentage = tuple[Context | None, Sequence[Link]]
 
 
 class RecordingSite(CallSite):
@@ -76,74 +62,6 @@ class RecordingSite(CallSite):
     def is_ended_by(self, error: BaseException) -> bool:
         """Whether an exception is how this place tells its caller that it is at its end."""
         return False
-
-
-def tracer_of(site: CallSite) -> Tracer | None:
-    """The tracer that records this place now, or None where nothing is to be recorded."""
-    context = get_current()
-    if context and is_suppressed(context):
-        return None
-    backend = gate.backend
-    return _tracer(site, _global_provider() if backend is None else backend)
-
-
-def tracer_here(site: CallSite) -> Tracer | None:
-    """The same for a span that hangs where the call stands: None inside of an unsampled trace.
-
-    There nothing is recorded, and the children's parent is the unsampled span that is there
-    already. Only a sampler that always goes by its parent is spared the question.
-    """
-    backend = gate.backend
-    if backend is None and _is_set_here and trace._TRACER_PROVIDER is None:
-        return None
-    source = _global_provider() if backend is None else backend
-    context = get_current()
-    if context:
-        around = context.get(SPAN_KEY)
-        if type(around) is NonRecordingSpan and backend is not None and backend.ends_traces:
-            # Remembered on the span: a whole tree of calls stands in it.
-            is_cut = getattr(around, _IS_UNSAMPLED, None)
-            if _look_at(around) if is_cut is None else is_cut:
-                return None
-        if (len(context) > 1 or around is None) and is_suppressed(context):
-            return None
-    if site.tracer_source is not source:
-        return _tracer(site, source)
-    tracer: Tracer | None = site.tracer
-    return tracer
-
-
-_IS_UNSAMPLED: Final = "_tracekit_is_unsampled"
-
-
-def _look_at(span: Span) -> bool:
-    unsampled = is_unsampled(span)
-    setattr(span, _IS_UNSAMPLED, unsampled)
-    return unsampled
-
-
-def _tracer(site: CallSite, source: Any) -> Tracer | None:
-    if source is None:
-        return None
-    if site.tracer_source is not source:
-        is_ours = source is gate.backend
-        site.tracer = source.tracer(site.target) if is_ours else trace.get_tracer(site.target)
-        site.tracer_source = source
-    tracer: Tracer | None = site.tracer
-    return tracer
-
-
-def _global_provider() -> object:
-    # The public getter reads the environment on every call, which costs more than all the rest of
-    # a call that is not recorded. Without the private name it is asked all the same.
-    return trace._TRACER_PROVIDER if _is_set_here else trace.get_tracer_provider()
-
-
-# Whether a provider is known only when someone sets it. Read once: one that is named later in the
-# environment is not how anyone sets one up.
-_is_set_here: Final = (
-    hasattr(trace, "_TRACER_PROVIDER") and "OTEL_PYTHON_TRACER_PROVIDER" not in os.environ
-)
 
 
 class Recording:
@@ -303,148 +221,3 @@ def give_up(site: CallSite, error: BaseException) -> None:
         type(error).__name__,
         error=error,
     )
-
-
-class Steps:
-    """The span of a generator, current only while the generator's body runs.
-
-    What the body has set in the OpenTelemetry context goes on from step to step, so that a
-    `with span(...)` that is open across a `yield` is found again at the next step. Everything else
-    is at each step what it is for the consumer. Below `@contextmanager` the span stays current in
-    the with-block instead.
-    """
-
-    __slots__ = ("_around", "_held", "_inside", "_own", "_site", "_span", "_token")
-
-    def __init__(self, site: RecordingSite, span: Span, *, held: bool) -> None:
-        self._site = site
-        self._span = span
-        self._own: Mapping[str, object] = {SPAN_KEY: span}
-        self._around: Context | None = None
-        self._inside = Context()
-        self._held = held
-        self._token: Any = None
-
-    def enter(self) -> None:
-        """Make the generator's context current."""
-        if self._token is None:
-            around = get_current()
-            if around is not self._around:
-                self._around = around
-                self._inside = Context({**around, **self._own})
-            self._token = attach(self._inside)
-
-    def leave(self) -> None:
-        """Give the consumer its context back."""
-        if not self._held:
-            now = get_current()
-            if now is not self._inside:
-                self._keep(now)
-            token, self._token = self._token, None
-            try:
-                token.var.reset(token)
-            except Exception:
-                self._detach(token)
-
-    @staticmethod
-    def _detach(token: Any) -> None:
-        if token is not None:
-            detach(token)
-
-    def _keep(self, now: Context) -> None:
-        before, self._inside = self._inside, now
-        changed = {key: value for key, value in now.items() if before.get(key) is not value}
-        self._own = {**self._own, **changed}
-
-    def succeed(self, result: object) -> None:
-        """End the span of a generator that is exhausted."""
-        self._release()
-        finish(self._site, self._span, result)
-
-    def fail(self, error: BaseException) -> None:
-        """End the span of a generator that an exception, or its closing, left."""
-        self._release()
-        finish_failed(self._site, self._span, error)
-
-    def _release(self) -> None:
-        token, self._token = self._token, None
-        self._detach(token)
-
-
-class _NoSteps(Steps):
-    """The steps of a generator that is not recorded."""
-
-    __slots__ = ()
-
-    def __init__(self) -> None:
-        pass
-
-    def enter(self) -> None:
-        pass
-
-    def leave(self) -> None:
-        pass
-
-    def succeed(self, result: object) -> None:
-        pass
-
-    def fail(self, error: BaseException) -> None:
-        pass
-
-
-NO_STEPS: Final[Steps] = _NoSteps()
-
-
-def start_steps(
-    site: RecordingSite,
-    tracer: Tracer,
-    attributes: dict[str, Any] | None,
-    parentage: Parentage | None = None,
-    *,
-    consumer: FrameType | None,
-) -> Steps:
-    """Start the span of a generator; no steps where its attributes say that nobody wants it.
-
-    Args:
-        site: The place that it belongs to.
-        tracer: Who makes the span.
-        attributes: Its attributes, described already.
-        parentage: The context of its parent, and its links.
-        consumer: The frame that asks for the first item.
-    """
-    if attributes is None:
-        return NO_STEPS
-    span = start_span(site, tracer, site.name, attributes, parentage)
-    return Steps(site, span, held=consumer is not None and consumer.f_code in _WITH_STATEMENTS)
-
-
-caller = sys._getframe
-
-# contextlib's own code drives a function below @contextmanager; seeing it is how such a function
-# is told from a plain generator.
-_WITH_STATEMENTS: Final = frozenset(
-    {
-        _GeneratorContextManager.__enter__.__code__,
-        _AsyncGeneratorContextManager.__aenter__.__code__,
-    }
-)
-
-
-def name_of_thread(ident: int) -> str:
-    """A running thread's name, without making up a Thread object for a foreign thread."""
-    thread: Any = _threads.get(ident)
-    try:
-        # Behind a property, which costs more than all the rest.
-        name: str = thread._name
-    except AttributeError:
-        name = "" if thread is None else thread.name
-    return name
-
-
-def thread_attributes() -> dict[str, Any]:
-    """What is recorded of the current thread."""
-    ident = threading.get_ident()
-    return {"thread.id": ident, "thread.name": name_of_thread(ident)}
-
-
-_threads: Final[dict[int, threading.Thread]] = getattr(threading, "_active", {})

@@ -11,19 +11,9 @@ from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, Span, SpanKind
 
 from tracekit._code.attributes import attributes_of
-from tracekit._code.capture import resolve_parentage
 from tracekit._code.options import CURRENT, read_attributes, read_kind, read_level, read_name
-from tracekit._code.parents import check_links, check_parent
-from tracekit._code.recording import (
-    Parentage,
-    Recording,
-    RecordingSite,
-    give_up,
-    start_span,
-    thread_attributes,
-    tracer_here,
-    tracer_of,
-)
+from tracekit._code.parents import Parentage, check_links, check_parent, resolve_parentage
+from tracekit._code.recording import Recording, RecordingSite, give_up, start_span
 from tracekit._code.scopes import (
     Judged,
     PassedOver,
@@ -32,6 +22,8 @@ from tracekit._code.scopes import (
     event_name,
     made_around,
 )
+from tracekit._code.threads import thread_attributes
+from tracekit._code.tracers import tracer_here, tracer_of
 from tracekit._ground.callsite import gate
 from tracekit._ground.levels import Level
 from tracekit._ground.log import warn_once

@@ -15,17 +15,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from enum import Enum
 from typing import Any, Final
 
-from tracekit._code.capture import FunctionSite
-from tracekit._code.recording import (
-    NO_STEPS,
-    Recording,
-    caller,
-    give_up,
-    start,
-    start_steps,
-    tracer_here,
-    tracer_of,
-)
+from tracekit._code.function_site import FunctionSite
+from tracekit._code.generators import NO_STEPS, caller, start_steps
+from tracekit._code.recording import Recording, give_up, start
+from tracekit._code.tracers import tracer_here, tracer_of
 from tracekit._ground.callsite import CallSite
 from tracekit._ground.compile import (
     Parameters,

@@ -47,7 +47,7 @@ class Fanout(sdk.SynchronousMultiSpanProcessor):
         self._span_processors = tuple(processors)
 
     @property
-    def _span_processors(  # pyright: ignore[reportIncompatibleVariableOverride]  # it can be set
+    def _span_processors(  # pyright: ignore[reportIncompatibleVariableOverride]  # and can be set
         self,
     ) -> tuple[SpanProcessor, ...]:
         return self._processors

@@ -23,7 +23,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
-from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
+from opentelemetry.trace import SpanContext, Status, StatusCode
 
 from tracekit._engine.fanout import Fanout
 from tracekit._ground.constants import Constants
@@ -31,7 +31,6 @@ from tracekit._ground.constants import Constants
 # What the SDK says about a span, it says under this name.
 _logger: Final = logging.getLogger(sdk.__name__)
 _UNSET: Final = Status(StatusCode.UNSET)
-_SAMPLED: Final = int(TraceFlags.SAMPLED)
 
 
 class Origin:
