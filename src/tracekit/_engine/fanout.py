@@ -46,20 +46,19 @@ class Fanout(sdk.SynchronousMultiSpanProcessor):
         self.starts = starts or StartCounter()
         self._span_processors = tuple(processors)
 
-    @property
-    def _span_processors(  # pyright: ignore[reportIncompatibleVariableOverride]  # and can be set
-        self,
-    ) -> tuple[SpanProcessor, ...]:
+    def _processors_now(self) -> tuple[SpanProcessor, ...]:
         return self._processors
 
-    @_span_processors.setter
-    def _span_processors(self, processors: tuple[SpanProcessor, ...]) -> None:
+    def _follow(self, processors: tuple[SpanProcessor, ...]) -> None:
         # The SDK's own methods put the whole tuple in its place.
         self._processors = processors
         self.starting = _hooks(processors, "on_start")
         self.ending = _hooks(processors, "_on_ending")
         self.ended = _hooks(processors, "on_end")
         self.taking = tuple(one for processor in processors for one in _taking(processor))
+
+    # Typed as the SDK's, which is a variable.
+    _span_processors: Any = property(_processors_now, _follow)
 
     def on_start(self, span: sdk.Span, parent_context: Context | None = None) -> None:
         """Pass on a span that starts."""
