@@ -11,7 +11,7 @@ from typing import Any, Final
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, Tracer
 
-from tracekit._code.current import SPAN_KEY, attach, detach, get_current
+from tracekit._code.current import SPAN_KEY, attach, detach, get_current, reset
 from tracekit._code.parents import Parentage
 from tracekit._code.recording import RecordingSite, finish, finish_failed, start_span
 
@@ -53,7 +53,7 @@ class Steps:
                 self._keep(now)
             token, self._token = self._token, None
             try:
-                token.var.reset(token)
+                reset(token)
             except Exception:
                 self._detach(token)
 

@@ -13,7 +13,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Tracer
 
-from tracekit._code.current import SPAN_KEY, attach, detach, get_current, with_span
+from tracekit._code.current import SPAN_KEY, attach, detach, get_current, reset, with_span
 from tracekit._code.exits import ErrorPolicy, record_exit
 from tracekit._code.parents import Parentage
 from tracekit._code.scopes import Judged, PassedOver, current_scope, event_mask, open_scope
@@ -49,7 +49,7 @@ class RecordingSite(CallSite):
         constants: Constants = NO_CONSTANTS,
         err: ErrorPolicy = Level.ERROR,
         expected: tuple[type[BaseException], ...] = (),
-        ret: Callable[[Any], object] | None = None,
+        ret: Callable[[Any], Any] | None = None,
     ) -> None:
         self.name = name
         self.kind = kind
@@ -77,7 +77,9 @@ class Recording:
     def __init__(self, site: RecordingSite, span: Span) -> None:
         self.site = site
         self.span = span
-        self._token = attach(Context({**get_current(), SPAN_KEY: span}))
+        around = get_current()
+        # The same as `with_span`, once a call.
+        self._token = attach(Context({**around, SPAN_KEY: span} if around else {SPAN_KEY: span}))
 
     def suspend(self) -> Recording:
         """Go on without the span being current, until it is resumed."""
@@ -90,7 +92,10 @@ class Recording:
 
     def succeed(self, result: object) -> None:
         """End the span of a call that returned."""
-        detach(self._token)
+        try:
+            reset(self._token)
+        except Exception:
+            detach(self._token)
         finish(self.site, self.span, result)
 
     def fail(self, error: BaseException) -> None:
@@ -112,8 +117,8 @@ def start(
     if begin is None or parentage is not None or site.inherits or type(attributes) is Judged:
         return Recording(site, start_span(site, tracer, site.name, attributes, parentage))
     # The same without a detour, for the call that nothing special is said about.
-    rest = site.kind, (), attributes, site.constants
-    return Recording(site, begin(site.wanted, site.name, None, *rest))
+    span = begin(site.wanted, site.name, None, site.kind, (), attributes, site.constants)
+    return Recording(site, span)
 
 
 def start_span(
@@ -163,25 +168,18 @@ def finish(site: RecordingSite, span: Span, result: object) -> None:
         return
     try:
         if site.ret is not None:
-            _record_result(site, site.ret, span, result)
+            put = getattr(span, "set_last_attribute", None)
+            if put is not None:
+                put("return", site.ret(result))
+            elif span.is_recording():
+                span.set_attribute("return", site.ret(result))
+    except Exception as error:
+        give_up(site, error)
     finally:
         try:
             span.end()
         except (Exception, SystemExit) as error:
             give_up(site, error)
-
-
-def _record_result(
-    site: RecordingSite, ret: Callable[[Any], Any], span: Span, result: object
-) -> None:
-    try:
-        put = getattr(span, "set_last_attribute", None)
-        if put is not None:
-            put("return", ret(result))
-        elif span.is_recording():
-            span.set_attribute("return", ret(result))
-    except Exception as error:
-        give_up(site, error)
 
 
 def finish_failed(site: RecordingSite, span: Span, error: BaseException) -> None:

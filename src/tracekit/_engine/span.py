@@ -233,8 +233,9 @@ class LeanSpan(sdk.Span):
             _logger.warning("Calling end() on an ended span.")
             return
         self._end_time = time_ns() if end_time is None else end_time
-        if self._last is not None and not self._put(*self._last):
-            self._add(*self._last)
+        last = self._last
+        if last is not None and not self._put(last[0], last[1]):
+            self._add(last[0], last[1])
         if self._own_lock is not None:
             self._settle()
         processor = self._origin.processor
