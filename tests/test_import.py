@@ -11,6 +11,7 @@ from tracekit import executors, exporters, logs, propagation, testing
 NOT_LOADED = (
     "asyncio",
     "concurrent.futures",
+    "dataclasses",
     "email",
     "google.protobuf",
     "grpc",

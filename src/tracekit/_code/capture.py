@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 from tracekit._code.options import CURRENT, Options
 from tracekit._code.parents import (
@@ -26,8 +26,7 @@ from tracekit._values.redaction import REDACTED, Redaction
 _RECEIVERS = frozenset({"self", "cls", "mcs", "metacls"})
 
 
-@dataclass(frozen=True)
-class Expression:
+class Expression(NamedTuple):
     """A callable of a function's arguments, and how it is called with them.
 
     Attributes:
@@ -67,8 +66,7 @@ class Expression:
         return cls(function, ", ".join(passed))
 
 
-@dataclass(frozen=True)
-class Capture:
+class Capture(NamedTuple):
     """What is recorded of a call, before it is compiled.
 
     Attributes:
@@ -86,7 +84,7 @@ class Capture:
     constants: Mapping[str, str | int]
     function_name: str
     arguments: tuple[str, ...]
-    fields: Mapping[str, Expression] = field(default_factory=dict)
+    fields: Mapping[str, Expression]
     parent: Any = CURRENT
     links: Any = None
     has_thread: bool = True
@@ -143,8 +141,7 @@ class Capture:
 
     def only(self, names: frozenset[str]) -> Capture:
         """The same with nothing but the arguments and fields of these names."""
-        return replace(
-            self,
+        return self._replace(
             has_thread=False,
             arguments=tuple(name for name in self.arguments if name in names),
             fields={name: one for name, one in self.fields.items() if name in names},
@@ -152,8 +149,7 @@ class Capture:
 
     def without(self, names: frozenset[str]) -> Capture:
         """The same without the arguments and fields of these names."""
-        return replace(
-            self,
+        return self._replace(
             arguments=tuple(name for name in self.arguments if name not in names),
             fields={name: one for name, one in self.fields.items() if name not in names},
         )
@@ -229,15 +225,11 @@ class Capture:
 def _expression(value: Any, parameters: Parameters, option: str) -> Expression:
     if callable(value):
         return Expression.of(value, parameters, option)
-    return Expression(_Constant(value), "")
+    return Expression(partial(_itself, value), "")
 
 
-@dataclass(frozen=True)
-class _Constant:
-    value: Any
-
-    def __call__(self) -> Any:
-        return self.value
+def _itself(value: Any) -> Any:
+    return value
 
 
 def _parent_option(value: Any, parameters: Parameters) -> Any:
