@@ -56,6 +56,41 @@ def test_reading_makes_what_the_sdk_would_have_made(tracer):
     assert {"a": 1} == dict(made.attributes)
 
 
+@pytest.mark.parametrize("most", [5, 6, 7])
+def test_a_result_where_no_attribute_fits_any_more(monkeypatch, most):
+    """The oldest makes room for it, as for any attribute, and the span is delivered."""
+    monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", str(most))
+    exporter = exporters.memory()
+    with tracekit.init_telemetry("t", exporter=exporter):
+
+        @instrument(ret=True)
+        def work(x):
+            return x + 1
+
+        work(1)
+    (made,) = exporter.spans
+    assert (most, 7 - most) == (len(made.attributes), made.dropped_attributes)
+    assert [("x", 1), ("return", 2)] == list(made.attributes.items())[-2:]
+
+
+def test_a_result_on_a_span_that_is_read_meanwhile(tracer):
+    """It is set on what another thread has bound, however late that was."""
+    made = tracer.start_span("work", attributes={"a": 1})
+    made.set_last_attribute("return", 2)
+    put = type(made)._put
+
+    class Read(LeanSpan):
+        __slots__ = ()
+
+        def _put(self, key, value):
+            assert {"a": 1} == dict(self.attributes)
+            return put(self, key, value)
+
+    made.__class__ = Read
+    made.end()
+    assert {"a": 1, "return": 2} == dict(made.attributes)
+
+
 def test_constants_stand_before_what_was_given(tracer):
     """They are shared by all spans of the place, and read as one mapping with the rest."""
     exporter = exporters.memory()

@@ -11,7 +11,6 @@ import pytest
 import tracekit
 from tracekit import exporters, instrument
 
-
 steps_aside = pytest.mark.skipif(
     sys.version_info < (3, 13), reason="the function would find the wrapper's names in locals()"
 )
