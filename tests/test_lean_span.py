@@ -20,8 +20,10 @@ from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
     ALWAYS_ON,
     DEFAULT_ON,
+    Decision,
     ParentBased,
     Sampler,
+    SamplingResult,
     TraceIdRatioBased,
 )
 
@@ -192,6 +194,27 @@ def test_ids_of_a_seeded_program_differ_from_run_to_run():
     run = [sys.executable, "-c", program]
     ids = {subprocess.run(run, capture_output=True, check=True).stdout for _ in range(2)}
     assert 2 == len(ids)
+
+
+class Writes(Sampler):
+    """Writes into what it is shown, and gives it back."""
+
+    def should_sample(self, context, trace_id, name, kind=None, attributes=None, links=None):
+        attributes["asked"] = True
+        return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes)
+
+    def get_description(self):
+        return "Writes"
+
+
+def test_attributes_that_a_sampler_writes_where_it_reads():
+    """They are the span's, as the SDK takes whatever is in the sampler's result."""
+    exporter = exporters.memory()
+    with tracekit.init_telemetry("t", exporter=exporter, sampler=Writes()) as telemetry:
+        with span("block", x=1):
+            pass
+        telemetry.tracer_provider.get_tracer("t").start_span("other", attributes={"x": 1}).end()
+    assert [True, True] == [one.attributes.get("asked") for one in exporter.spans]
 
 
 class Asked(Sampler):
