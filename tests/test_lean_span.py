@@ -20,8 +20,10 @@ from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
     ALWAYS_ON,
     DEFAULT_ON,
+    Decision,
     ParentBased,
     Sampler,
+    SamplingResult,
     TraceIdRatioBased,
 )
 
@@ -54,6 +56,41 @@ def test_reading_makes_what_the_sdk_would_have_made(tracer):
     for name in ("_attributes", "_events", "_links", "_limits"):
         assert type(getattr(theirs, name)) is type(getattr(made, name))
     assert {"a": 1} == dict(made.attributes)
+
+
+@pytest.mark.parametrize("most", [5, 6, 7])
+def test_a_result_where_no_attribute_fits_any_more(monkeypatch, most):
+    """The oldest makes room for it, as for any attribute, and the span is delivered."""
+    monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", str(most))
+    exporter = exporters.memory()
+    with tracekit.init_telemetry("t", exporter=exporter):
+
+        @instrument(ret=True)
+        def work(x):
+            return x + 1
+
+        work(1)
+    (made,) = exporter.spans
+    assert (most, 7 - most) == (len(made.attributes), made.dropped_attributes)
+    assert [("x", 1), ("return", 2)] == list(made.attributes.items())[-2:]
+
+
+def test_a_result_on_a_span_that_is_read_meanwhile(tracer):
+    """It is set on what another thread has bound, however late that was."""
+    made = tracer.start_span("work", attributes={"a": 1})
+    made.set_last_attribute("return", 2)
+    put = type(made)._put
+
+    class Read(LeanSpan):
+        __slots__ = ()
+
+        def _put(self, key, value):
+            assert {"a": 1} == dict(self.attributes)
+            return put(self, key, value)
+
+    made.__class__ = Read
+    made.end()
+    assert {"a": 1, "return": 2} == dict(made.attributes)
 
 
 def test_constants_stand_before_what_was_given(tracer):
@@ -157,6 +194,27 @@ def test_ids_of_a_seeded_program_differ_from_run_to_run():
     run = [sys.executable, "-c", program]
     ids = {subprocess.run(run, capture_output=True, check=True).stdout for _ in range(2)}
     assert 2 == len(ids)
+
+
+class Writes(Sampler):
+    """Writes into what it is shown, and gives it back."""
+
+    def should_sample(self, context, trace_id, name, kind=None, attributes=None, links=None):
+        attributes["asked"] = True
+        return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes)
+
+    def get_description(self):
+        return "Writes"
+
+
+def test_attributes_that_a_sampler_writes_where_it_reads():
+    """They are the span's, as the SDK takes whatever is in the sampler's result."""
+    exporter = exporters.memory()
+    with tracekit.init_telemetry("t", exporter=exporter, sampler=Writes()) as telemetry:
+        with span("block", x=1):
+            pass
+        telemetry.tracer_provider.get_tracer("t").start_span("other", attributes={"x": 1}).end()
+    assert [True, True] == [one.attributes.get("asked") for one in exporter.spans]
 
 
 class Asked(Sampler):

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import traceback
 
 import pytest
 
 import tracekit
 from tracekit import exporters, instrument
+
+steps_aside = pytest.mark.skipif(
+    sys.version_info < (3, 13), reason="the function would find the wrapper's names in locals()"
+)
 
 
 def plain(a, b=2, /, *args, c, d=4, **kwargs):
@@ -48,6 +53,7 @@ def run(function):
 FUNCTIONS = [plain, generated, awaited, generated_in_steps]
 
 
+@steps_aside
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda one: one.__name__)
 def test_calls_go_past_the_wrapper_and_back(function):
     """As the filter says, call by call; what they give is the same."""
@@ -68,6 +74,7 @@ def _past(function, decorated):
         return decorated.__code__
 
 
+@steps_aside
 def test_no_wrapper_in_the_traceback():
     """An exception passes no frame but the function's own."""
 
@@ -81,6 +88,36 @@ def test_no_wrapper_in_the_traceback():
     assert ["test_no_wrapper_in_the_traceback", "fail"] == [
         frame.name for frame in traceback.extract_tb(caught.tb)
     ]
+
+
+def shown(a, b=2):
+    """What a function finds among its locals, in all the ways to look at them."""
+    c = [name for name in dir() if name != "c"]
+    return dict(locals()), dict(sys._getframe().f_locals), eval("dir()"), c
+
+
+def shown_around(a):
+    """The same where a function within has one of them in a cell."""
+
+    def look():
+        return a
+
+    return sorted(locals()), look()
+
+
+def shown_in_steps(a):
+    """The same in a generator."""
+    yield sorted(locals())
+    yield sorted(sys._getframe().f_locals)
+
+
+@pytest.mark.parametrize("directives", ["off", "info"])
+@pytest.mark.parametrize("function", [shown, shown_around, shown_in_steps])
+def test_a_function_finds_its_own_locals(function, directives):
+    """No name of the wrapper's is among them, whether or not the call is recorded."""
+    decorated = instrument(function)
+    with tracekit.init_telemetry("t", exporter="none", filter=directives):
+        assert list(function(1)) == list(decorated(1))
 
 
 def test_a_function_with_free_names_is_called_through_the_wrapper():

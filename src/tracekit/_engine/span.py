@@ -232,10 +232,12 @@ class LeanSpan(sdk.Span):
         except AttributeError:
             _logger.warning("Calling end() on an ended span.")
             return
-        self._end_time = time_ns() if end_time is None else end_time
+        ended_at = time_ns() if end_time is None else end_time
         last = self._last
         if last is not None and not self._put(last[0], last[1]):
+            # Before the end is known: whatever binds the attributes of an ended span freezes them.
             self._add(last[0], last[1])
+        self._end_time = ended_at
         if self._own_lock is not None:
             self._settle()
         processor = self._origin.processor

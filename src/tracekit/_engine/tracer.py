@@ -194,7 +194,8 @@ class LiveTracer(sdk.Tracer):
             decision: Any = result.decision
             decided, is_recorded = decision.is_sampled(), decision.is_recording()
             state = _NO_STATE if result.trace_state is None else result.trace_state
-            if given is None or result.attributes != (every or {}):
+            # A sampler may write into the very attributes that it is shown.
+            if given is None or result.attributes != {**constants, **given}:
                 given, constants = None, NO_CONSTANTS
                 said = (said or _NOTHING_SAID)._replace(attributes=result.attributes)
         if self._draws:

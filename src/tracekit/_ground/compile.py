@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import linecache
+import sys
 import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
@@ -202,7 +203,15 @@ def code_of_same_closure(
     are added to a code that has none, and never looks at them.
 
     Returns:
-        The code, or None where the function has free names of its own.
+        The code, or None where the function has free names of its own, or would find those that
+        were added among its locals.
     """
     code = function.__code__
-    return None if code.co_freevars else code.replace(co_freevars=made.__code__.co_freevars)
+    if code.co_freevars or not _LOCALS_LEAVE_OUT_WHAT_IS_UNBOUND:
+        return None
+    return code.replace(co_freevars=made.__code__.co_freevars)
+
+
+# Before Python 3.13 a frame's locals hold every free name of its code. In 3.10 the function would
+# see the wrapper's; in 3.11 and 3.12, where they are never bound, `locals()` ends the process.
+_LOCALS_LEAVE_OUT_WHAT_IS_UNBOUND: Final = sys.version_info >= (3, 13)
