@@ -12,6 +12,7 @@ import threading
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -26,6 +27,7 @@ from opentelemetry.sdk.trace.sampling import (
     SamplingResult,
     TraceIdRatioBased,
 )
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 import tracekit
 from tests.test_provider import pipeline
@@ -33,6 +35,7 @@ from tracekit import exporters, instrument, span
 from tracekit._engine.fanout import Fanout
 from tracekit._engine.pipeline import Pipeline
 from tracekit._engine.provider import EVERYTHING, LiveTracerProvider
+from tracekit._engine.request_encoding import encode_spans
 from tracekit._engine.sampling import Decisions
 from tracekit._engine.span import LeanSpan
 
@@ -56,6 +59,36 @@ def test_reading_makes_what_the_sdk_would_have_made(tracer):
     for name in ("_attributes", "_events", "_links", "_limits"):
         assert type(getattr(theirs, name)) is type(getattr(made, name))
     assert {"a": 1} == dict(made.attributes)
+
+
+def test_a_resource_and_a_scope_of_its_own(tracer):
+    """A processor may exchange what a span has in common with others; so it is exported."""
+    made, other = tracer.start_span("work"), tracer.start_span("other")
+    made._resource = Resource({"region": "north"})
+    made._instrumentation_scope = InstrumentationScope("elsewhere")
+    for one in (made, other):
+        one.end()
+    request = ExportTraceServiceRequest.FromString(encode_spans([made, other]))
+    seen = [
+        ([one.key for one in found.resource.attributes], scoped.scope.name, scoped.spans[0].name)
+        for found in request.resource_spans
+        for scoped in found.scope_spans
+    ]
+    assert [(["region"], "elsewhere", "work"), ([], "t", "other")] == seen
+
+
+def test_a_processor_and_limits_of_its_own(tracer):
+    """They are in force from then on, for this span alone."""
+    exporter = exporters.memory()
+    made, other = tracer.start_span("work"), tracer.start_span("other")
+    made._span_processor = SimpleSpanProcessor(exporter)
+    made._limits = sdk.SpanLimits(max_span_attribute_length=1)
+    for one in (made, other):
+        one.end()
+    assert (["work"], [1]) == (
+        [one.name for one in exporter.spans],
+        [one._limits.max_span_attribute_length for one in exporter.spans],
+    )
 
 
 @pytest.mark.parametrize("most", [5, 6, 7])

@@ -60,20 +60,28 @@ class Origin:
 
     def __init__(
         self,
-        processor: Fanout,
+        processor: sdk.SpanProcessor,
         limits: sdk.SpanLimits,
         resource: Resource,
         scope: InstrumentationScope,
         info: InstrumentationInfo,
         sampler: Sampler,
     ) -> None:
-        self.processor = processor
+        self.processor = processor if isinstance(processor, Fanout) else Fanout((processor,))
         self.limits = limits
         self.room = _room(limits)
         self.resource = resource
         self.scope = scope
         self.info = info
         self.sampler = sampler
+
+    def but(self, name: str, value: Any) -> Origin:
+        """The same with something else under one name."""
+        parts = {one: getattr(self, one) for one in _PARTS}
+        return Origin(**{**parts, name: value})
+
+
+_PARTS: Final = ("processor", "limits", "resource", "scope", "info", "sampler")
 
 
 def _room(limits: sdk.SpanLimits) -> float:
@@ -91,6 +99,10 @@ class _Shared:
 
     def __get__(self, span: Any, owner: type) -> Any:
         return self if span is None else getattr(span._origin, self._name)
+
+    def __set__(self, span: Any, value: Any) -> None:
+        # Whoever ends the span, or encodes it, goes by its origin.
+        span._origin = span._origin.but(self._name, value)
 
 
 class LeanSpan(sdk.Span):
