@@ -61,6 +61,29 @@ def test_reading_makes_what_the_sdk_would_have_made(tracer):
     assert {"a": 1} == dict(made.attributes)
 
 
+def test_a_signal_handler_that_changes_the_span_that_is_being_changed(tracer):
+    """It does not wait for the thread that it interrupts, wherever that is."""
+    link = trace.Link(tracer.start_span("other").get_span_context())
+    made = tracer.start_span("work", attributes={"a": 1}, links=[link])
+
+    def strike():
+        with made._lock, made._attributes._lock, made._events._lock, made._links._lock:
+            made.set_attribute("b", 2)
+            made.set_attributes({"c": [3]})
+            made.add_event("struck", {"d": 4})
+            made.add_link(link.context)
+
+    thread = threading.Thread(target=strike, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert ({"a": 1, "b": 2, "c": (3,)}, ["struck"], 2) == (
+        dict(made.attributes),
+        [one.name for one in made.events],
+        len(made.links),
+    )
+
+
 def test_a_resource_and_a_scope_of_its_own(tracer):
     """A processor may exchange what a span has in common with others; so it is exported."""
     made, other = tracer.start_span("work"), tracer.start_span("other")

@@ -13,9 +13,9 @@ from __future__ import annotations
 import copy
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import time_ns
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk import trace as sdk
@@ -23,7 +23,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
-from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
+from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 
 from tracekit._engine.fanout import Fanout
 from tracekit._ground.constants import Constants
@@ -31,7 +31,7 @@ from tracekit._ground.constants import Constants
 # What the SDK says about a span, it says under this name.
 _logger: Final = logging.getLogger(sdk.__name__)
 _UNSET: Final = Status(StatusCode.UNSET)
-_SAMPLED: Final = int(TraceFlags.SAMPLED)
+_Bounded = TypeVar("_Bounded", bound="BoundedAttributes | BoundedList[Any]")
 
 
 class Origin:
@@ -189,12 +189,17 @@ class LeanSpan(sdk.Span):
         """Give a new span attributes that are still to be cleaned, or that may not all fit."""
         self._attributes = _bounded(self._origin.limits, attributes)
 
+    def point_at(self, links: Sequence[Link]) -> None:
+        """Give a new span its links."""
+        self._link_list = _reentrant(self._new_links(links))
+
     @property
     def _events(self) -> Any:
         if self._event_list is None:
             with self._lock:
                 if self._event_list is None:
-                    self._event_list = self._new_events()  # type: ignore[no-untyped-call]  # untyped in the SDK
+                    made = self._new_events()  # type: ignore[no-untyped-call]  # untyped in the SDK
+                    self._event_list = _reentrant(made)
         return self._event_list
 
     @_events.setter
@@ -206,7 +211,7 @@ class LeanSpan(sdk.Span):
         if self._link_list is None:
             with self._lock:
                 if self._link_list is None:
-                    self._link_list = self._new_links(())
+                    self.point_at(())
         return self._link_list
 
     @_links.setter
@@ -287,12 +292,20 @@ def is_plain(key: object, value: object) -> bool:
 
 
 def _bounded(limits: sdk.SpanLimits, attributes: Mapping[str, Any] | None) -> BoundedAttributes:
-    return BoundedAttributes(
+    bounded = BoundedAttributes(
         limits.max_span_attributes,
         attributes,
         immutable=False,
         max_value_len=limits.max_span_attribute_length,
     )
+    return _reentrant(bounded)
+
+
+def _reentrant(bounded: _Bounded) -> _Bounded:
+    # With the SDK's lock, a signal handler or a finalizer that sets one more would wait for good
+    # for the thread that it runs in.
+    setattr(bounded, "_lock", threading.RLock())  # noqa: B010 - the SDK's own, of another type
+    return bounded
 
 
 # Older SDKs leave the attributes of an ended span open to whoever gets at the mapping itself.

@@ -244,7 +244,7 @@ class LiveTracer(sdk.Tracer):
         elif len(given) + len(constants) > origin.room:
             span.bind({**constants, **given})
         if links:
-            span._links = span._new_links(links)
+            span.point_at(links)
         origin.processor.starts.add()
         span._start_time = time_ns()
         if said is not None:
