@@ -582,7 +582,7 @@ def test_a_finalizer_may_end_spans_wherever_it_runs(run_python):
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers")
-def test_a_signal_handler_may_end_spans_wherever_it_runs():
+def test_a_signal_handler_may_end_spans_wherever_it_runs(untraced):
     """Hundreds of signals hit the exporter in memory at work."""
     memory = exporters.memory()
     telemetry = TelemetryBuilder("t").with_exporter(memory).build()
@@ -625,7 +625,7 @@ def test_each_shutdown_keeps_its_own_deadline(telemetry, exporter):
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers")
-def test_a_signal_handler_may_shut_down_while_its_thread_does(telemetry, exporter):
+def test_a_signal_handler_may_shut_down_while_its_thread_does(telemetry, exporter, untraced):
     """As a handler of `SIGTERM` does when the program is ending already."""
     exporter.may_go_on.clear()
     make_spans(telemetry)

@@ -12,6 +12,7 @@ import threading
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -26,6 +27,7 @@ from opentelemetry.sdk.trace.sampling import (
     SamplingResult,
     TraceIdRatioBased,
 )
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 import tracekit
 from tests.test_provider import pipeline
@@ -33,8 +35,11 @@ from tracekit import exporters, instrument, span
 from tracekit._engine.fanout import Fanout
 from tracekit._engine.pipeline import Pipeline
 from tracekit._engine.provider import EVERYTHING, LiveTracerProvider
+from tracekit._engine.request_encoding import encode_spans
 from tracekit._engine.sampling import Decisions
 from tracekit._engine.span import LeanSpan
+
+pytestmark = pytest.mark.usefixtures("global_telemetry")
 
 
 @pytest.fixture
@@ -56,6 +61,59 @@ def test_reading_makes_what_the_sdk_would_have_made(tracer):
     for name in ("_attributes", "_events", "_links", "_limits"):
         assert type(getattr(theirs, name)) is type(getattr(made, name))
     assert {"a": 1} == dict(made.attributes)
+
+
+def test_a_signal_handler_that_changes_the_span_that_is_being_changed(tracer):
+    """It does not wait for the thread that it interrupts, wherever that is."""
+    link = trace.Link(tracer.start_span("other").get_span_context())
+    made = tracer.start_span("work", attributes={"a": 1}, links=[link])
+
+    def strike():
+        with made._lock, made._attributes._lock, made._events._lock, made._links._lock:
+            made.set_attribute("b", 2)
+            made.set_attributes({"c": [3]})
+            made.add_event("struck", {"d": 4})
+            made.add_link(link.context)
+
+    thread = threading.Thread(target=strike, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert ({"a": 1, "b": 2, "c": (3,)}, ["struck"], 2) == (
+        dict(made.attributes),
+        [one.name for one in made.events],
+        len(made.links),
+    )
+
+
+def test_a_resource_and_a_scope_of_its_own(tracer):
+    """A processor may exchange what a span has in common with others; so it is exported."""
+    made, other = tracer.start_span("work"), tracer.start_span("other")
+    made._resource = Resource({"region": "north"})
+    made._instrumentation_scope = InstrumentationScope("elsewhere")
+    for one in (made, other):
+        one.end()
+    request = ExportTraceServiceRequest.FromString(encode_spans([made, other]))
+    seen = [
+        ([one.key for one in found.resource.attributes], scoped.scope.name, scoped.spans[0].name)
+        for found in request.resource_spans
+        for scoped in found.scope_spans
+    ]
+    assert [(["region"], "elsewhere", "work"), ([], "t", "other")] == seen
+
+
+def test_a_processor_and_limits_of_its_own(tracer):
+    """They are in force from then on, for this span alone."""
+    exporter = exporters.memory()
+    made, other = tracer.start_span("work"), tracer.start_span("other")
+    made._span_processor = SimpleSpanProcessor(exporter)
+    made._limits = sdk.SpanLimits(max_span_attribute_length=1)
+    for one in (made, other):
+        one.end()
+    assert (["work"], [1]) == (
+        [one.name for one in exporter.spans],
+        [one._limits.max_span_attribute_length for one in exporter.spans],
+    )
 
 
 @pytest.mark.parametrize("most", [5, 6, 7])

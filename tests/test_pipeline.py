@@ -646,7 +646,7 @@ class TestAccounts:
         assert found.exported == len(exporter.taken) == len(set(exporter.taken))
 
     @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timers")
-    def test_signal_handlers_in_the_midst_of_it(self, make, sizes, short_pauses):
+    def test_signal_handlers_in_the_midst_of_it(self, make, sizes, short_pauses, untraced):
         """Each ends spans, and now and then flushes, wherever its thread is at the time."""
         sizes(queue=30, batch=10)
         telemetry = make(Moody(*["later", "take"] * 50))

@@ -19,6 +19,8 @@ from tracekit._engine.sampling import _PARTS, Decisions
 from tracekit._engine.span import LeanSpan
 from tracekit._ground.log import forget_said
 
+pytestmark = pytest.mark.usefixtures("global_telemetry")
+
 
 @pytest.fixture
 def moved(monkeypatch):

@@ -26,8 +26,9 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from tests.span_strategies import ATTRIBUTES, CONTEXT, OFFICIAL_TAKES_NONE, a_span, batches
 from tracekit._engine import attribute_encoding, request_encoding, span_encoding
 from tracekit._engine.fanout import Fanout
+from tracekit._engine.origin import Origin
 from tracekit._engine.request_encoding import encode_spans
-from tracekit._engine.span import LeanSpan, Origin
+from tracekit._engine.span import LeanSpan
 from tracekit._ground.constants import Constants
 
 if TYPE_CHECKING:

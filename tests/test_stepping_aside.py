@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 import traceback
 
 import pytest
 
 import tracekit
 from tracekit import exporters, instrument
+from tracekit._code.function_site import FunctionSite
+from tracekit._code.recording import RecordingSite
 
 steps_aside = pytest.mark.skipif(
     sys.version_info < (3, 13), reason="the function would find the wrapper's names in locals()"
 )
+
+pytestmark = pytest.mark.usefixtures("global_telemetry")
 
 
 def plain(a, b=2, /, *args, c, d=4, **kwargs):
@@ -88,6 +93,36 @@ def test_no_wrapper_in_the_traceback():
     assert ["test_no_wrapper_in_the_traceback", "fail"] == [
         frame.name for frame in traceback.extract_tb(caught.tb)
     ]
+
+
+@steps_aside
+def test_a_filter_that_changes_while_a_function_is_decorated(monkeypatch):
+    """The wrapper goes by the verdict that is in force in the end."""
+    with tracekit.init_telemetry("t", exporter="none", filter="off") as telemetry:
+
+        class Changing(FunctionSite):
+            @property
+            def off(self):
+                verdict = RecordingSite.off.__get__(self)
+                if not verdict or self._led is None or changed:
+                    return verdict
+                changed.append(threading.Thread(target=telemetry.set_filter, args=("info",)))
+                changed[0].start()
+                changed[0].join()
+                return verdict
+
+            @off.setter
+            def off(self, verdict):
+                RecordingSite.off.__set__(self, verdict)
+
+        changed = []
+        monkeypatch.setattr("tracekit._code.instrument.FunctionSite", Changing)
+        decorated = instrument(level="info")(generated)
+        monkeypatch.undo()
+        assert [True, False] == [
+            bool(changed),
+            decorated.__code__.co_code == generated.__code__.co_code,
+        ]
 
 
 def shown(a, b=2):

@@ -11,6 +11,7 @@ from tracekit._code.capture import Capture
 from tracekit._code.options import Options
 from tracekit._code.recording import RecordingSite
 from tracekit._code.scopes import Judged, current_scope
+from tracekit._ground.callsite import CallSite
 from tracekit._ground.constants import Constants
 from tracekit._ground.verdicts import NOBODY, FilterSet, Judge
 from tracekit._values.redaction import Redaction, current_redaction
@@ -23,9 +24,14 @@ class _Led(NamedTuple):
     through: types.CodeType
     past: types.CodeType
 
-    def follow(self, *, off: bool) -> None:
-        wrapper, code = self.wrapper(), self.past if off else self.through
-        if wrapper is not None and wrapper.__code__ is not code:
+    def follow(self, site: CallSite) -> None:
+        wrapper = self.wrapper()
+        # Another thread may change the verdict after it was read here: it is looked at until it is
+        # the one that was followed.
+        while wrapper is not None:
+            code = self.past if site.off else self.through
+            if wrapper.__code__ is code:
+                return
             wrapper.__code__ = code
 
 
@@ -67,7 +73,7 @@ class FunctionSite(RecordingSite):
         """
         if past is not None:
             self._led = _Led(weakref.ref(wrapper), wrapper.__code__, past)
-            self._led.follow(off=self.off)
+            self._led.follow(self)
 
     def is_ended_by(self, error: BaseException) -> bool:
         """Whether an iterator's method says that there are no more items."""
@@ -83,7 +89,7 @@ class FunctionSite(RecordingSite):
             self._capture = self.plan.compile_attributes(redaction)
         super().refresh(filters)
         if self._led is not None:
-            self._led.follow(off=self.off)
+            self._led.follow(self)
         self.attributes = self._capture if self.judge is None else self._ask(self.judge, redaction)
 
     def make_judge(self, filters: FilterSet) -> Judge | None:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from tracekit._engine.attribute_encoding import Attributes
-from tracekit._engine.span import LeanSpan, Origin
+from tracekit._engine.origin import Origin
+from tracekit._engine.span import LeanSpan
 from tracekit._engine.span_encoding import encode_lean_span, encode_readable_span
 from tracekit._engine.wire import Delimited, utf8
 

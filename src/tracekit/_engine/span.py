@@ -13,73 +13,22 @@ from __future__ import annotations
 import copy
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import time_ns
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk import trace as sdk
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.sdk.util import BoundedList
-from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
-from opentelemetry.trace import SpanContext, Status, StatusCode
+from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 
-from tracekit._engine.fanout import Fanout
+from tracekit._engine.origin import Origin
 from tracekit._ground.constants import Constants
 
 # What the SDK says about a span, it says under this name.
 _logger: Final = logging.getLogger(sdk.__name__)
 _UNSET: Final = Status(StatusCode.UNSET)
-
-
-class Origin:
-    """What the spans of one tracer have in common, as long as its pipeline is the same.
-
-    Attributes:
-        processor: Takes them when they start and when they end.
-        limits: Bound them.
-        room: How many attributes fit before the limits have a say in any.
-        resource: Who they come from.
-        scope: The instrumentation scope that they come from.
-        info: The same in the form that the SDK has deprecated.
-        sampler: Decided about them.
-    """
-
-    __slots__ = (
-        "__weakref__",
-        "info",
-        "limits",
-        "processor",
-        "resource",
-        "room",
-        "sampler",
-        "scope",
-    )
-
-    def __init__(
-        self,
-        processor: Fanout,
-        limits: sdk.SpanLimits,
-        resource: Resource,
-        scope: InstrumentationScope,
-        info: InstrumentationInfo,
-        sampler: Sampler,
-    ) -> None:
-        self.processor = processor
-        self.limits = limits
-        self.room = _room(limits)
-        self.resource = resource
-        self.scope = scope
-        self.info = info
-        self.sampler = sampler
-
-
-def _room(limits: sdk.SpanLimits) -> float:
-    if limits.max_span_attribute_length is not None:
-        return -1
-    most: int | None = limits.max_span_attributes
-    return float("inf") if most is None else most
+_Bounded = TypeVar("_Bounded", bound="BoundedAttributes | BoundedList[Any]")
 
 
 class _Shared:
@@ -90,6 +39,10 @@ class _Shared:
 
     def __get__(self, span: Any, owner: type) -> Any:
         return self if span is None else getattr(span._origin, self._name)
+
+    def __set__(self, span: Any, value: Any) -> None:
+        # Whoever ends the span, or encodes it, goes by its origin.
+        span._origin = span._origin.but(self._name, value)
 
 
 class LeanSpan(sdk.Span):
@@ -176,12 +129,17 @@ class LeanSpan(sdk.Span):
         """Give a new span attributes that are still to be cleaned, or that may not all fit."""
         self._attributes = _bounded(self._origin.limits, attributes)
 
+    def point_at(self, links: Sequence[Link]) -> None:
+        """Give a new span its links."""
+        self._link_list = _reentrant(self._new_links(links))
+
     @property
     def _events(self) -> Any:
         if self._event_list is None:
             with self._lock:
                 if self._event_list is None:
-                    self._event_list = self._new_events()  # type: ignore[no-untyped-call]  # untyped in the SDK
+                    made = self._new_events()  # type: ignore[no-untyped-call]  # untyped in the SDK
+                    self._event_list = _reentrant(made)
         return self._event_list
 
     @_events.setter
@@ -193,7 +151,7 @@ class LeanSpan(sdk.Span):
         if self._link_list is None:
             with self._lock:
                 if self._link_list is None:
-                    self._link_list = self._new_links(())
+                    self.point_at(())
         return self._link_list
 
     @_links.setter
@@ -275,12 +233,20 @@ def is_plain(key: object, value: object) -> bool:
 
 
 def _bounded(limits: sdk.SpanLimits, attributes: Mapping[str, Any] | None) -> BoundedAttributes:
-    return BoundedAttributes(
+    bounded = BoundedAttributes(
         limits.max_span_attributes,
         attributes,
         immutable=False,
         max_value_len=limits.max_span_attribute_length,
     )
+    return _reentrant(bounded)
+
+
+def _reentrant(bounded: _Bounded) -> _Bounded:
+    # With the SDK's lock, a signal handler or a finalizer that sets one more would wait for good
+    # for the thread that it runs in.
+    setattr(bounded, "_lock", threading.RLock())  # noqa: B010 - the SDK's own, of another type
+    return bounded
 
 
 # Older SDKs leave the attributes of an ended span open to whoever gets at the mapping itself.

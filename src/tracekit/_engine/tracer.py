@@ -26,9 +26,10 @@ from tracekit._code.scopes import NotMade, open_scope, scope_of
 from tracekit._engine import reliance
 from tracekit._engine.fanout import Fanout
 from tracekit._engine.ids import draw
+from tracekit._engine.origin import Origin
 from tracekit._engine.pipeline import Pipeline
 from tracekit._engine.sampling import Decisions
-from tracekit._engine.span import LeanSpan, Origin, is_plain
+from tracekit._engine.span import LeanSpan, is_plain
 from tracekit._engine.views import is_partly_wanted, remember
 from tracekit._ground.constants import NO_CONSTANTS, Constants
 from tracekit._ground.levels import Level
@@ -244,7 +245,7 @@ class LiveTracer(sdk.Tracer):
         elif len(given) + len(constants) > origin.room:
             span.bind({**constants, **given})
         if links:
-            span._links = span._new_links(links)
+            span.point_at(links)
         origin.processor.starts.add()
         span._start_time = time_ns()
         if said is not None:
