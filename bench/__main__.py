@@ -25,6 +25,11 @@ def main() -> None:
     parts = find(options.parts)
     measured = _measure(parts, quick if options.quick else Size, options.passes)
     rows = _print(parts, measured)
+    if options.quick:
+        print("\nAll of it runs. Nothing was measured: these are the figures of one short turn.")
+    else:
+        over = tables.unmet(row for same in rows.values() for row in same)
+        print(f"\nOver budget: {'; '.join(over) or 'nothing'}")
     if options.save:
         _save(rows, options.save)
 
@@ -46,8 +51,6 @@ def _print(parts: list[str], measured: Iterable[list[Row]]) -> dict[str, list[Ro
         groups.setdefault(group_of(part), []).extend(rows)
         for row in rows:
             print(tables.line(row), flush=True)
-    over = tables.unmet(row for rows in groups.values() for row in rows)
-    print(f"\nOver budget: {'; '.join(over) or 'nothing'}")
     return groups
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from opentelemetry.sdk.trace import ReadableSpan
 
 from tracekit._engine.at_exporter import call_in_background
-from tracekit._engine.batch_export import BatchExport
+from tracekit._engine.batch_export import QUEUE_IS_FULL, BatchExport
 from tracekit._engine.deadlines import Wait
 from tracekit._engine.delivery import is_local_root
 from tracekit._engine.flushes import Flush
@@ -55,7 +55,7 @@ class BatchDelivery(BatchExport):
         if self._closed_at is not None:
             late = self._line.drop_behind(self._closed_at)
             return self._worth_saying("it was shut down") if late else None
-        return self._worth_saying("its queue is full") if self._line.make_room() else None
+        return self._worth_saying(QUEUE_IS_FULL) if self._line.make_room() else None
 
     def begin_flush(self) -> Wait:
         """Begin to deliver what ended before the call, and give what waits for it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Final
 
 from opentelemetry.sdk.trace.export import SpanExporter
 
@@ -15,6 +16,8 @@ from tracekit._engine.flushes import Flushes
 from tracekit._engine.line import Batch, Line
 from tracekit._engine.pauses import Pause
 from tracekit._ground.log import warn
+
+QUEUE_IS_FULL: Final = "its queue is full (OTEL_BSP_MAX_QUEUE_SIZE)"
 
 
 class BatchExport(Delivery):
@@ -189,7 +192,7 @@ class BatchExport(Delivery):
             answer = Answer(reason=text_of(error))
         with self._changed:
             failed, dropped = self._account(batch, answer)
-            why = self._worth_saying("its queue is full") if dropped else None
+            why = self._worth_saying(QUEUE_IS_FULL) if dropped else None
             self._changed.notify_all()
         if failed is not None:
             self._trouble.note(answer, failed, self._tally)
