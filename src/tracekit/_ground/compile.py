@@ -213,5 +213,6 @@ def code_of_same_closure(
 
 
 # Before Python 3.13 a frame's locals hold every free name of its code. In 3.10 the function would
-# see the wrapper's; in 3.11 and 3.12, where they are never bound, `locals()` ends the process.
-_LOCALS_LEAVE_OUT_WHAT_IS_UNBOUND: Final = sys.version_info >= (3, 13)
+# see the wrapper's; in 3.11 and 3.12, where they are never bound, `locals()` ends the process. What
+# a later release makes of them is to be tried first.
+_LOCALS_LEAVE_OUT_WHAT_IS_UNBOUND: Final = sys.version_info[:2] == (3, 13)
