@@ -505,6 +505,19 @@ class TestTheLine:
         found = [text for message in caplog.messages for text in SAID if text in message]
         assert ["cannot deliver for now", "delivers again"] * 2 == found
 
+    def test_a_receiver_that_refuses_and_then_is_away(self, make, sizes, caplog):
+        """The second trouble is another one, and said as well."""
+        exporter = Moody("no", "later", "later")
+        exporter.last_pause = 0.0
+        telemetry = make(exporter)
+        for _ in range(2):
+            end_spans(telemetry)
+            telemetry.flush(PATIENCE)
+        found = [
+            text for message in caplog.messages for text in (*SAID, "did not") if text in message
+        ]
+        assert ["did not", "cannot deliver for now"] == found
+
     def test_views_are_made_in_the_thread_that_exports(self, make, sizes, monkeypatch):
         """The thread that ends a span does not pay for them."""
         from tracekit._engine import line

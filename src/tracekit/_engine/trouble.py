@@ -58,7 +58,7 @@ class Trouble:
 
     def _say_waiting(self, reason: str | None) -> None:
         is_rare = self._in_a_row < OFTEN and time.monotonic() < self._quiet_until
-        if is_rare or self._is_waiting or self._is_failing:
+        if is_rare or self._is_waiting:
             return
         self._is_waiting = True
         self._quiet_until = time.monotonic() + QUIET
