@@ -126,10 +126,11 @@ class Service:
 
     def _is_listening(self) -> bool:
         try:
-            socket.create_connection(("127.0.0.1", self._port), timeout=1.0).close()
+            with socket.create_connection(("127.0.0.1", self._port), timeout=1.0) as connection:
+                # Where nobody listens yet, a connection to a free port may come out at itself.
+                return bool(connection.getsockname() != connection.getpeername())
         except OSError:
             return False
-        return True
 
     def _read(self) -> None:
         assert self._process.stdout is not None
