@@ -6,15 +6,14 @@ for every span of the program.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
-from itertools import count
 from typing import Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
+from tracekit._engine.counts import StartCounter
 from tracekit._ground.verdicts import EVERYONE
 
 _Hook = Callable[..., None]
@@ -100,28 +99,3 @@ def _taking(processor: SpanProcessor) -> list[tuple[int, _Hook]]:
     if take is not None:
         return [take]
     return [(EVERYONE, hook) for hook in _hooks((processor,), "on_end")]
-
-
-class StartCounter:
-    """Counts the spans that are started.
-
-    Attributes:
-        add: Counts one more; it needs no lock.
-    """
-
-    def __init__(self) -> None:
-        counter = count()
-        self._count = counter
-        self.add: Callable[[], int] = counter.__next__
-        self._asked = 0
-        # Reentrant: a signal handler may ask while its own thread is in here.
-        self._lock = threading.RLock()
-
-    @property
-    def started(self) -> int:
-        """How many spans were started."""
-        with self._lock:
-            # Reading a counter moves it on by one, which is taken off again.
-            started = next(self._count) - self._asked
-            self._asked += 1
-            return started

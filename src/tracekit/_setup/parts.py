@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk.trace import SpanProcessor
 
+from tracekit._engine.counts import StartCounter
 from tracekit._engine.delivery import Delivery
-from tracekit._engine.fanout import StartCounter
 from tracekit._engine.pipeline import Pipeline
 from tracekit._ground.filter import Filter
 from tracekit._ground.verdicts import FilterSet

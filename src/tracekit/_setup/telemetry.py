@@ -10,10 +10,9 @@ from typing import Final
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from tracekit._engine import deadlines
-from tracekit._engine.counts import Stats
+from tracekit._engine.counts import StartCounter, Stats
 from tracekit._engine.deadlines import Wait
 from tracekit._engine.delivery import Delivery
-from tracekit._engine.fanout import StartCounter
 from tracekit._engine.provider import LiveTracerProvider
 from tracekit._ground import forks
 from tracekit._ground.errors import ConfigurationError
