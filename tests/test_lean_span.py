@@ -373,23 +373,21 @@ def test_a_sampler_that_looks_again_inside_of_unsampled_traces():
     assert 1 == len(exporter.spans)
 
 
-def test_processors_without_a_say_are_not_called():
-    """What a processor inherits does nothing, and what it defines is called."""
-
-    class Starts(sdk.SpanProcessor):
-        def on_start(self, span, parent_context=None):
-            pass
-
-    chain = Fanout([SimpleSpanProcessor(exporters.memory()), Starts(), sdk.SpanProcessor()])
-    theirs = sum(
-        type(one).on_start is not sdk.SpanProcessor.on_start for one in chain._span_processors
-    )
-    assert (theirs, 1) == (len(chain.starting), len(chain.ended))
+def test_deliveries_are_called_at_the_end_alone():
+    """Nothing of them has to do with a start; processors of others are called at both."""
+    with tracekit.init_telemetry("t", exporter=exporters.memory()) as telemetry:
+        chain = telemetry.tracer_provider.pipeline.processor
+        assert (0, 1, 1) == (len(chain.starting), len(chain.ended), len(chain.taking))
+        telemetry.tracer_provider.add_span_processor(sdk.SpanProcessor())
+        assert (1, 2, 2) == (len(chain.starting), len(chain.ended), len(chain.taking))
 
 
-def test_a_method_that_is_replaced_later_is_called(monkeypatch):
-    """As by the SDK's chain, which looks it up each time."""
-    processor = SimpleSpanProcessor(exporters.memory())
+@pytest.mark.parametrize(
+    "make", [lambda: SimpleSpanProcessor(exporters.memory()), sdk.SpanProcessor]
+)
+def test_a_method_that_is_replaced_later_is_called(make, monkeypatch):
+    """As by the SDK's chain, which looks it up each time, inherited or not."""
+    processor = make()
     provider = LiveTracerProvider(pipeline_with(processor))
     seen = []
     monkeypatch.setattr(processor, "on_end", seen.append)

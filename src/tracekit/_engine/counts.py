@@ -98,9 +98,7 @@ class StartCounter:
     """
 
     def __init__(self) -> None:
-        counter = count()
-        self._count = counter
-        self.add: Callable[[], int] = counter.__next__
+        self.add: Callable[[], int] = count().__next__
         self._asked = 0
         # Reentrant: a signal handler may ask while its own thread is in here.
         self._lock = threading.RLock()
@@ -110,6 +108,6 @@ class StartCounter:
         """How many spans were started."""
         with self._lock:
             # Reading a counter moves it on by one, which is taken off again.
-            started = next(self._count) - self._asked
+            started = self.add() - self._asked
             self._asked += 1
             return started

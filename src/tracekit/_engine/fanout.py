@@ -1,7 +1,7 @@
 """The processors of a pipeline, each called only for what it has something to do with.
 
-Most processors do nothing when a span starts, and a call that does nothing is still a call, made
-for every span of the program.
+Deliveries have nothing to do with a start, and a call that does nothing is still a call, made for
+every span of the program. Processors of others are called at every moment, as by the SDK.
 """
 
 from __future__ import annotations
@@ -77,13 +77,15 @@ class Fanout(sdk.SynchronousMultiSpanProcessor):
 
 def _hooks(processors: Iterable[SpanProcessor], name: str) -> tuple[_Hook, ...]:
     # Older releases of the SDK do not know every moment, whoever waits for it.
-    inherited = getattr(SpanProcessor, name, None)
-    found = ((one, getattr(one, name, None)) for one in processors if inherited is not None)
+    if not hasattr(SpanProcessor, name):
+        return ()
     return tuple(
-        hook if hasattr(one, _TAKE) else _looked_up(one, name)
-        for one, hook in found
-        if hook is not None and getattr(hook, "__func__", hook) is not inherited
+        _looked_up(one, name) for one in processors if not hasattr(one, _TAKE) or _has(one, name)
     )
+
+
+def _has(delivery: SpanProcessor, name: str) -> bool:
+    return getattr(type(delivery), name) is not getattr(SpanProcessor, name)
 
 
 def _looked_up(processor: SpanProcessor, name: str) -> _Hook:
