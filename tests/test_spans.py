@@ -9,6 +9,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
 
 from tracekit import InstrumentationError, event, record, span
+from tracekit._ground.log import forget_said
 from tracekit.testing import capture_spans
 
 REMOTE = SpanContext(0xABC, 0xDEF, is_remote=True, trace_flags=TraceFlags(1))
@@ -155,6 +156,17 @@ def test_a_failure_of_recording_is_logged_once(caplog):
             event("miss")
             record(a=1)
     assert 2 == len([one for one in caplog.records if one.name == "tracekit"])
+
+
+def test_an_attribute_without_a_name_is_left_out(spans, caplog):
+    """OpenTelemetry takes none, neither at the start of a span nor later; it is said once."""
+    forget_said()
+    with span("work", {"": 1, "a": 2}):
+        record({"": 3})
+        event("e", {"": 4}, b=5)
+    [(_, attributes)] = spans["work"].events
+    assert ({"a": 2}, {"level": "INFO", "b": 5}) == (spans["work"].attributes, attributes)
+    assert ["an attribute with an empty name is left out"] == caplog.messages
 
 
 def test_a_key_that_is_no_text_becomes_one(spans):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tracekit._ground.log import warn_once
 from tracekit._values.describing import describe
 from tracekit._values.redaction import REDACTED, current_redaction
 
@@ -17,10 +18,15 @@ def attributes_of(attributes: Mapping[str, object], fields: Mapping[str, object]
         fields: Plain names and values; they win over an attribute of the same name.
 
     Returns:
-        The attributes, in order, with the values of sensitive names redacted.
+        The attributes, in order, with the values of sensitive names redacted. One whose name is
+        empty is left out, which is said once: OpenTelemetry takes none.
     """
     redaction = current_redaction()
-    return {
+    found = {
         str(name): REDACTED if redaction.hides(str(name)) else describe(value)
         for name, value in {**attributes, **fields}.items()
     }
+    if "" in found:
+        del found[""]
+        warn_once(("attribute", ""), "an attribute with an empty name is left out")
+    return found
