@@ -44,7 +44,8 @@ get_current: Final[Callable[[], Context]] = (
 attach: Final[Callable[[Context], Any]] = (
     otel_context.attach if _variable is None else _variable.set
 )
-# The way back where nothing is in it; whatever it raises is for `detach` to see to.
+# The shortest way back from `attach`. It raises where the token is worthless, and the caller falls
+# back on `detach`.
 reset: Final[Callable[[Any], Any]] = otel_context.detach if _variable is None else _variable.reset
 
 

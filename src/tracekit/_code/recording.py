@@ -78,7 +78,7 @@ class Recording:
         self.site = site
         self.span = span
         around = get_current()
-        # The same as `with_span`, once a call.
+        # `with_span`, without the call that every recorded one would pay for.
         self._token = attach(Context({**around, SPAN_KEY: span} if around else {SPAN_KEY: span}))
 
     def suspend(self) -> Recording:

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from opentelemetry.context import Context
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import SamplingResult
 from opentelemetry.trace import (
     INVALID_SPAN,
     Link,
@@ -192,9 +193,7 @@ class LiveTracer(sdk.Tracer):
             # Attributes that have to be looked at are the sampler's to refuse, as in the SDK.
             every: Attributes = {**constants, **(given or {})} if said is None else said.attributes
             result = self.sampler.should_sample(context, trace_id, name, kind, every, links)
-            decision: Any = result.decision
-            decided, is_recorded = decision.is_sampled(), decision.is_recording()
-            state = _NO_STATE if result.trace_state is None else result.trace_state
+            decided, is_recorded, state = _read(result)
             # A sampler may write into the very attributes that it is shown.
             if given is None or result.attributes != {**constants, **given}:
                 given, constants = None, NO_CONSTANTS
@@ -297,6 +296,13 @@ class LiveTracer(sdk.Tracer):
 _NOTHING_SAID: Final = Said()
 # What a tracer prepares its spans from; all of it may be given to it at any time.
 _PREPARED_FROM: Final = reliance.TRACER | reliance.TRACER_OF_SOME
+
+
+def _read(result: SamplingResult) -> tuple[bool, bool, TraceState]:
+    """Whether a span is sampled, whether it is recorded, and the state of its trace."""
+    decision: Any = result.decision
+    state = _NO_STATE if result.trace_state is None else result.trace_state
+    return decision.is_sampled(), decision.is_recording(), state
 
 
 def _context_of(around: Span) -> SpanContext | None:

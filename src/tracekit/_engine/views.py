@@ -2,7 +2,7 @@
 
 Who wants a span is remembered on it, together with the parents that it has in the eyes of those who
 do not want its real one: the nearest span above it that they do want. A span that everyone wants,
-below spans that everyone wants, is left as the SDK made it.
+below spans that everyone wants, is left as it was made.
 """
 
 from __future__ import annotations
