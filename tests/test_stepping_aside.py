@@ -169,8 +169,8 @@ def test_a_function_with_free_names_is_called_through_the_wrapper():
         assert decorated.__code__.co_code != add.__code__.co_code
 
 
-def test_defaults_that_change_later():
-    """They are shared with the function, whichever code runs."""
+def test_defaults_and_refusals():
+    """What is left out is filled in, and a wrong call fails in the function's own words."""
 
     def add(x, y=1):
         return x + y
