@@ -14,8 +14,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-
 from bench import by_hand
 from bench.agent import running as running_agent
 from bench.captures import LARGE, SMALL
@@ -24,6 +22,7 @@ from bench.machine import version_of
 from bench.pipelines import Discard, NotRecordedError, Pipeline, ours, sdk
 from bench.results import BY_HAND, TRACEKIT, Row, ratio_row
 from bench.subjects import length, work
+from bench.with_logfire import logfire_behind
 from tracekit import instrument, span
 
 Call = Callable[..., int]
@@ -81,16 +80,8 @@ class Counter:
 @contextmanager
 def set_up_logfire(function: Callable[..., int] = work) -> Iterator[Peer]:
     """Logfire's decorator, with a batch processor that discards."""
-    import logfire
-
     exporter, counter = Discard(), Counter()
-    instance = logfire.configure(
-        local=True,
-        send_to_logfire=False,
-        console=False,
-        metrics=False,
-        additional_span_processors=[BatchSpanProcessor(exporter)],
-    )
+    instance = logfire_behind(exporter)
 
     def flush() -> None:
         instance.force_flush()

@@ -50,19 +50,13 @@ def tracekit() -> tuple[Call, Callable[[], object]]:
 
 def logfire() -> tuple[Call, Callable[[], object]]:
     """A function decorated with Logfire, which sends as the SDK does."""
-    import logfire
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    from bench.with_logfire import logfire_behind
 
     # It would send to the endpoint of the environment, too, and over HTTP.
     exporter = OTLPSpanExporter(os.environ.pop("OTEL_EXPORTER_OTLP_ENDPOINT"))
-    instance = logfire.configure(
-        local=True,
-        send_to_logfire=False,
-        console=False,
-        metrics=False,
-        additional_span_processors=[BatchSpanProcessor(exporter)],
-    )
+    instance = logfire_behind(exporter)
     return instance.instrument(work), instance.force_flush
 
 
