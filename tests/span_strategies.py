@@ -1,13 +1,16 @@
-"""Batches of spans of every shape, for hypothesis."""
+"""Spans of every shape: batches for hypothesis, and some that the SDK has recorded."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceState
 
@@ -100,3 +103,33 @@ def batches(draw) -> list[ReadableSpan]:
         instrumentation_scope=st.sampled_from(scopes),
     )
     return draw(st.lists(span, min_size=1, max_size=5))
+
+
+LIMITS = SpanLimits(
+    max_span_attributes=2,
+    max_events=1,
+    max_links=1,
+    max_event_attributes=1,
+    max_link_attributes=1,
+)
+
+
+def recorded(limits: SpanLimits) -> Sequence[ReadableSpan]:
+    """Spans of the SDK itself, of whose parts the limits may drop some."""
+    memory = InMemorySpanExporter()
+    provider = TracerProvider(
+        resource=Resource({"service.name": "shop", "service.tags": ["a", "b"]}, "urn:resource"),
+        span_limits=limits,
+        shutdown_on_exit=False,
+    )
+    provider.add_span_processor(SimpleSpanProcessor(memory))
+    tracer = provider.get_tracer("shop.db", "1.2", "urn:scope", {"scope.attribute": 3})
+    linked = [Link(CONTEXT, {"a": 1, "b": 2}), Link(CONTEXT, {"c": 3})]
+    with tracer.start_as_current_span("outer", kind=SpanKind.SERVER, links=linked) as outer:
+        outer.set_attributes({"one": 1, "two": 2.0, "three": "drei", "many": (True, False)})
+        outer.add_event("first", {"x": 1, "y": 2})
+        outer.add_event("second")
+        with tracer.start_as_current_span("inner") as inner:
+            inner.set_status(Status(StatusCode.ERROR, "went wrong"))
+    provider.shutdown()
+    return memory.get_finished_spans()

@@ -19,13 +19,11 @@ from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 
-from tests.span_strategies import CONTEXT, a_span, batches
+from tests.span_strategies import CONTEXT, LIMITS, a_span, batches, recorded
 from tracekit._exporters.otlp_json import encode_traces
 
 if TYPE_CHECKING:
@@ -85,30 +83,7 @@ def test_equals_the_official_encoder(spans):
 
 def test_equals_the_official_encoder_on_recorded_spans():
     """Spans of the SDK itself, with limits that drop things, read as the official encoder's."""
-    memory = InMemorySpanExporter()
-    limits = SpanLimits(
-        max_span_attributes=2,
-        max_events=1,
-        max_links=1,
-        max_event_attributes=1,
-        max_link_attributes=1,
-    )
-    provider = TracerProvider(
-        resource=Resource({"service.name": "shop", "service.tags": ["a", "b"]}, "urn:resource"),
-        span_limits=limits,
-        shutdown_on_exit=False,
-    )
-    provider.add_span_processor(SimpleSpanProcessor(memory))
-    tracer = provider.get_tracer("shop.db", "1.2", "urn:scope", {"scope.attribute": 3})
-    linked = [Link(CONTEXT, {"a": 1, "b": 2}), Link(CONTEXT, {"c": 3})]
-    with tracer.start_as_current_span("outer", kind=SpanKind.SERVER, links=linked) as outer:
-        outer.set_attributes({"one": 1, "two": 2.0, "three": "drei", "many": (True, False)})
-        outer.add_event("first", {"x": 1, "y": 2})
-        outer.add_event("second")
-        with tracer.start_as_current_span("inner") as inner:
-            inner.set_status(Status(StatusCode.ERROR, "went wrong"))
-    provider.shutdown()
-    spans = memory.get_finished_spans()
+    spans = recorded(LIMITS)
 
     ours = parsed(spans)
 

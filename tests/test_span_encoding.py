@@ -16,14 +16,20 @@ from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common import trace_encoder as official
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceState
+from opentelemetry.trace import SpanContext, Status, StatusCode, TraceState
 
-from tests.span_strategies import ATTRIBUTES, CONTEXT, OFFICIAL_TAKES_NONE, a_span, batches
+from tests.span_strategies import (
+    ATTRIBUTES,
+    CONTEXT,
+    LIMITS,
+    OFFICIAL_TAKES_NONE,
+    a_span,
+    batches,
+    recorded,
+)
 from tracekit._engine import attribute_encoding, request_encoding, span_encoding
 from tracekit._engine.fanout import Fanout
 from tracekit._engine.origin import Origin
@@ -93,35 +99,6 @@ def test_spans_of_the_engine_equal_the_official_encoder(spans, data):
     mixed = [as_lean(span) if data.draw(st.booleans()) else span for span in spans]
 
     assert official_bytes(spans) == exact(decoded(mixed))
-
-
-def recorded(limits: SpanLimits) -> Sequence[ReadableSpan]:
-    memory = InMemorySpanExporter()
-    provider = TracerProvider(
-        resource=Resource({"service.name": "shop", "service.tags": ["a", "b"]}, "urn:resource"),
-        span_limits=limits,
-        shutdown_on_exit=False,
-    )
-    provider.add_span_processor(SimpleSpanProcessor(memory))
-    tracer = provider.get_tracer("shop.db", "1.2", "urn:scope", {"scope.attribute": 3})
-    linked = [Link(CONTEXT, {"a": 1, "b": 2}), Link(CONTEXT, {"c": 3})]
-    with tracer.start_as_current_span("outer", kind=SpanKind.SERVER, links=linked) as outer:
-        outer.set_attributes({"one": 1, "two": 2.0, "three": "drei", "many": (True, False)})
-        outer.add_event("first", {"x": 1, "y": 2})
-        outer.add_event("second")
-        with tracer.start_as_current_span("inner") as inner:
-            inner.set_status(Status(StatusCode.ERROR, "went wrong"))
-    provider.shutdown()
-    return memory.get_finished_spans()
-
-
-LIMITS = SpanLimits(
-    max_span_attributes=2,
-    max_events=1,
-    max_links=1,
-    max_event_attributes=1,
-    max_link_attributes=1,
-)
 
 
 def test_recorded_spans_with_limits():
