@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -219,8 +220,10 @@ def test_gunicorn_counts_two_parameters():
 def worker(monkeypatch):
     """This process, taken for one of multiprocessing's."""
     monkeypatch.setattr(exits._Exit, "finalizer_of", os.getpid())
-    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(exits._Exit, "is_told_to_go", False)
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     yield exits
+    exits._watch.end()
     signal.signal(signal.SIGTERM, before)
 
 
@@ -238,6 +241,20 @@ def test_a_worker_at_a_task_ends_by_the_signal_at_once(worker):
     handlers.append(signal.getsignal(signal.SIGTERM))
     default, ours = signal.SIG_DFL, worker._deliver_and_go
     assert [default] * 4 + [ours, default, signal.SIG_IGN] == handlers
+    assert -1 == signal.set_wakeup_fd(-1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends processes without a signal")
+def test_a_worker_in_which_another_one_is_told_of_signals(worker):
+    """Nothing of that is changed, and the signal keeps its default action."""
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.setblocking(False)
+        signal.set_wakeup_fd(writer.fileno())
+        worker.begin_task()
+        worker.end_task()
+        assert writer.fileno() == signal.set_wakeup_fd(-1)
+    assert signal.SIG_DFL is signal.getsignal(signal.SIGTERM)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows ends processes without a signal")
@@ -250,8 +267,34 @@ def test_a_worker_that_is_told_to_go_while_it_leaves_delivers_all(worker, monkey
         worker._deliver_and_go(signal.SIGTERM, None)
         steps.append("has left")
     worker._deliver_and_go(signal.SIGTERM, None)
-    assert ["has left", signal.SIGTERM, "delivers", signal.SIGTERM] == steps
+    assert ["has left", signal.SIGTERM] == steps
     assert signal.SIG_DFL is signal.getsignal(signal.SIGTERM)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends processes without a signal")
+def test_a_worker_that_fails_to_deliver_goes(worker, monkeypatch):
+    """By the signal that told it to."""
+    steps = []
+    monkeypatch.setattr(worker._Exit, "deliver", lambda: 1 / 0)
+    monkeypatch.setattr(os, "kill", lambda process, number: steps.append(number))
+    with pytest.raises(ZeroDivisionError):
+        worker._deliver_and_go(signal.SIGTERM, None)
+    assert [signal.SIGTERM] == steps
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends processes without a signal")
+@pytest.mark.parametrize("start_method", START_METHODS)
+def test_a_worker_that_waits_goes_though_the_signal_interrupted_nothing(
+    grpc_receiver, start_method
+):
+    """As when it came before the wait had begun, or to another thread, as here."""
+    run_program(
+        "signal to a thread",
+        start_method,
+        "otlp",
+        OTEL_EXPORTER_OTLP_ENDPOINT=grpc_receiver.endpoint,
+    )
+    assert ["program", "work"] == sorted(one.name for one in grpc_receiver.spans)
 
 
 def test_a_collector_that_hangs_does_not_keep_a_worker(run_python, grpc_receiver):

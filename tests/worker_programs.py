@@ -9,8 +9,10 @@ from __future__ import annotations
 import concurrent.futures
 import multiprocessing
 import os
+import signal
 import sys
 import threading
+from multiprocessing import connection
 
 import tracekit
 from tracekit import executors, preserve_context, span
@@ -37,6 +39,18 @@ def leave_a_thread(number: int) -> None:
         work(number)
 
     executors.Thread(target=go_on).start()
+
+
+def be_told_to_go_later(number: int) -> None:
+    """Work, and have a thread get the signal when the main thread waits for the next task."""
+
+    def get_it() -> None:
+        # No event tells that the main thread waits inside of the pool.
+        threading.Event().wait(0.5)
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    threading.Thread(target=get_it, daemon=True).start()
+    work(number)
 
 
 def _processes(target):
@@ -98,6 +112,14 @@ def own_executor_of_few_tasks(context, in_worker):
             pool.submit(work, number).result()
 
 
+def signal_to_a_thread(context, in_worker):
+    with executors.ProcessPoolExecutor(1, context) as pool:
+        pool.submit(be_told_to_go_later, 0).result()
+        (worker,) = multiprocessing.active_children()
+        # The pool itself asks for the exit code, which only one can get.
+        assert connection.wait([worker.sentinel], 20)
+
+
 WAYS = {
     "process": _processes(work),
     "process that exits": _processes(leave),
@@ -113,11 +135,14 @@ WAYS = {
 }
 
 
+ENDS = {"signal to a thread": signal_to_a_thread}
+
+
 def main(way: str, start_method: str, exporter: str) -> None:
     context = multiprocessing.get_context(start_method)
     telemetry = tracekit.init_telemetry("program", exporter=exporter)
     with span("program"):
-        WAYS[way](context, telemetry.in_worker)
+        (WAYS | ENDS)[way](context, telemetry.in_worker)
     assert telemetry.shutdown()
 
 

@@ -12,6 +12,8 @@ from multiprocessing import process as _process
 from multiprocessing import util as _util
 from typing import Final
 
+from tracekit._setup.handler_watch import HandlerWatch
+
 # How long the end of a process may wait for receivers, in seconds.
 EXIT_TIMEOUT: Final = 10.0
 # How long a worker that was told to go may: whoever told it waits meanwhile.
@@ -29,7 +31,7 @@ class _End:
         self.deliver: Callable[[], object] | None = None
         self.finalizer_of = 0
         self.is_leaving = False
-        self.told: int | None = None
+        self.is_told_to_go = False
 
 
 _Exit: Final = _End()
@@ -51,9 +53,8 @@ def leaving() -> Iterator[None]:
         yield
     finally:
         _Exit.is_leaving = False
-        told, _Exit.told = _Exit.told, None
-        if told is not None:
-            os.kill(os.getpid(), told)
+        if _Exit.is_told_to_go:
+            _go()
 
 
 def deliver_at_exit(deliver: Callable[[], object]) -> None:
@@ -76,6 +77,7 @@ def deliver_at_exit(deliver: Callable[[], object]) -> None:
 def _add_finalizer(_: object) -> None:
     _Exit.deadline = None
     _Exit.finalizer_of = os.getpid()
+    _Exit.is_told_to_go = False
     _idle.tasks = 0
     _util.Finalize(None, _leave, exitpriority=_PRIORITY)
 
@@ -92,8 +94,9 @@ _idle: Final = _Idle()
 def begin_task() -> None:
     """A worker turns to a task, during which `SIGTERM` ends it at once, as ever."""
     _idle.tasks += 1
-    if _idle.tasks == 1 and _is_told_by_us():
+    if _idle.tasks == 1 and _may_be_told() and signal.getsignal(signal.SIGTERM) is _deliver_and_go:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _watch.end()
 
 
 def end_task() -> None:
@@ -101,10 +104,15 @@ def end_task() -> None:
 
     A pool of `multiprocessing` ends its workers by `SIGTERM` when its with-block is left. Python
     runs a handler between two steps of the main thread, which may be far apart in a task, but not
-    in a worker that waits for one.
+    in a worker that waits for one, where the handler is watched.
     """
     _idle.tasks -= 1
-    if _idle.tasks == 0 and _may_be_told() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+    if (
+        _idle.tasks == 0
+        and _may_be_told()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        and _watch.begin()
+    ):
         signal.signal(signal.SIGTERM, _deliver_and_go)
 
 
@@ -114,20 +122,27 @@ def _may_be_told() -> bool:
     )
 
 
-def _is_told_by_us() -> bool:
-    return _may_be_told() and signal.getsignal(signal.SIGTERM) is _deliver_and_go
-
-
-def _deliver_and_go(number: int, _: object) -> None:
-    signal.signal(number, signal.SIG_DFL)
+def _deliver_and_go(_number: int, _frame: object) -> None:
+    if _Exit.is_told_to_go:
+        return
+    _Exit.is_told_to_go = True
     if _Exit.is_leaving:
         # It was on its way out already, and what it delivers is not to be cut short.
-        _Exit.told = number
         return
-    if _Exit.deliver is not None and _Exit.finalizer_of == os.getpid():
-        _Exit.deadline = time.monotonic() + TERMINATION_TIMEOUT
-        _Exit.deliver()
-    os.kill(os.getpid(), number)
+    try:
+        if _Exit.deliver is not None and _Exit.finalizer_of == os.getpid():
+            _Exit.deadline = time.monotonic() + TERMINATION_TIMEOUT
+            _Exit.deliver()
+    finally:
+        _go()
+
+
+def _go() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+_watch: Final = HandlerWatch(signal.SIGTERM, lambda: _Exit.is_told_to_go)
 
 
 def _leave() -> None:
