@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import copy
 import functools
 import gc
@@ -1244,6 +1245,29 @@ def test_a_suspended_generator_keeps_nothing_that_went_through_it(spans):
 
 class ThrownError(ValueError):
     pass
+
+
+def test_suspended_generators_keep_nothing_of_their_consumers_context(spans):
+    """They go on in that of whoever asks next."""
+
+    @instrument
+    def work():
+        yield 1
+
+    @instrument
+    async def work_async():
+        yield 1
+
+    running, running_async = work(), work_async()
+    contexts = [contextvars.copy_context() for _ in range(2)]
+    contexts[0].run(next, running)
+    contexts[1].run(callables.step, running_async.__anext__())
+    kept = [weakref.ref(one) for one in contexts]
+    contexts.clear()
+    gc.collect()
+    assert [None] * 2 == [one() for one in kept]
+    running.close()
+    callables.step(running_async.aclose())
 
 
 def test_a_suspended_async_generator_keeps_nothing_that_went_through_it(spans):

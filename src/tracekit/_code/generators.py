@@ -11,7 +11,7 @@ from typing import Any, Final
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, Tracer
 
-from tracekit._code.current import SPAN_KEY, attach, detach, get_current, reset
+from tracekit._code.current import SPAN_KEY, attach, detach, reset
 from tracekit._code.parents import Parentage
 from tracekit._code.recording import RecordingSite, finish, finish_failed, start_span
 
@@ -21,80 +21,85 @@ class Steps:
 
     What the body has set in the OpenTelemetry context goes on from step to step, so that a
     `with span(...)` that is open across a `yield` is found again at the next step. Everything else
-    is at each step what it is for the consumer. Below `@contextmanager` the span stays current in
-    the with-block instead.
+    is at each step what it is for the consumer. The wrapper attaches the context that this gives,
+    and resets it, around each step.
     """
 
-    __slots__ = ("_around", "_held", "_inside", "_own", "_site", "_span", "_token")
+    __slots__ = ("_inside", "_own", "_site", "_span")
 
-    def __init__(self, site: RecordingSite, span: Span, *, held: bool) -> None:
+    attach = staticmethod(attach)
+    reset = staticmethod(reset)
+
+    def __init__(self, site: RecordingSite, span: Span) -> None:
         self._site = site
         self._span = span
         self._own: Mapping[str, object] = {SPAN_KEY: span}
-        self._around: Context | None = None
         self._inside = Context()
-        self._held = held
-        self._token: Any = None
 
-    def enter(self) -> None:
-        """Make the generator's context current."""
-        if self._token is None:
-            around = get_current()
-            if around is not self._around:
-                self._around = around
-                self._inside = Context({**around, **self._own})
-            self._token = attach(self._inside)
+    def inside(self, around: Context) -> Context:
+        """The context of the body, where the consumer has this one."""
+        self._inside = Context({**around, **self._own})
+        return self._inside
 
-    def leave(self) -> None:
-        """Give the consumer its context back."""
-        if not self._held:
-            now = get_current()
-            if now is not self._inside:
-                self._keep(now)
-            token, self._token = self._token, None
-            try:
-                reset(token)
-            except Exception:
-                self._detach(token)
-
-    @staticmethod
-    def _detach(token: Any) -> None:
-        if token is not None:
-            detach(token)
-
-    def _keep(self, now: Context) -> None:
+    def keep(self, now: Context) -> Context:
+        """Take the context with which the body has ended its step into the next one."""
         before, self._inside = self._inside, now
         changed = {key: value for key, value in now.items() if before.get(key) is not value}
         self._own = {**self._own, **changed}
+        return now
 
     def succeed(self, result: object) -> None:
         """End the span of a generator that is exhausted."""
-        self._release()
         finish(self._site, self._span, result)
 
     def fail(self, error: BaseException) -> None:
         """End the span of a generator that an exception, or its closing, left."""
-        self._release()
         finish_failed(self._site, self._span, error)
 
-    def _release(self) -> None:
-        token, self._token = self._token, None
-        self._detach(token)
+
+class _HeldSteps(Steps):
+    """The steps below `@contextmanager`: the span is current in the with-block, too."""
+
+    __slots__ = ("_token",)
+
+    def __init__(self, site: RecordingSite, span: Span) -> None:
+        super().__init__(site, span)
+        self._token: Any = None
+
+    def reset(self, token: Any) -> None:
+        if self._token is None:
+            self._token = token
+
+    def succeed(self, result: object) -> None:
+        detach(self._token)
+        super().succeed(result)
+
+    def fail(self, error: BaseException) -> None:
+        detach(self._token)
+        super().fail(error)
 
 
 class _NoSteps(Steps):
-    """The steps of a generator that is not recorded."""
+    """The steps of a generator that is not recorded, which change nothing."""
 
     __slots__ = ()
 
     def __init__(self) -> None:
         pass
 
-    def enter(self) -> None:
+    @staticmethod
+    def attach(context: Context) -> None:
         pass
 
-    def leave(self) -> None:
+    @staticmethod
+    def reset(token: object) -> None:
         pass
+
+    def inside(self, around: Context) -> Context:
+        return around
+
+    def keep(self, now: Context) -> Context:
+        return now
 
     def succeed(self, result: object) -> None:
         pass
@@ -126,7 +131,8 @@ def start_steps(
     if attributes is None:
         return NO_STEPS
     span = start_span(site, tracer, site.name, attributes, parentage)
-    return Steps(site, span, held=consumer is not None and consumer.f_code in _WITH_STATEMENTS)
+    is_held = consumer is not None and consumer.f_code in _WITH_STATEMENTS
+    return _HeldSteps(site, span) if is_held else Steps(site, span)
 
 
 caller = sys._getframe

@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from enum import Enum
 from typing import Any, Final
 
+from tracekit._code.current import detach, get_current
 from tracekit._code.function_site import FunctionSite
 from tracekit._code.generators import NO_STEPS, caller, start_steps
 from tracekit._code.recording import Recording, give_up, start
@@ -78,7 +79,8 @@ _AWAITABLE: Final = _CALL.replace(
     {tk}_recording.succeed({tk}_result)""",
 )
 
-# What is handed to the consumer is kept by nothing here while the generator is suspended.
+# What is handed to the consumer is kept by nothing here while the generator is suspended. The
+# context is entered and left right here: calls for that would be a third of what an item costs.
 _STEPS_BEGIN: Final = """\
 {define} wrapper({declared}):
     {tk}_steps = {tk}_NO_STEPS
@@ -91,18 +93,43 @@ _STEPS_BEGIN: Final = """\
                 )
         except {tk}_Exception as {tk}_error:
             {tk}_give_up({tk}_site, {tk}_error)
+    {tk}_attach, {tk}_reset = {tk}_steps.attach, {tk}_steps.reset
+    {tk}_before = {tk}_inside = None
 """
 
-_GENERATOR: Final = (
-    _STEPS_BEGIN
-    + """\
+_ENTER: Final = """\
+            {tk}_around = {tk}_get_current()
+            if {tk}_around is not {tk}_before:
+                {tk}_before, {tk}_inside = {tk}_around, {tk}_steps.inside({tk}_around)
+            {tk}_token = {tk}_attach({tk}_inside)
+"""
+
+# A step of an async generator may be taken in several contexts, where the token is worthless.
+_LEAVE: Final = """\
+                {tk}_now = {tk}_get_current()
+                if {tk}_now is not {tk}_inside:
+                    {tk}_inside = {tk}_steps.keep({tk}_now)
+                try:
+                    {tk}_reset({tk}_token)
+                except {tk}_Exception:
+                    {tk}_detach({tk}_token)
+                {tk}_token = None
+"""
+
+
+def _stepped(template: str) -> str:
+    template = template.replace("            {enter}\n", _ENTER)
+    return _STEPS_BEGIN + template.replace("                {leave}\n", _LEAVE)
+
+
+_GENERATOR: Final = _stepped("""\
     {tk}_generator = {tk}_function({passed})
     if {tk}_steps is {tk}_NO_STEPS:
         return (yield from {tk}_generator)
     {tk}_resume, {tk}_value, {tk}_hand = {tk}_generator.send, None, []
     try:
         while True:
-            {tk}_steps.enter()
+            {enter}
             try:
                 {tk}_hand.append({tk}_resume({tk}_value))
             except {tk}_StopIteration as {tk}_stop:
@@ -110,7 +137,7 @@ _GENERATOR: Final = (
                 break
             finally:
                 {tk}_value = None
-                {tk}_steps.leave()
+                {leave}
             try:
                 {tk}_value = yield {tk}_hand.pop()
                 {tk}_resume = {tk}_generator.send
@@ -122,24 +149,21 @@ _GENERATOR: Final = (
         raise
     {tk}_steps.succeed({tk}_result)
     return {tk}_result
-"""
-)
+""")
 
-_ASYNC_GENERATOR: Final = (
-    _STEPS_BEGIN
-    + """\
+_ASYNC_GENERATOR: Final = _stepped("""\
     {tk}_generator = {tk}_function({passed})
     {tk}_step, {tk}_hand = {tk}_first_step({tk}_generator), []
     try:
         while True:
-            {tk}_steps.enter()
+            {enter}
             try:
                 {tk}_hand.append(await {tk}_step)
             except {tk}_StopAsyncIteration:
                 break
             finally:
                 {tk}_step = None
-                {tk}_steps.leave()
+                {leave}
             try:
                 {tk}_step = {tk}_generator.asend((yield {tk}_hand.pop()))
             except {tk}_BaseException as {tk}_error:
@@ -149,8 +173,7 @@ _ASYNC_GENERATOR: Final = (
         {tk}_steps.fail({tk}_error)
         raise
     {tk}_steps.succeed(None)
-"""
-)
+""")
 
 _TEMPLATES: Final = {
     Kind.FUNCTION: (_CALL, "def", ""),
@@ -195,7 +218,9 @@ _CLOSURE: Final[dict[str, object]] = {
     "StopIteration": StopIteration,
     "awaited": awaited,
     "caller": caller,
+    "detach": detach,
     "first_step": first_step,
+    "get_current": get_current,
     "give_up": give_up,
     "iscoroutine": inspect.iscoroutine,
     "start": start,
