@@ -9,6 +9,7 @@ from __future__ import annotations
 import concurrent.futures as _futures
 import threading as _threading
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import Context as _ContextVariables
 from contextvars import copy_context as _copy_context
 from functools import partial as _partial
 from multiprocessing.context import BaseContext
@@ -25,6 +26,9 @@ from tracekit._code.preserving import carry as _carry
 from tracekit._code.workers import initializer_for as _initializer_for
 
 __all__ = ["ProcessPoolExecutor", "Thread", "ThreadPoolExecutor", "Timer", "wrap"]
+
+# Of the class, and the context an argument: as a method of each copy it would be one more object.
+_run = _ContextVariables.run
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -61,10 +65,17 @@ class ThreadPoolExecutor(_futures.ThreadPoolExecutor, _ContextKeeper):
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> _futures.Future[T]:
         """Hand a call over, as `concurrent.futures.Executor.submit`."""
-        if kwargs:
-            return self._submit_next(_copy_context().run, fn, *args, **kwargs)
-        # To pass on an empty mapping takes longer than to copy the context.
-        return self._submit_next(_copy_context().run, fn, *args)
+        if not kwargs:
+            # To pass on a tuple and a mapping takes longer than to copy the context.
+            few: tuple[Any, ...] = args
+            match few:
+                case ():
+                    return self._submit_next(_run, _copy_context(), fn)
+                case (one,):
+                    return self._submit_next(_run, _copy_context(), fn, one)
+                case (one, two):
+                    return self._submit_next(_run, _copy_context(), fn, one, two)
+        return self._submit_next(_run, _copy_context(), fn, *args, **kwargs)
 
     def map(
         self,

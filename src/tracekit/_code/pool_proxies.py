@@ -6,9 +6,10 @@ import copy
 import functools
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextvars import Context as ContextVariables
 from contextvars import copy_context
 from multiprocessing.pool import Pool
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import wrapt
 from opentelemetry.context import Context
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 else:
     # Older releases of wrapt have no types, and no class that could be subscripted.
     _ObjectProxy = wrapt.ObjectProxy
+
+
+_run: Final = ContextVariables.run
 
 
 class _WrappedPool(_ObjectProxy, ContextKeeper):  # type: ignore[misc,unused-ignore]  # a proxy has any base
@@ -59,8 +63,10 @@ class WrappedThreads(WrappedExecutor):
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         if kwargs:
-            return self.__wrapped__.submit(copy_context().run, fn, *args, **kwargs)
-        return self.__wrapped__.submit(copy_context().run, fn, *args)
+            return self.__wrapped__.submit(
+                ContextVariables.run, copy_context(), fn, *args, **kwargs
+            )
+        return self.__wrapped__.submit(ContextVariables.run, copy_context(), fn, *args)
 
 
 class WrappedProcesses(WrappedExecutor):
