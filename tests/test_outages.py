@@ -117,3 +117,27 @@ def test_a_collector_that_comes_back(telemetry, receiver, caplog):
     assert [1, 2, 3] == [one.attributes["n"] for one in receiver.spans]
     assert 2 == len(lines(caplog))
     assert "delivers again; meanwhile 0 spans failed and 0 were dropped" in lines(caplog)[1]
+
+
+# What is reached, how it was taken, and what the one line asks.
+WRONG_ENDPOINTS = {
+    "gRPC without TLS, as one with": ("grpc", "grpc", "{address}", "http://"),
+    "gRPC, as HTTP": ("grpc", "http", "http://{address}", "protocol='grpc'"),
+    "HTTP, as gRPC": ("http", "grpc", "http://{address}", "protocol='http'"),
+    "HTTP without TLS, as one with": ("http", "http", "https://{address}", "http://"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_ENDPOINTS)
+def test_an_endpoint_of_another_kind(request, case, caplog):
+    """The line says what the transport says, and asks for what the endpoint probably is."""
+    kind, protocol, endpoint, asks = WRONG_ENDPOINTS[case]
+    _, _, address = request.getfixturevalue(f"{kind}_receiver").endpoint.partition("://")
+    exporter = exporters.otlp(protocol=protocol, endpoint=endpoint.format(address=address))
+    telemetry = tracekit.init_telemetry("shop", exporter=exporter)
+    work(1)
+    assert not telemetry.flush(2.0)
+    (line,) = lines(caplog)
+    assert "cannot deliver for now: " in line
+    assert asks in line.partition("(is that ")[2]
+    assert not telemetry.shutdown(0.3)

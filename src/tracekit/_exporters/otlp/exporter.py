@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from tracekit._exporters.otlp.hints import with_hint
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
@@ -84,7 +86,7 @@ class Outcome:
     def fail(self, reason: str, *, is_passing: bool = False, pause: float | None = None) -> None:
         """Note why an attempt failed; a later attempt may still succeed."""
         self.delivered, self.is_passing, self.pause = False, is_passing, pause
-        self.reason = _one_line(reason)
+        self.reason = with_hint(_one_line(reason))
 
     def note(self, message: str) -> None:
         """Note what the official exporter logs, where nothing better is known."""
