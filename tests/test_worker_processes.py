@@ -53,11 +53,13 @@ def cases():
 @pytest.mark.parametrize(("way", "start_method"), list(cases()))
 def test_every_span_of_a_worker_is_delivered(grpc_receiver, way, start_method):
     """Once, in the program's trace, from the worker that made it, over gRPC."""
-    run_program(way, start_method, "otlp", OTEL_EXPORTER_OTLP_ENDPOINT=grpc_receiver.endpoint)
+    done = run_program(
+        way, start_method, "otlp", OTEL_EXPORTER_OTLP_ENDPOINT=grpc_receiver.endpoint
+    )
     spans = grpc_receiver.spans
     (program,) = [one for one in spans if one.name == "program"]
     made = [one for one in spans if one.name == "work"]
-    assert list(range(TASKS)) == sorted(one.attributes["number"] for one in made)
+    assert list(range(TASKS)) == sorted(one.attributes["number"] for one in made), done.stderr
     assert {(program.trace_id, program.span_id)} == {(one.trace_id, one.parent_id) for one in made}
     assert [one.attributes["worker"] for one in made] == [
         one.resource["process.pid"] for one in made

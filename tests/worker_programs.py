@@ -16,11 +16,14 @@ from multiprocessing import connection
 
 import tracekit
 from tracekit import executors, preserve_context, span
+from tracekit._setup import exits
 
 TASKS = 4
 
 
 def work(number: int) -> int:
+    # A machine under load may take its time.
+    exits.TERMINATION_TIMEOUT = exits.EXIT_TIMEOUT
     with span("work", number=number, worker=os.getpid()):
         return number
 
