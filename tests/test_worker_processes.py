@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -257,6 +258,27 @@ def test_a_worker_in_which_another_one_is_told_of_signals(worker):
         worker.end_task()
         assert writer.fileno() == signal.set_wakeup_fd(-1)
     assert signal.SIG_DFL is signal.getsignal(signal.SIGTERM)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_of_a_worker_that_waits_tells_it_of_no_signals(worker):
+    """Whichever thread forks."""
+    worker.begin_task()
+    worker.end_task()
+    codes = []
+
+    def fork():
+        child = os.fork()
+        if not child:
+            os._exit(0 if signal.set_wakeup_fd(-1) == -1 else 1)
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+    forking = threading.Thread(target=fork)
+    forking.start()
+    forking.join()
+    assert [0] == codes
+    assert -1 != signal.set_wakeup_fd(-1)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows ends processes without a signal")
