@@ -68,7 +68,13 @@ def ray():
 
     telemetry = tracekit.init_telemetry("program", exporter="otlp")
     environment = {"worker_process_setup_hook": telemetry.in_worker}
-    engine.init(num_cpus=2, include_dashboard=False, runtime_env=environment)
+    options = {"num_cpus": 2, "include_dashboard": False, "runtime_env": environment}
+    try:
+        engine.init(**options)
+    except RuntimeError:
+        # On a machine under load, Ray's own server may not be there within Ray's half minute.
+        engine.shutdown()
+        engine.init(**options)
     run = engine.remote(lambda function, number: function(number))
     with span("program"):
         kept = preserve_context(work)

@@ -164,11 +164,12 @@ def test_celery(grpc_receiver, redis, options):
 ENGINES = {"dask": "distributed", "loky": "loky", "ray": "ray"}
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_an_engine(grpc_receiver, engine):
     """Its processes are set up, and its tasks belong to the trace of whoever handed them over."""
     pytest.importorskip(ENGINES[engine], reason=f"{ENGINES[engine]} is not installed")
-    run_program(grpc_receiver, "-m", "tests.engine_programs", engine)
+    run_program(grpc_receiver, "-m", "tests.engine_programs", engine, timeout=220)
     spans = grpc_receiver.wait_for_spans(TASKS + 1)
     check_workers(spans, TASKS)
     check_one_trace(spans)
