@@ -71,8 +71,9 @@ def ray():
     options = {"num_cpus": 2, "include_dashboard": False, "runtime_env": environment}
     try:
         engine.init(**options)
-    except RuntimeError:
-        # On a machine under load, Ray's own server may not be there within Ray's half minute.
+    except Exception:
+        # Its server or its node was not up in half a minute: the first time, all of Ray is read
+        # from the disk.
         engine.shutdown()
         engine.init(**options)
     run = engine.remote(lambda function, number: function(number))
