@@ -290,9 +290,28 @@ def test_a_worker_that_is_told_to_go_while_it_leaves_delivers_all(worker, monkey
     with worker.leaving():
         worker._deliver_and_go(signal.SIGTERM, None)
         steps.append("has left")
-    worker._deliver_and_go(signal.SIGTERM, None)
     assert ["has left", signal.SIGTERM] == steps
     assert signal.SIG_DFL is signal.getsignal(signal.SIGTERM)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends processes without a signal")
+def test_a_worker_that_is_told_to_go_delivers_once_within_three_seconds(worker, monkeypatch):
+    """It goes by the signal with its default action; told again meanwhile, it does nothing else."""
+    monkeypatch.setattr(worker._Exit, "deadline", None)
+    steps = []
+
+    def deliver():
+        worker._deliver_and_go(signal.SIGTERM, None)
+        assert worker.remaining() <= 3.0
+        steps.append("delivers")
+
+    def kill(process, number):
+        steps.append((process, number, signal.getsignal(number)))
+
+    monkeypatch.setattr(worker._Exit, "deliver", deliver)
+    monkeypatch.setattr(os, "kill", kill)
+    worker._deliver_and_go(signal.SIGTERM, None)
+    assert ["delivers", (os.getpid(), signal.SIGTERM, signal.SIG_DFL)] == steps
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows ends processes without a signal")
