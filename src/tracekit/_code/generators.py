@@ -67,6 +67,7 @@ class _HeldSteps(Steps):
         self._token: Any = None
 
     def reset(self, token: Any) -> None:
+        # What the first step has replaced is what there was before the with-block.
         if self._token is None:
             self._token = token
 

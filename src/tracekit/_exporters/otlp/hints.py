@@ -1,4 +1,4 @@
-"""What a transport says of an endpoint that is not what it was taken for, in words of its cure."""
+"""What to ask where a transport fails as it does with an endpoint of another kind."""
 
 from __future__ import annotations
 
