@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tracekit._exporters.console.buffer as buffer_module
 from tests.finished_spans import make_span
 from tracekit._exporters.console.buffer import Block, TraceBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import FrameType
 
 
 def shown(blocks: Iterable[Block]) -> list[tuple[int, list[int], str]]:
@@ -161,3 +164,44 @@ def test_nothing_lost(
     assert 0 == buffer.waiting
     assert not buffer._pending
     assert buffer._remembered <= max_shown
+
+
+class Struck(BaseException):
+    """What a signal handler raises between two steps."""
+
+
+def strike(buffer: TraceBuffer, step: int) -> bool:
+    """Add spans of two traces, and raise at one line of the buffer; False where it has fewer."""
+    left = step
+
+    def trace(frame: FrameType, what: str, _: object) -> Any:
+        nonlocal left
+        if frame.f_code.co_filename != buffer_module.__file__:
+            return None
+        if what == "line":
+            if left == 0:
+                raise Struck
+            left -= 1
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        buffer.add([make_span(7, trace_id=7), make_span(3, 2), make_span(1)])
+        buffer.add([make_span(2, 1), make_span(9, 8, trace_id=9)])
+    except Struck:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def test_an_exception_at_any_line_leaves_a_buffer_that_works() -> None:
+    """Wherever an exception strikes, the buffer can be emptied, and shows the next trace."""
+    step = 0
+    while strike(buffer := TraceBuffer(max_spans=2, max_traces=1), step):
+        buffer.take_all()
+        assert 0 == buffer.waiting, step
+        assert [(0xFFF, [4], "")] == shown(buffer.add([make_span(4, trace_id=0xFFF)])), step
+        step += 1
+    assert step > 50

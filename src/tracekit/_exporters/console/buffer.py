@@ -37,7 +37,6 @@ class _Pending:
     children: dict[int, list[FinishedSpan]] = field(default_factory=dict[int, list[FinishedSpan]])
     tops: list[FinishedSpan] = field(default_factory=list[FinishedSpan])
     root_ended: bool = False
-    count: int = 0
 
     def take_whole(self) -> list[FinishedSpan]:
         """Take what hangs together with the local root; what it lacks a parent for stays."""
@@ -100,15 +99,17 @@ class TraceBuffer:
         """Take in a batch and return what is to be shown now, oldest first."""
         touched = {self._put(span): None for span in spans}
         blocks = [block for trace_id in touched for block in self._settle(trace_id)]
-        while self._waiting > self.max_spans or len(self._pending) > self.max_traces:
-            blocks.append(self._show_rest(next(iter(self._pending))))
+        while self._pending and (
+            self._waiting > self.max_spans or len(self._pending) > self.max_traces
+        ):
+            blocks += self._show_oldest()
         return blocks
 
     def take_all(self) -> list[Block]:
         """Return everything that waits, in parts where a root is missing, and wait for the rest."""
         blocks: list[Block] = []
         while self._pending:
-            blocks.append(self._show_rest(next(iter(self._pending))))
+            blocks += self._show_oldest()
         return blocks
 
     def _put(self, span: FinishedSpan) -> int:
@@ -116,9 +117,9 @@ class TraceBuffer:
         pending = self._pending.get(trace_id)
         if pending is None:
             pending = self._pending[trace_id] = _Pending()
-        pending.count += 1
-        self._waiting += 1
+        # An exception can strike between any two steps: a span that is counted is placed.
         self._place(span, pending, self._shown.get(trace_id))
+        self._waiting += 1
         return trace_id
 
     def _place(self, span: FinishedSpan, pending: _Pending, shown: _Shown | None) -> None:
@@ -139,25 +140,26 @@ class TraceBuffer:
             or not (pending.root_ended or (shown and shown.root_ended))
         ):
             return []
-        return [self._show(trace_id, pending.take_whole())]
+        spans = pending.take_whole()
+        if pending.children:
+            pending.root_ended = False
+        else:
+            del self._pending[trace_id]
+        return [self._show(trace_id, spans)]
 
-    def _show_rest(self, trace_id: int) -> Block:
-        return self._show(trace_id, self._pending[trace_id].take_all())
+    def _show_oldest(self) -> list[Block]:
+        # The entry goes first, whatever it holds, so that each turn of a loop over this is one
+        # trace fewer.
+        trace_id, pending = self._pending.popitem(last=False)
+        spans = pending.take_all()
+        return [self._show(trace_id, spans)] if spans else []
 
     def _show(self, trace_id: int, spans: list[FinishedSpan]) -> Block:
+        self._waiting = max(0, self._waiting - len(spans)) if self._pending else 0
         before = self._shown.get(trace_id)
         block = Block(trace_id, spans, _known_parents(spans, before), _mark(spans, before))
-        self._forget_pending(trace_id, len(spans))
         self._remember(trace_id, spans)
         return block
-
-    def _forget_pending(self, trace_id: int, count: int) -> None:
-        pending = self._pending[trace_id]
-        pending.root_ended = False
-        pending.count -= count
-        self._waiting -= count
-        if not pending.count:
-            del self._pending[trace_id]
 
     def _remember(self, trace_id: int, spans: list[FinishedSpan]) -> None:
         shown = self._shown.pop(trace_id, None) or _Shown()
