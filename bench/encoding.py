@@ -16,10 +16,10 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from bench.interleaved import Size, Variant, measure
 from bench.results import Row, ratio_row
-from tracekit._engine.fanout import Fanout
-from tracekit._engine.request_encoding import encode_spans
-from tracekit._engine.span import LeanSpan, Origin
-from tracekit._ground.constants import Constants
+from tracekit._otlp.request_encoding import encode_spans
+from tracekit._recording.site_attributes import Constants
+from tracekit._sdk.fanout import Fanout
+from tracekit._sdk.span import LeanSpan, TracerShared
 
 OFFICIAL, OWN, FOREIGN = "OpenTelemetry's encoder", "the engine's spans", "the SDK's spans"
 BATCH = 512
@@ -71,14 +71,14 @@ def lean(spans: list[ReadableSpan]) -> list[LeanSpan]:
     """The spans as the engine's own."""
     resource, scope = spans[0].resource, InstrumentationScope("shop.orders", "1.0")
     info: Any = None
-    origin = Origin(Fanout(), SpanLimits(), resource, scope, info, ALWAYS_ON)
+    origin = TracerShared(Fanout(), SpanLimits(), resource, scope, info, ALWAYS_ON)
     return [_lean(span, origin) for span in spans]
 
 
-def _lean(span: ReadableSpan, origin: Origin) -> LeanSpan:
+def _lean(span: ReadableSpan, origin: TracerShared) -> LeanSpan:
     made = object.__new__(LeanSpan)
     attributes = dict(span.attributes or {})
-    made._origin, made._constants, made._last = origin, CONSTANTS, None
+    made._shared, made._constants, made._last = origin, CONSTANTS, None
     made._given = {key: value for key, value in attributes.items() if key not in CALL_SITE}
     for name in ("context", "parent", "name", "kind", "start_time", "end_time", "status"):
         setattr(made, f"_{name}", getattr(span, name))

@@ -42,19 +42,19 @@ def copied(pool: Pool) -> Callable[[int], object]:
 @contextmanager
 def held(make: Callable[[], Pool]) -> Iterator[tuple[Pool, threading.Event]]:
     """A pool with one worker that waits for an event."""
-    go_on, begun = threading.Event(), threading.Event()
+    after_fork_in_parent, begun = threading.Event(), threading.Event()
 
     def hold() -> None:
         begun.set()
-        go_on.wait()
+        after_fork_in_parent.wait()
 
     with make() as pool:
         pool.submit(hold)
         begun.wait()
         try:
-            yield pool, go_on
+            yield pool, after_fork_in_parent
         finally:
-            go_on.set()
+            after_fork_in_parent.set()
 
 
 class Timed:
@@ -66,14 +66,14 @@ class Timed:
         self._draining = draining
 
     def __call__(self, calls: int) -> int:
-        with held(self._make) as (pool, go_on):
+        with held(self._make) as (pool, after_fork_in_parent):
             submit = self._submit(pool)
             begun = time.thread_time_ns()
             for number in range(calls):
                 submit(number)
             submitted = time.thread_time_ns() - begun
             begun = time.process_time_ns()
-            go_on.set()
+            after_fork_in_parent.set()
             pool.shutdown()
             drained = time.process_time_ns() - begun
         return drained if self._draining else submitted

@@ -25,7 +25,7 @@ OUTCOMES = (
 decorate = functools.partial(instrument, "work", expected=LookupError)
 
 
-class Pause:
+class Backoff:
     """Suspends a coroutine once, without an event loop."""
 
     def __await__(self):
@@ -47,7 +47,7 @@ def plain(outcome):
 
 
 async def coroutine(outcome):
-    await Pause()
+    await Backoff()
     return leave(outcome)
 
 
@@ -59,7 +59,7 @@ def generator(outcome):
 
 async def async_generator(outcome):
     yield 1
-    await Pause()
+    await Backoff()
     yield 2
     leave(outcome)
 
@@ -69,7 +69,7 @@ def one_step(outcome):
 
 
 async def one_async_step(outcome):
-    await Pause()
+    await Backoff()
     yield leave(outcome)
 
 
@@ -285,7 +285,7 @@ def callable_object(on: Any) -> Any:
 def async_callable_object(on: Any) -> Any:
     class Service:
         async def __call__(self, outcome):
-            await Pause()
+            await Backoff()
             return leave(outcome)
 
     return on(Service())

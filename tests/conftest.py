@@ -12,8 +12,8 @@ from opentelemetry import trace
 pytest_plugins = ["pytester"]
 
 from tests.receivers.fixtures import *  # noqa: F403 - pytest finds fixtures by their names here
-from tracekit._ground.log import forget_said
-from tracekit._setup import installation
+from tracekit._base.log import forget_logged
+from tracekit._setup import runtime
 
 
 @pytest.fixture(autouse=True)
@@ -22,19 +22,19 @@ def clean_environment(monkeypatch):
     for name in list(os.environ):
         if name.startswith(("OTEL_", "TRACEKIT_FILTER", "TRACEPARENT")):
             monkeypatch.delenv(name)
-    forget_said()
+    forget_logged()
 
 
 @pytest.fixture
 def global_telemetry():
     """Let a test install telemetry, and take it out of the process again."""
     yield
-    installed = installation._installed
+    installed = runtime._installed
     if installed.telemetry is not None:
         installed.telemetry.shutdown(5.0)
     trace._TRACER_PROVIDER = None
     trace._TRACER_PROVIDER_SET_ONCE = type(trace._TRACER_PROVIDER_SET_ONCE)()
-    installation.gate.change(None, None)
+    runtime.registry.change(None, None)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import time
 
 import tracekit
 from tracekit import exporters, span
-from tracekit._ground import forks
+from tracekit._base import forks
 
 ABREAST = 4
 FIRST = 5

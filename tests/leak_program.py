@@ -21,8 +21,8 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 import tracekit
 from tracekit import TelemetryBuilder, instrument, preserve_context, run_blocking, span
-from tracekit._ground import forks
-from tracekit._ground.callsite import gate
+from tracekit._base import forks
+from tracekit._filters.call_sites import registry
 from tracekit.executors import Thread, ThreadPoolExecutor
 from tracekit.propagation import inject, remote_parent
 
@@ -246,7 +246,7 @@ def held():
         "blocks": sys.getallocatedblocks(),
         "objects": len(gc.get_objects()),
         "resident": pages * os.sysconf("SC_PAGE_SIZE"),
-        "call sites": len(gate._sites),
+        "call sites": len(registry._sites),
         "watched by forks": len(forks._all),
         "tracers": len(trace.get_tracer_provider()._live),
     }

@@ -11,11 +11,11 @@ from opentelemetry import baggage, context, trace
 
 from tracekit import span
 
-Moment = tuple[str, str, object]
-NOTHING: Moment = ("0" * 32, "0" * 16, None)
+ContextSnapshot = tuple[str, str, object]
+NOTHING: ContextSnapshot = ("0" * 32, "0" * 16, None)
 
 
-def observe(_: object = None, /) -> Moment:
+def observe(_: object = None, /) -> ContextSnapshot:
     """The ids of the current trace and span, and a piece of baggage."""
     current = trace.get_current_span().get_span_context()
     return (
@@ -30,14 +30,14 @@ def fail(*_: object) -> None:
     raise LookupError(*observe())
 
 
-async def observe_later(_: object = None, /) -> tuple[Moment, Moment]:
+async def observe_later(_: object = None, /) -> tuple[ContextSnapshot, ContextSnapshot]:
     """Observe before and after a step of the event loop."""
     before = observe()
     await asyncio.sleep(0)
     return before, observe()
 
 
-def observe_steps(count: int) -> Iterator[Moment]:
+def observe_steps(count: int) -> Iterator[ContextSnapshot]:
     """Observe at each step of a generator."""
     for _ in range(count):
         yield observe()
@@ -59,7 +59,7 @@ def refuse() -> None:
 
 
 @contextmanager
-def submitter() -> Iterator[Moment]:
+def submitter() -> Iterator[ContextSnapshot]:
     """A block with a span and baggage, and what is to be observed of it."""
     with span("submit"):
         token = context.attach(baggage.set_baggage("user", "ada"))

@@ -12,12 +12,12 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from tests.receivers import Accept, GrpcReceiver, Hang, HttpReceiver, Refuse, finished_spans
 from tracekit import ConfigurationError
-from tracekit._engine import pauses
-from tracekit._engine.attempts import Answer, attempt
-from tracekit._engine.batch_settings import BatchSettings
-from tracekit._engine.pauses import Pause, pause_after
-from tracekit._exporters.otlp.grpc import OtlpGrpcExporter
-from tracekit._exporters.otlp.http import OtlpHttpExporter
+from tracekit._delivery import backoff
+from tracekit._delivery.backoff import Backoff, pause_after
+from tracekit._delivery.batch_settings import BatchSettings
+from tracekit._delivery.export_outcome import ExportOutcome, attempt
+from tracekit._otlp.grpc import OtlpGrpcExporter
+from tracekit._otlp.http import OtlpHttpExporter
 
 pytestmark = pytest.mark.usefixtures("no_otlp_environment")
 
@@ -65,17 +65,17 @@ class TestForeignExporters:
     def test_success(self):
         """All spans count as delivered."""
         exporter = self.Exporter(SpanExportResult.SUCCESS)
-        assert Answer(2) == attempt(exporter, finished_spans(), PATIENT)
+        assert ExportOutcome(2) == attempt(exporter, finished_spans(), PATIENT)
 
     def test_failure(self):
         """None does, for good."""
         exporter = self.Exporter(SpanExportResult.FAILURE)
-        assert Answer(0) == attempt(exporter, finished_spans(), PATIENT)
+        assert ExportOutcome(0) == attempt(exporter, finished_spans(), PATIENT)
 
     def test_an_exception(self):
         """It is the reason."""
         exporter = self.Exporter(ValueError("no"))
-        assert Answer(0, "ValueError: no") == attempt(exporter, finished_spans(), PATIENT)
+        assert ExportOutcome(0, "ValueError: no") == attempt(exporter, finished_spans(), PATIENT)
 
     def test_an_interruption(self):
         """It is handed over: whoever asked knows whose it is."""
@@ -87,7 +87,7 @@ class TestForeignExporters:
         """Any may say that a failure passes, and when to come again."""
         exporter = self.Exporter(SpanExportResult.FAILURE)
         exporter.last_error, exporter.last_is_passing, exporter.last_pause = "busy", True, 2.0
-        expected = Answer(0, "busy", is_passing=True, pause=2.0)
+        expected = ExportOutcome(0, "busy", is_passing=True, pause=2.0)
         assert expected == attempt(exporter, finished_spans(), PATIENT)
 
     def test_something_that_is_true_is_no_report(self):
@@ -103,7 +103,7 @@ class TestGrpc:
         """Those that the specification of OTLP calls retryable; none is repeated here."""
         grpc_receiver.otherwise = Refuse(code, "no")
         answer = attempt(grpc_exporter, finished_spans(), PATIENT)
-        assert Answer(0, f"{code}: no", code in PASSING_CODES) == answer
+        assert ExportOutcome(0, f"{code}: no", code in PASSING_CODES) == answer
         assert 1 == grpc_receiver.attempts
 
     def test_a_batch_that_is_too_large_fails_for_good(self, grpc_receiver, grpc_exporter):
@@ -119,7 +119,7 @@ class TestGrpc:
         headers = (("google.rpc.retryinfo-bin", info.SerializeToString()),)
         grpc_receiver.script(Refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, "busy", headers))
         assert 7.5 == attempt(grpc_exporter, finished_spans(), PATIENT).pause
-        assert Answer(2) == attempt(grpc_exporter, finished_spans(), PATIENT)
+        assert ExportOutcome(2) == attempt(grpc_exporter, finished_spans(), PATIENT)
 
     def test_a_receiver_that_comes_back_is_found_at_once(self, grpc_receiver, grpc_exporter):
         """A channel's own pauses, which grow to minutes, are not waited for."""
@@ -127,7 +127,7 @@ class TestGrpc:
         for _ in range(5):
             assert attempt(grpc_exporter, finished_spans(), PATIENT).is_passing
         grpc_receiver.start()
-        assert Answer(2) == attempt(grpc_exporter, finished_spans(), PATIENT)
+        assert ExportOutcome(2) == attempt(grpc_exporter, finished_spans(), PATIENT)
 
     def test_a_receiver_that_hangs(self, grpc_receiver, grpc_exporter):
         """The time of an attempt is bounded by whoever asks for it."""
@@ -148,7 +148,7 @@ class TestGrpc:
         thread.join(5)
         assert (False, 1) == (thread.is_alive(), len(answers))
         closed = attempt(grpc_exporter, finished_spans(), PATIENT)
-        assert Answer(0, "the exporter has been shut down") == closed
+        assert ExportOutcome(0, "the exporter has been shut down") == closed
 
 
 class TestHttp:
@@ -163,7 +163,7 @@ class TestHttp:
         """`Retry-After` in seconds."""
         http_receiver.script(Refuse(429, "busy", (("Retry-After", "7"),)))
         assert 7.0 == attempt(http_exporter, finished_spans(), PATIENT).pause
-        assert Answer(2) == attempt(http_exporter, finished_spans(), PATIENT)
+        assert ExportOutcome(2) == attempt(http_exporter, finished_spans(), PATIENT)
 
     def test_a_receiver_that_is_down(self, http_receiver, http_exporter):
         """Whoever cannot connect may later."""
@@ -173,10 +173,10 @@ class TestHttp:
 
     def test_a_connection_that_went_stale(self, http_receiver, http_exporter):
         """A receiver that restarts between two batches costs no second attempt."""
-        assert Answer(2) == attempt(http_exporter, finished_spans(), PATIENT)
+        assert ExportOutcome(2) == attempt(http_exporter, finished_spans(), PATIENT)
         http_receiver.kill()
         http_receiver.start()
-        assert Answer(2) == attempt(http_exporter, finished_spans(), PATIENT)
+        assert ExportOutcome(2) == attempt(http_exporter, finished_spans(), PATIENT)
 
     def test_a_receiver_that_hangs(self, http_receiver, http_exporter):
         """The time of an attempt is bounded by whoever asks, and the batch is not sent twice."""
@@ -195,7 +195,7 @@ def test_a_batch_that_is_taken_in_part(receiver, exporter):
     with receiver() as running:
         running.script(Accept(rejected=1, message="too old"))
         made = exporter(endpoint=running.endpoint)
-        assert Answer(1, "too old") == attempt(made, finished_spans(), PATIENT)
+        assert ExportOutcome(1, "too old") == attempt(made, finished_spans(), PATIENT)
         made.shutdown()
 
 
@@ -207,7 +207,7 @@ class TestPauses:
             assert 0.8 * middle <= min(found) < middle < max(found) <= 1.2 * middle
 
     @pytest.mark.parametrize(
-        ("asked", "expected"), [(7.5, 7.5), (0.0, pauses.LEAST), (1e9, pauses.MOST_ASKED)]
+        ("asked", "expected"), [(7.5, 7.5), (0.0, backoff.LEAST), (1e9, backoff.MOST_ASKED)]
     )
     def test_a_receiver_is_obeyed_within_bounds(self, asked, expected):
         """It may neither be hit without end nor keep spans for ever."""
@@ -215,8 +215,8 @@ class TestPauses:
 
     def test_a_pause_can_be_cut_short(self, monkeypatch):
         """To the least there is; the one after it is a short one, too."""
-        monkeypatch.setattr(pauses, "LEAST", 1.5)
-        pause = Pause()
+        monkeypatch.setattr(backoff, "LEAST", 1.5)
+        pause = Backoff()
         for _ in range(5):
             pause.begin(None)
         assert pause.remaining > 2
@@ -228,7 +228,7 @@ class TestPauses:
 
     def test_a_success_ends_it(self):
         """As if nothing had been."""
-        pause = Pause()
+        pause = Backoff()
         pause.begin(100.0)
         pause.forget()
         assert (0.0, False) == (pause.remaining, pause.is_repeated)

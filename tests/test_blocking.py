@@ -96,70 +96,70 @@ def test_what_the_call_sets_stays_there(run):
     assert ("mine", "mine") == run(main)
 
 
-class Gate:
+class CallSiteRegistry:
     """A call that tells when it begins, and goes on when it is told."""
 
     def __init__(self) -> None:
-        self.begun, self.go_on, self.ended = (threading.Event() for _ in range(3))
+        self.begun, self.after_fork_in_parent, self.ended = (threading.Event() for _ in range(3))
 
     def __call__(self) -> None:
         self.begun.set()
-        assert self.go_on.wait(TIMEOUT)
+        assert self.after_fork_in_parent.wait(TIMEOUT)
         self.ended.set()
 
 
 def test_cancelled_on_asyncio_the_task_goes_on_at_once():
     """A call that has begun runs to its end, unheard, as with `asyncio.to_thread`."""
-    gate = Gate()
+    registry = CallSiteRegistry()
 
     async def main():
-        task = asyncio.create_task(run_blocking(gate))
-        await asyncio.to_thread(gate.begun.wait, TIMEOUT)
+        task = asyncio.create_task(run_blocking(registry))
+        await asyncio.to_thread(registry.begun.wait, TIMEOUT)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        ended = gate.ended.is_set()
-        gate.go_on.set()
+        ended = registry.ended.is_set()
+        registry.after_fork_in_parent.set()
         return ended
 
     assert False is asyncio.run(main())
-    assert gate.ended.wait(TIMEOUT)
+    assert registry.ended.wait(TIMEOUT)
 
 
 @pytest.mark.parametrize("given", [False, True], ids=["no executor", "executor"])
 def test_cancelled_on_trio_the_task_goes_on_at_once(given):
     """As on asyncio."""
     trio = pytest.importorskip("trio")
-    gate = Gate()
+    registry = CallSiteRegistry()
 
     async def main(pool):
         options = {"executor": pool} if given else {}
         with trio.CancelScope() as scope:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(functools.partial(run_blocking, gate, **options))
-                await trio.to_thread.run_sync(gate.begun.wait, TIMEOUT)
+                nursery.start_soon(functools.partial(run_blocking, registry, **options))
+                await trio.to_thread.run_sync(registry.begun.wait, TIMEOUT)
                 scope.cancel()
-        ended = gate.ended.is_set()
-        gate.go_on.set()
+        ended = registry.ended.is_set()
+        registry.after_fork_in_parent.set()
         return ended
 
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         assert False is trio.run(main, pool)
-    assert gate.ended.wait(TIMEOUT)
+    assert registry.ended.wait(TIMEOUT)
 
 
 def test_a_call_that_waits_for_a_worker_is_taken_back():
     """Cancelled before a worker has come to it, it is never made."""
-    gate, called = Gate(), []
+    registry, called = CallSiteRegistry(), []
 
     async def main(pool):
-        first = asyncio.create_task(run_blocking(gate, executor=pool))
+        first = asyncio.create_task(run_blocking(registry, executor=pool))
         second = asyncio.create_task(run_blocking(called.append, 1, executor=pool))
-        await asyncio.to_thread(gate.begun.wait, TIMEOUT)
+        await asyncio.to_thread(registry.begun.wait, TIMEOUT)
         second.cancel()
         with pytest.raises(asyncio.CancelledError):
             await second
-        gate.go_on.set()
+        registry.after_fork_in_parent.set()
         await first
 
     with concurrent.futures.ThreadPoolExecutor(1) as pool:

@@ -20,7 +20,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 import tracekit
 from tracekit import ConfigurationError, Filter, TelemetryBuilder, exporters
-from tracekit._setup import components
+from tracekit._setup import named_components
 
 pytestmark = pytest.mark.usefixtures("global_telemetry")
 
@@ -42,13 +42,13 @@ class OwnExporter(SpanExporter):
 def declare(monkeypatch):
     """Declare components as an installed package would."""
     declared: list[EntryPoint] = []
-    real = components.entry_points
+    real = named_components.entry_points
 
     def entry_points(**wanted):
         ours = EntryPoints(declared).select(**wanted)
         return EntryPoints([*real(**wanted), *ours])
 
-    monkeypatch.setattr(components, "entry_points", entry_points)
+    monkeypatch.setattr(named_components, "entry_points", entry_points)
     return lambda group, name, value: declared.append(EntryPoint(name, value, group))
 
 

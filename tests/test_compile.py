@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracekit import instrument
-from tracekit._ground import compile as compiling
-from tracekit._ground.compile import Parameters
+from tracekit._instrument import compilation as compiling
+from tracekit._instrument.compilation import Parameters
 from tracekit.testing import capture_spans
 
 KINDS = list(inspect._ParameterKind)

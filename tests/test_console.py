@@ -25,9 +25,9 @@ from opentelemetry.sdk.trace.export import (
 )
 
 from tests.finished_spans import make_span
-from tracekit._exporters.console.exporter import ConsoleExporter
-from tracekit._ground.errors import ConfigurationError
-from tracekit._ground.log import forget_said
+from tracekit._base.errors import ConfigurationError
+from tracekit._base.log import forget_logged
+from tracekit._console.exporter import ConsoleExporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,9 +42,9 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    forget_said()
+    forget_logged()
     yield
-    forget_said()
+    forget_logged()
 
 
 class Terminal(io.StringIO):
@@ -123,10 +123,10 @@ def test_threads_do_not_mix_blocks() -> None:
     """Blocks that are written at the same time do not mix."""
     stream = Recorder()
     exporter = ConsoleExporter(stream=stream)
-    gate = threading.Barrier(8)
+    registry = threading.Barrier(8)
 
     def run(number: int) -> None:
-        gate.wait(10)
+        registry.wait(10)
         for n in range(20):
             trace_id = 100 * number + n
             exporter.export([make_span(2, 1, trace_id=trace_id)])
@@ -427,7 +427,7 @@ def test_flushed_by_a_signal_handler() -> None:
 FORK = """
 import os, sys, threading
 from tests.finished_spans import make_span
-from tracekit._exporters.console.exporter import ConsoleExporter
+from tracekit._console.exporter import ConsoleExporter
 
 exporter = ConsoleExporter(stream=sys.stdout)
 exporter.export([make_span(2, 1, "waits in the parent")])
@@ -474,7 +474,7 @@ def test_broken_pipe_in_a_program() -> None:
     code = (
         "import sys\n"
         "from tests.finished_spans import make_span\n"
-        "from tracekit._exporters.console.exporter import ConsoleExporter\n"
+        "from tracekit._console.exporter import ConsoleExporter\n"
         "exporter = ConsoleExporter()\n"
         "sys.stdin.readline()\n"
         "for n in range(1, 50): exporter.export([make_span(1, trace_id=n)])\n"

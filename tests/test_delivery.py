@@ -253,7 +253,7 @@ def test_an_exporter_that_fails_to_flush_or_shut_down_is_said(exporter, caplog):
 
 def test_the_exporters_own_spans_are_suppressed(telemetry, exporter):
     """While it exports, instrumentation is off in its thread."""
-    from tracekit._code.current import get_current, is_suppressed
+    from tracekit._recording.current_context import get_current, is_suppressed
 
     seen = []
     exporter.export = lambda spans: (

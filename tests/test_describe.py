@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tracekit import describe
-from tracekit._ground.errors import InstrumentationError
+from tracekit._base.errors import InstrumentationError
 from tracekit._values.bounds import MAX_STRING
 from tracekit._values.describing import describe as described
 

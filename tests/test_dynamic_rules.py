@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracekit import Filter, Level
-from tracekit._ground.dynamic_rules import is_wanted, raises, scope_level
+from tracekit._filters.dynamic_rules import is_wanted, raises, scope_level
 
 DEBUG, ERROR, INFO, OFF, TRACE, WARN = (
     Level.DEBUG,

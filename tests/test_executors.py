@@ -184,18 +184,18 @@ def test_a_pool_keeps_no_context_alive(make, method):
 @thread_pools
 def test_a_cancelled_call_keeps_no_context_alive(threads):
     """Once the queue has passed it."""
-    begun, go_on = threading.Event(), threading.Event()
+    begun, after_fork_in_parent = threading.Event(), threading.Event()
 
     def hold():
         begun.set()
-        assert go_on.wait(TIMEOUT)
+        assert after_fork_in_parent.wait(TIMEOUT)
 
     with threads(1) as pool:
         pool.submit(hold)
         assert begun.wait(TIMEOUT)
 
         def wait():
-            go_on.set()
+            after_fork_in_parent.set()
             pool.submit(len, ()).result(TIMEOUT)
 
         def cancel():
@@ -217,18 +217,18 @@ def test_a_thread_keeps_no_context_alive():
 
 def test_shutdown_cancels_what_waits():
     """`shutdown(cancel_futures=True)` does as it does."""
-    begun, go_on = threading.Event(), threading.Event()
+    begun, after_fork_in_parent = threading.Event(), threading.Event()
 
     def hold():
         begun.set()
-        assert go_on.wait(TIMEOUT)
+        assert after_fork_in_parent.wait(TIMEOUT)
 
     pool = ThreadPoolExecutor(1)
     first = pool.submit(hold)
     assert begun.wait(TIMEOUT)
     second = pool.submit(len, ())
     pool.shutdown(wait=False, cancel_futures=True)
-    go_on.set()
+    after_fork_in_parent.set()
     first.result(TIMEOUT)
     assert second.cancelled()
     with pytest.raises(RuntimeError, match="cannot schedule new futures after shutdown"):
@@ -238,14 +238,14 @@ def test_shutdown_cancels_what_waits():
 @thread_pools
 def test_a_map_that_takes_too_long_says_so(threads):
     """`timeout` is that of the standard `map`."""
-    go_on = threading.Event()
+    after_fork_in_parent = threading.Event()
     with threads(1) as pool:
         try:
-            results = pool.map(lambda _: go_on.wait(TIMEOUT), [1], timeout=0.01)
+            results = pool.map(lambda _: after_fork_in_parent.wait(TIMEOUT), [1], timeout=0.01)
             with pytest.raises(concurrent.futures.TimeoutError):
                 next(results)
         finally:
-            go_on.set()
+            after_fork_in_parent.set()
 
 
 def test_an_initializer_runs_first():

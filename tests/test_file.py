@@ -26,9 +26,9 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.trace import SpanContext
 
-from tracekit._exporters import file as _file
-from tracekit._exporters.file import FileExporter
-from tracekit._ground.errors import ConfigurationError
+from tracekit._base.errors import ConfigurationError
+from tracekit._otlp import file_exporter as _file
+from tracekit._otlp.file_exporter import FileExporter
 
 SUCCESS, FAILURE = SpanExportResult.SUCCESS, SpanExportResult.FAILURE
 RESOURCE = Resource({"service.name": "shop"})
@@ -188,7 +188,7 @@ def run_as_nobody(program: str, *arguments: str) -> str:
     """What a program prints that has no rights beyond those of other users."""
     prelude = """
         import os, sys
-        from tracekit._exporters.file import FileExporter
+        from tracekit._otlp.file_exporter import FileExporter
         from opentelemetry.sdk.trace import ReadableSpan
         from opentelemetry.trace import SpanContext
         span = ReadableSpan("x", context=SpanContext(1, 2, False))
@@ -811,7 +811,7 @@ def standard_output(request, tmp_path):
 def test_standard_output_is_a_file_too(standard_output):
     """The path /dev/stdout writes each line once to the standard output, whatever that is."""
     program = (
-        "from tracekit._exporters.file import FileExporter\n"
+        "from tracekit._otlp.file_exporter import FileExporter\n"
         "from opentelemetry.sdk.trace import ReadableSpan\n"
         "from opentelemetry.trace import SpanContext\n"
         "exporter = FileExporter('/dev/stdout')\n"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.filter_texts import filters, levels
 from tracekit import Filter, FilterSyntaxError, Level
-from tracekit._ground.filter_syntax import parse
+from tracekit._filters.syntax import parse
 
 # Few words, so that directives meet.
 near_targets = st.sampled_from(["", "a", "a.b", "a.b.c", "*", "a.*", "*.b", "*.*.c", "z"])

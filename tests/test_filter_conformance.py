@@ -9,7 +9,7 @@ import pytest
 
 from tests.pages import ROOT
 from tracekit import Filter, Level
-from tracekit._ground.dynamic_rules import is_wanted, scope_level
+from tracekit._filters.dynamic_rules import is_wanted, scope_level
 
 DATA = json.loads((ROOT / "tests/data/env_filter.json").read_text(encoding="utf-8"))
 CASES, DEVIATIONS = DATA["cases"], DATA["deviations"]

@@ -577,9 +577,9 @@ def test_other_words_are_not(directives, caplog):
 def test_a_bad_directive_of_the_environment_is_said_once(monkeypatch, caplog):
     """Although it is read at the first decoration and at set-up."""
     monkeypatch.setenv("TRACEKIT_FILTER", "shop=loud,info")
-    from tracekit._ground.callsite import gate
+    from tracekit._filters.call_sites import registry
 
-    gate.change(None, None)
+    registry.change(None, None)
     with tracekit.init_telemetry("test", exporter="memory"):
         pass
     assert 1 == sum("directive skipped" in one for one in caplog.messages)

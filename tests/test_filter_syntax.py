@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from tests.filter_texts import filters
 from tracekit import Filter, FilterSyntaxError
-from tracekit._ground.directives import Directive, Field
-from tracekit._ground.filter_syntax import parse, parse_leniently
-from tracekit._ground.filter_values import Boolean, Number, Pattern, Text
-from tracekit._ground.levels import Level
+from tracekit._base.levels import Level
+from tracekit._filters.directives import Directive, Field
+from tracekit._filters.field_values import Boolean, Number, Pattern, Text
+from tracekit._filters.syntax import parse, parse_leniently
 
 DEBUG, INFO, OFF, TRACE, WARN = Level.DEBUG, Level.INFO, Level.OFF, Level.TRACE, Level.WARN
 

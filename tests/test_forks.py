@@ -21,9 +21,9 @@ import tracekit
 from tests import fork_program
 from tests.receivers import Hang
 from tracekit import TelemetryBuilder, describe, exporters, span
-from tracekit._code import workers
-from tracekit._ground import forks
-from tracekit._ground.callsite import gate
+from tracekit._base import forks
+from tracekit._context import worker_hooks
+from tracekit._filters.call_sites import registry
 
 pytestmark = [
     pytest.mark.usefixtures("global_telemetry"),
@@ -74,9 +74,9 @@ def deliver(name):
 
 
 def telemetry_now():
-    from tracekit._setup import installation
+    from tracekit._setup import runtime
 
-    return installation._installed.telemetry
+    return runtime._installed.telemetry
 
 
 PROTOCOLS = ["grpc", "http"]
@@ -273,7 +273,7 @@ class Locks:
 
 def test_locks_that_others_hold_at_the_fork_do_not_hang_the_child(tmp_path):
     """Of the gate, the installation, the provider, the delivery and the registry of types."""
-    from tracekit._setup import installation
+    from tracekit._setup import runtime
     from tracekit._values import describing
 
     path = tmp_path / "spans.jsonl"
@@ -282,8 +282,8 @@ def test_locks_that_others_hold_at_the_fork_do_not_hang_the_child(tmp_path):
     (delivery,) = telemetry._parts.deliveries
     provider = telemetry.tracer_provider
     locks = Locks(
-        gate._lock,
-        installation._installed.lock,
+        registry._lock,
+        runtime._installed.lock,
         provider._live_lock,
         provider._tracers_lock if hasattr(provider, "_tracers_lock") else threading.Lock(),
         delivery._changed,
@@ -443,14 +443,14 @@ def test_a_finished_set_up_stays_finished(tmp_path):
     """A child of a process whose telemetry was shut down is not set up."""
     telemetry = tracekit.init_telemetry("parent", exporter="memory")
     telemetry.shutdown()
-    assert 0 == fork(lambda: telemetry.shutdown(1.0) and workers.shipment() is None)
+    assert 0 == fork(lambda: telemetry.shutdown(1.0) and worker_hooks.shipment() is None)
 
 
 def test_what_is_gone_is_not_asked_at_a_fork():
     """The registry of what a fork has to ask keeps nothing alive."""
 
     class Watched:
-        def begin_anew(self):
+        def after_fork_in_child(self):
             raise AssertionError
 
     gc.collect()
@@ -467,11 +467,11 @@ def test_one_that_fails_does_not_keep_the_others_from_beginning_anew():
     begun = []
 
     class Fails:
-        def begin_anew(self):
+        def after_fork_in_child(self):
             raise ValueError("no")
 
     class Begins:
-        def begin_anew(self):
+        def after_fork_in_child(self):
             begun.append(os.getpid())
 
     watched = [forks.watch(Fails()), forks.watch(Begins())]

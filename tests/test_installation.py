@@ -407,7 +407,7 @@ def test_a_set_up_that_fails_half_way_leaves_the_one_before_in_force(monkeypatch
     memory = exporters.memory()
     with tracekit.init_telemetry("one", exporter=memory, filter="debug") as telemetry:
         with monkeypatch.context() as patch:
-            patch.setattr("tracekit._setup.installation.Telemetry", None)
+            patch.setattr("tracekit._setup.runtime.Telemetry", None)
             with pytest.raises(TypeError):
                 tracekit.init_telemetry("two", exporter="memory", filter="off")
         work()

@@ -710,7 +710,7 @@ def test_a_failure_of_recording_is_logged_once_and_the_call_goes_on(caplog):
         def get_tracer(self, *args, **kwargs):
             raise RuntimeError("no tracer today")
 
-    from tracekit._engine.provider import global_provider
+    from tracekit._sdk.provider import global_provider
 
     @instrument
     def work(a):

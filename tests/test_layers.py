@@ -13,7 +13,16 @@ SOURCE = Path(tracekit.__file__).parent
 TOO_HEAVY = ("opentelemetry.sdk", "opentelemetry.exporter", "opentelemetry.proto", "grpc")
 LIGHT = sorted(
     path
-    for pattern in ("_ground/*.py", "_values/*.py", "_code/*.py", "executors.py", "propagation.py")
+    for pattern in (
+        "_base/*.py",
+        "_filters/*.py",
+        "_values/*.py",
+        "_recording/*.py",
+        "_instrument/*.py",
+        "_context/*.py",
+        "executors.py",
+        "propagation.py",
+    )
     for path in SOURCE.glob(pattern)
 )
 

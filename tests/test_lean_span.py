@@ -32,12 +32,12 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 import tracekit
 from tests.test_provider import pipeline
 from tracekit import exporters, instrument, span
-from tracekit._engine.fanout import Fanout
-from tracekit._engine.pipeline import Pipeline
-from tracekit._engine.provider import EVERYTHING, LiveTracerProvider
-from tracekit._engine.request_encoding import encode_spans
-from tracekit._engine.sampling import Decisions
-from tracekit._engine.span import LeanSpan
+from tracekit._otlp.request_encoding import encode_spans
+from tracekit._sdk.fanout import Fanout
+from tracekit._sdk.pipeline import Pipeline
+from tracekit._sdk.provider import EVERYTHING, LiveTracerProvider
+from tracekit._sdk.sampling import Decisions
+from tracekit._sdk.span import LeanSpan
 
 pytestmark = pytest.mark.usefixtures("global_telemetry")
 

@@ -7,8 +7,8 @@ from collections import Counter
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tracekit._engine.flushes import Flushes
-from tracekit._engine.line import Line
+from tracekit._delivery.flushes import Flushes
+from tracekit._delivery.span_queue import SpanQueue
 
 CAPACITY = 5
 
@@ -23,7 +23,7 @@ class Accounts(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.line = Line(CAPACITY)
+        self.line = SpanQueue(CAPACITY)
         self.came = 0
         self.model = []
         self.hand = None
@@ -66,18 +66,18 @@ class Accounts(RuleBasedStateMachine):
     def settle(self, data):
         """The batch in hand leaves, delivered or failed."""
         delivered = data.draw(st.integers(0, len(self.hand)))
-        assert len(self.hand) - delivered == self.line.settle(self.line.in_hand, delivered)
+        assert len(self.hand) - delivered == self.line.settle(self.line.in_flight, delivered)
         self.fates.update(exported=delivered, failed=len(self.hand) - delivered)
         self.hand = None
 
     @precondition(lambda self: self.hand is not None)
     @rule()
-    def put_back(self):
+    def requeue(self):
         """The batch in hand comes to the head again, as far as there is room."""
         self.model, self.hand = self.hand + self.model, None
         over = max(0, len(self.model) - CAPACITY)
-        self.returned = self.line.in_hand
-        assert over == self.line.put_back(self.returned)
+        self.returned = self.line.in_flight
+        assert over == self.line.requeue(self.returned)
         self._drop_oldest()
 
     @rule(late=st.integers(0, 3), before=st.integers(0, 3))
@@ -93,12 +93,12 @@ class Accounts(RuleBasedStateMachine):
     @rule()
     def drop_all(self):
         """Nothing is left; a batch that is still at the exporter counts no more."""
-        hand, batch = len(self.hand or []), self.line.in_hand
+        hand, batch = len(self.hand or []), self.line.in_flight
         assert len(self.model) + hand == self.line.drop_all()
         self.fates["dropped"] += len(self.model) + hand
         self.model, self.hand = [], None
         if batch is not None:
-            assert (None, 0) == (self.line.settle(batch, 0), self.line.put_back(batch))
+            assert (None, 0) == (self.line.settle(batch, 0), self.line.requeue(batch))
 
     @rule()
     def ask_whether_past(self):
@@ -120,20 +120,20 @@ TestAccounts = Accounts.TestCase
 
 def test_a_batch_that_comes_back_is_the_same_list_of_views():
     """An exporter may know by it that it has encoded the batch."""
-    line = fill(Line(CAPACITY), *map(View, "abc"))
+    line = fill(SpanQueue(CAPACITY), *map(View, "abc"))
     batch = line.take(2)
     views = batch.views
-    line.put_back(batch)
+    line.requeue(batch)
     fill(line, View("d"))
     assert views is line.take(9).views
 
 
 def test_a_batch_that_comes_back_in_part_is_another():
     """The oldest of it had to make room."""
-    line = fill(Line(3), *"abc")
+    line = fill(SpanQueue(3), *"abc")
     batch = line.take(2)
     fill(line, "d", "e")
-    assert 2 == line.put_back(batch)
+    assert 2 == line.requeue(batch)
     assert ["c", "d", "e"] == line.take(3).spans
 
 
@@ -145,7 +145,7 @@ class View(str):
 
 def test_a_flush_is_due_when_all_before_it_have_left():
     """Younger spans that were dropped before them do not count for it."""
-    line, flushes = fill(Line(2), "a", "b"), Flushes()
+    line, flushes = fill(SpanQueue(2), "a", "b"), Flushes()
     batch = line.take(2)
     flush = flushes.add(line.end)
     fill(line, *"cdef")

@@ -25,9 +25,9 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_s
 
 import tracekit
 from tracekit import ConfigurationError, Level, event, span
-from tracekit._code.current import SUPPRESS_KEY
-from tracekit._ground.callsite import gate
-from tracekit._ground.verdicts import FilterSet
+from tracekit._filters.call_sites import registry
+from tracekit._filters.filter_set import FilterSet
+from tracekit._recording.current_context import SUPPRESS_KEY
 from tracekit.logs import SpanEventHandler, TraceContextFilter
 from tracekit.testing import capture_spans
 
@@ -165,7 +165,7 @@ def test_a_filter_that_changes_counts_at_once(logger):
     seen = []
     with capture_spans(filter="info") as spans, span("work"):
         for directives in ("info", "warn", "info"):
-            gate.change(gate.backend, FilterSet([tracekit.Filter(directives)]))
+            registry.change(registry.backend, FilterSet([tracekit.Filter(directives)]))
             logger.info(directives)
     seen = [name for name, _ in spans["work"].events]
     assert ["info", "info"] == seen

@@ -13,8 +13,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from tests.receivers import finished_spans
-from tracekit._engine.attempts import ReportsOutcome
-from tracekit._exporters.otlp.exporter import (
+from tracekit._delivery.export_outcome import ReportsOutcome
+from tracekit._otlp.exporter import (
     OtlpExporter,
     Outcome,
     TransientFailure,

@@ -21,12 +21,12 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 
 from tests.receivers import SENT, GrpcReceiver, HttpReceiver, Refuse, finished_spans
 from tests.span_strategies import a_span
-from tracekit._exporters.otlp import encoded
-from tracekit._exporters.otlp import grpc as over_grpc
-from tracekit._exporters.otlp import http as over_http
-from tracekit._exporters.otlp.encoded import GRPC_NAMES, HTTP_ENCODER, functions_without_encoder
-from tracekit._exporters.otlp.grpc import OtlpGrpcExporter
-from tracekit._exporters.otlp.http import OtlpHttpExporter
+from tracekit._otlp import encoded
+from tracekit._otlp import grpc as over_grpc
+from tracekit._otlp import http as over_http
+from tracekit._otlp.encoded import GRPC_NAMES, HTTP_ENCODER, functions_without_encoder
+from tracekit._otlp.grpc import OtlpGrpcExporter
+from tracekit._otlp.http import OtlpHttpExporter
 
 pytestmark = pytest.mark.usefixtures("no_otlp_environment")
 

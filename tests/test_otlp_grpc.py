@@ -25,8 +25,8 @@ from tests.receivers import (
     TlsMaterial,
     finished_spans,
 )
-from tracekit._exporters.otlp.grpc import _SLEEPS, OtlpGrpcExporter
-from tracekit._ground.errors import ConfigurationError
+from tracekit._base.errors import ConfigurationError
+from tracekit._otlp.grpc import _SLEEPS, OtlpGrpcExporter
 
 pytestmark = pytest.mark.usefixtures("no_otlp_environment")
 
@@ -474,7 +474,7 @@ FORKING_PROGRAM = """
 import os, sys
 from opentelemetry.sdk.trace.export import SpanExportResult
 from tests.receivers.spans import finished_spans
-from tracekit._exporters.otlp.grpc import OtlpGrpcExporter
+from tracekit._otlp.grpc import OtlpGrpcExporter
 
 exporter = OtlpGrpcExporter(endpoint=sys.argv[1], timeout=5)
 assert exporter.export(finished_spans()) is SpanExportResult.SUCCESS

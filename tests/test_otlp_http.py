@@ -22,8 +22,8 @@ from tests.receivers import (
     TlsMaterial,
     finished_spans,
 )
-from tracekit._exporters.otlp.http import OtlpHttpExporter
-from tracekit._ground.errors import ConfigurationError
+from tracekit._base.errors import ConfigurationError
+from tracekit._otlp.http import OtlpHttpExporter
 
 pytestmark = pytest.mark.usefixtures("no_otlp_environment")
 
@@ -107,7 +107,7 @@ PROGRAM_WITHOUT_THE_EXTRA = """
 import sys
 sys.modules["opentelemetry.exporter.otlp.proto.http"] = None
 try:
-    import tracekit._exporters.otlp.http
+    import tracekit._otlp.http
 except ValueError as error:
     print(error)
 """

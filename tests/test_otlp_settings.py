@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracekit._exporters.otlp.settings import (
+from tracekit._base.errors import ConfigurationError
+from tracekit._otlp.settings import (
     Setting,
     TlsFiles,
+    parse_compression,
+    parse_headers,
+    parse_insecure,
+    parse_timeout,
+    parse_tls_files,
     read,
-    read_compression,
-    read_headers,
-    read_insecure,
-    read_timeout,
-    read_tls_files,
     split_url,
 )
-from tracekit._ground.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from tests.receivers import TlsMaterial
@@ -118,14 +118,14 @@ class TestTimeout:
     def test_what_is_no_timeout(self, value):
         """Only a finite number above zero is one."""
         expected = f"timeout={value!r}: a timeout is a number of seconds above 0"
-        assert expected == text_of(read_timeout, value)
+        assert expected == text_of(parse_timeout, value)
 
     def test_a_variable_is_named(self, monkeypatch):
         """What the environment got wrong is reported under the variable's name."""
         monkeypatch.setenv(f"{TRACES}TIMEOUT", "10s")
         assert (
             "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT='10s': a timeout is a number of seconds above 0"
-            == text_of(read_timeout, None)
+            == text_of(parse_timeout, None)
         )
 
     @pytest.mark.parametrize(("variable", "seconds"), [(None, 10.0), ("2.5", 2.5), ("3", 3.0)])
@@ -133,27 +133,27 @@ class TestTimeout:
         """The variable is in seconds; without one it is ten."""
         if variable is not None:
             monkeypatch.setenv(f"{GENERAL}TIMEOUT", variable)
-        assert seconds == read_timeout(None)
+        assert seconds == parse_timeout(None)
 
 
 class TestCompression:
     def test_names(self, monkeypatch):
         """Case and space do not matter; nothing is `none`."""
         monkeypatch.setenv(f"{GENERAL}COMPRESSION", " GZip ")
-        assert "gzip" == read_compression(None, known=("none", "gzip"))
+        assert "gzip" == parse_compression(None, known=("none", "gzip"))
         monkeypatch.delenv(f"{GENERAL}COMPRESSION")
-        assert "none" == read_compression(None, known=("none", "gzip"))
+        assert "none" == parse_compression(None, known=("none", "gzip"))
 
     @pytest.mark.parametrize("value", ["zstd", "", 1])
     def test_an_unknown_one(self, value):
         """The text lists the known ones."""
         expected = f"compression={value!r}: compression is one of 'none', 'gzip'"
-        assert expected == text_of(read_compression, value, known=("none", "gzip"))
+        assert expected == text_of(parse_compression, value, known=("none", "gzip"))
 
     def test_a_variable_is_named(self, monkeypatch):
         """What the environment got wrong is reported under the variable's name."""
         monkeypatch.setenv(f"{GENERAL}COMPRESSION", "zstd")
-        text = text_of(read_compression, None, known=("none",))
+        text = text_of(parse_compression, None, known=("none",))
         assert "OTEL_EXPORTER_OTLP_COMPRESSION='zstd': compression is one of 'none'" == text
 
 
@@ -164,18 +164,18 @@ class TestInsecure:
     def test_a_variable(self, variable, expected, monkeypatch):
         """The words are the specification's, in any case."""
         monkeypatch.setenv(f"{TRACES}INSECURE", variable)
-        assert Setting(f"{TRACES}INSECURE", expected) == read_insecure(None)
+        assert Setting(f"{TRACES}INSECURE", expected) == parse_insecure(None)
 
     def test_nothing(self):
         """Without a word there is no wish."""
-        assert read_insecure(None) is None
+        assert parse_insecure(None) is None
 
     def test_other_words(self, monkeypatch):
         """Anything else is refused, in a variable and in an argument."""
-        assert "insecure='true': insecure is true or false" == text_of(read_insecure, "true")
+        assert "insecure='true': insecure is true or false" == text_of(parse_insecure, "true")
         monkeypatch.setenv(f"{GENERAL}INSECURE", "yes")
         assert "OTEL_EXPORTER_OTLP_INSECURE='yes': insecure is true or false" == text_of(
-            read_insecure, None
+            parse_insecure, None
         )
 
 
@@ -184,7 +184,7 @@ class TestHeaders:
     def test_text_and_mapping_agree(self, headers):
         """A mapping and its percent-encoded text give the same headers."""
         text = ",".join(f"{name}={quote(value, safe='')}" for name, value in headers.items())
-        assert headers == read_headers(text, grpc=True) == read_headers(headers, grpc=True)
+        assert headers == parse_headers(text, grpc=True) == parse_headers(headers, grpc=True)
 
     @pytest.mark.parametrize(
         ("text", "expected"),
@@ -199,7 +199,7 @@ class TestHeaders:
     )
     def test_text(self, text, expected):
         """Items are divided at commas, names from values at the first equals sign."""
-        assert expected == read_headers(text, grpc=False)
+        assert expected == parse_headers(text, grpc=False)
 
     @pytest.mark.parametrize(
         ("headers", "expected"),
@@ -230,7 +230,7 @@ class TestHeaders:
     @pytest.mark.parametrize("grpc", [True, False])
     def test_what_cannot_be_sent(self, headers, expected, grpc):
         """The text names the header, never its value."""
-        text = text_of(read_headers, headers, grpc=grpc)
+        text = text_of(parse_headers, headers, grpc=grpc)
         assert (expected, False) == (text, "sEcReT" in text)
 
     def test_a_variable_is_named(self, monkeypatch):
@@ -238,7 +238,7 @@ class TestHeaders:
         monkeypatch.setenv(f"{TRACES}HEADERS", "key")
         assert (
             "OTEL_EXPORTER_OTLP_TRACES_HEADERS: item 1 has no '='; write name=value,name=value"
-            == text_of(read_headers, None, grpc=True)
+            == text_of(parse_headers, None, grpc=True)
         )
 
 
@@ -246,7 +246,7 @@ class TestTlsFiles:
     def read(self, *, endpoint=HTTPS, plain_text=False, **files):
         names = ("certificate", "client_certificate", "client_key")
         arguments = {name: files.get(name) for name in names}
-        return read_tls_files(endpoint, arguments, plain_text=plain_text)
+        return parse_tls_files(endpoint, arguments, plain_text=plain_text)
 
     def test_files(self, tls: TlsMaterial):
         """Paths of either kind come back as text."""

@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from tests.receivers import Accept, GrpcReceiver, Hang, HttpReceiver, Refuse
 from tracekit import ExporterStats, TelemetryBuilder, exporters
-from tracekit._engine import pauses
+from tracekit._delivery import backoff, span_queue
 
 pytestmark = pytest.mark.usefixtures("no_otlp_environment")
 
@@ -47,8 +47,8 @@ def receiver(protocol):
 @pytest.fixture
 def short_pauses(monkeypatch):
     """Let an outage of some seconds pass through many repetitions."""
-    monkeypatch.setattr(pauses, "FIRST", 0.01)
-    monkeypatch.setattr(pauses, "LONGEST", 0.05)
+    monkeypatch.setattr(backoff, "FIRST", 0.01)
+    monkeypatch.setattr(backoff, "LONGEST", 0.05)
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def wait_for_failures(telemetry, count):
     """Wait until a batch was put back so many times in a row."""
     (delivery,) = telemetry._parts.deliveries
     with delivery._changed:
-        assert delivery._changed.wait_for(lambda: delivery._pause._failures >= count, PATIENCE)
+        assert delivery._changed.wait_for(lambda: delivery._backoff._failures >= count, PATIENCE)
 
 
 class TestReceivers:
@@ -435,7 +435,7 @@ class TestTheLine:
         wait_for_failures(telemetry, 1)
         end_spans(telemetry, 500)
         (delivery,) = telemetry._parts.deliveries
-        assert (1, 1) == (len(exporter.batches), round(delivery._pause.remaining / 200))
+        assert (1, 1) == (len(exporter.batches), round(delivery._backoff.remaining / 200))
         assert telemetry.flush(PATIENCE)
         assert ExporterStats(exported=501) == stats(telemetry)
 
@@ -465,7 +465,7 @@ class TestTheLine:
             ids += end_spans(telemetry, more)
             assert exporter.is_called.acquire(timeout=PATIENCE)
         (delivery,) = telemetry._parts.deliveries
-        assert not delivery._pause.is_repeated
+        assert not delivery._backoff.is_repeated
         assert telemetry.flush(PATIENCE)
         assert ([2, 2, 1, 2], ids) == ([len(one) for one in exporter.batches], exporter.taken)
 
@@ -534,11 +534,9 @@ class TestTheLine:
 
     def test_views_are_made_in_the_thread_that_exports(self, make, sizes, monkeypatch):
         """The thread that ends a span does not pay for them."""
-        from tracekit._engine import line
-
         threads = []
         monkeypatch.setattr(
-            line, "view_of", lambda span, bit: threads.append(threading.current_thread().name)
+            span_queue, "view_of", lambda span, bit: threads.append(threading.current_thread().name)
         )
         telemetry = make(Moody())
         end_spans(telemetry)
@@ -547,10 +545,8 @@ class TestTheLine:
 
     def test_a_view_that_cannot_be_made_fails_the_batch(self, make, sizes, monkeypatch):
         """The next one goes out."""
-        from tracekit._engine import line
-
         telemetry = make(Moody())
-        monkeypatch.setattr(line, "view_of", lambda span, bit: 1 / 0)
+        monkeypatch.setattr(span_queue, "view_of", lambda span, bit: 1 / 0)
         end_spans(telemetry, 2)
         assert not telemetry.flush(PATIENCE)
         monkeypatch.undo()

@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
-from tracekit._engine.provider import EVERYTHING, LiveTracerProvider, Pipeline
+from tracekit._sdk.provider import EVERYTHING, LiveTracerProvider, Pipeline
 from tracekit.exporters import memory
 
 

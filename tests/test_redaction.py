@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracekit._ground.errors import ConfigurationError
+from tracekit._base.errors import ConfigurationError
 from tracekit._values.redaction import (
     Redaction,
     _is_sensitive,

@@ -12,12 +12,12 @@ from opentelemetry.sdk.trace import sampling
 import tracekit
 from tests.test_provider import pipeline
 from tracekit import exporters, instrument
-from tracekit._code import current
-from tracekit._engine import reliance
-from tracekit._engine.provider import LiveTracerProvider
-from tracekit._engine.sampling import _PARTS, Decisions
-from tracekit._engine.span import LeanSpan
-from tracekit._ground.log import forget_said
+from tracekit._base.log import forget_logged
+from tracekit._recording import current_context
+from tracekit._sdk import sdk_compat
+from tracekit._sdk.provider import LiveTracerProvider
+from tracekit._sdk.sampling import _PARTS, Decisions
+from tracekit._sdk.span import LeanSpan
 
 pytestmark = pytest.mark.usefixtures("global_telemetry")
 
@@ -27,16 +27,16 @@ def moved(monkeypatch):
     """A release of the SDK in which something has moved."""
 
     def move(*names):
-        monkeypatch.setattr(reliance, "moved", lambda: names)
-        forget_said()
+        monkeypatch.setattr(sdk_compat, "moved", lambda: names)
+        forget_logged()
 
     yield move
-    forget_said()
+    forget_logged()
 
 
 def test_nothing_has_moved():
     """The installed release has every private name, and no more, that lean spans live on."""
-    assert () == reliance.moved()
+    assert () == sdk_compat.moved()
 
 
 def test_a_parent_based_sampler_has_its_parts():
@@ -49,10 +49,10 @@ def test_the_context_is_in_a_variable():
     """Unless the environment names another way to keep it."""
     runtime = contextvars_context.ContextVarsRuntimeContext
     assert "_current_context" in vars(runtime())
-    assert current.context_variable() is not None
+    assert current_context.context_variable() is not None
 
 
-@pytest.mark.parametrize("name", sorted(reliance.SPAN))
+@pytest.mark.parametrize("name", sorted(sdk_compat.SPAN))
 def test_a_name_that_a_release_has_moved(monkeypatch, name):
     """It is noticed, by the name that is there now as well as by the one that is not."""
 
@@ -65,7 +65,7 @@ def test_a_name_that_a_release_has_moved(monkeypatch, name):
             pass
 
     monkeypatch.setattr(sdk, "_Span", Moved)
-    assert {f"Span.{name}", f"Span.{name}_now"} == set(reliance._moved())
+    assert {f"Span.{name}", f"Span.{name}_now"} == set(sdk_compat._moved())
 
 
 def test_spans_are_the_sdks_own_where_something_has_moved(moved, caplog):

@@ -14,9 +14,9 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanKind
 
 from tests.finished_spans import TRACE, make_context, make_event, make_exception_event, make_span
-from tracekit._exporters.console.buffer import Block
-from tracekit._exporters.console.render import MOST_LINES, Page, render
-from tracekit._exporters.console.terminal_text import count_cells, escape
+from tracekit._console.render import MOST_LINES, Page, render
+from tracekit._console.terminal_text import count_cells, escape
+from tracekit._console.trace_buffer import Block
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

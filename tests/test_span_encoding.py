@@ -30,12 +30,12 @@ from tests.span_strategies import (
     batches,
     recorded,
 )
-from tracekit._engine import attribute_encoding, request_encoding, span_encoding
-from tracekit._engine.fanout import Fanout
-from tracekit._engine.origin import Origin
-from tracekit._engine.request_encoding import encode_spans
-from tracekit._engine.span import LeanSpan
-from tracekit._ground.constants import Constants
+from tracekit._otlp import attribute_encoding, request_encoding, span_encoding
+from tracekit._otlp.request_encoding import encode_spans
+from tracekit._recording.site_attributes import Constants
+from tracekit._sdk.fanout import Fanout
+from tracekit._sdk.span import LeanSpan
+from tracekit._sdk.tracer_shared import TracerShared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +69,7 @@ def lean(span: ReadableSpan, constants: Constants, given: dict | None) -> LeanSp
     """The span as one of the engine's own."""
     made = object.__new__(LeanSpan)
     scope = span.instrumentation_scope
-    made._origin = Origin(Fanout(), SpanLimits(), span.resource, scope, None, None)
+    made._shared = TracerShared(Fanout(), SpanLimits(), span.resource, scope, None, None)
     made._constants, made._given, made._last = constants, given, None
     for name in ("context", "parent", "name", "kind", "start_time", "end_time", "status"):
         setattr(made, f"_{name}", getattr(span, name))
@@ -494,7 +494,7 @@ def test_no_protocol_buffers_are_needed(run_python):
         "import sys\n"
         "from opentelemetry.sdk.trace import ReadableSpan\n"
         "from opentelemetry.trace import SpanContext\n"
-        "from tracekit._engine.request_encoding import encode_spans\n"
+        "from tracekit._otlp.request_encoding import encode_spans\n"
         "assert encode_spans([ReadableSpan('x', context=SpanContext(1, 2, False))])\n"
         "print([m for m in ('google.protobuf', 'grpc') if m in sys.modules])\n"
     )

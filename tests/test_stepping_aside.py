@@ -11,8 +11,8 @@ import pytest
 
 import tracekit
 from tracekit import exporters, instrument
-from tracekit._code.function_site import FunctionSite
-from tracekit._code.recording import RecordingSite
+from tracekit._instrument.function_site import FunctionSite
+from tracekit._recording.recording import RecordingSite
 
 steps_aside = pytest.mark.skipif(
     sys.version_info[:2] != (3, 13),
@@ -117,7 +117,7 @@ def test_a_filter_that_changes_while_a_function_is_decorated(monkeypatch):
                 RecordingSite.off.__set__(self, verdict)
 
         changed = []
-        monkeypatch.setattr("tracekit._code.instrument.FunctionSite", Changing)
+        monkeypatch.setattr("tracekit._instrument.decorator.FunctionSite", Changing)
         decorated = instrument(level="info")(generated)
         monkeypatch.undo()
         assert [True, False] == [

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracekit._exporters.console.terminal_text import (
+from tracekit._console.terminal_text import (
     count_cells,
     escape,
     format_duration,

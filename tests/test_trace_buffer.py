@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-import tracekit._exporters.console.buffer as buffer_module
+import tracekit._console.trace_buffer as buffer_module
 from tests.finished_spans import make_span
-from tracekit._exporters.console.buffer import Block, TraceBuffer
+from tracekit._console.trace_buffer import Block, TraceBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

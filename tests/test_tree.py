@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from opentelemetry.trace import SpanKind
 
 from tests.finished_spans import make_event, make_exception_event, make_span
-from tracekit._exporters.console.tree import (
+from tracekit._console.tree import (
     Node,
     build_tree,
     children_of,
@@ -207,8 +207,6 @@ def test_deep_trace() -> None:
 
 def test_needs_no_sdk() -> None:
     """Laying out spans does not import the SDK."""
-    code = (
-        "import sys, tracekit._exporters.console.render; print('opentelemetry.sdk' in sys.modules)"
-    )
+    code = "import sys, tracekit._console.render; print('opentelemetry.sdk' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "False\n" == done.stdout

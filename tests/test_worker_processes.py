@@ -21,7 +21,7 @@ import tracekit
 from tests import worker_programs
 from tests.worker_programs import TASKS, WAYS
 from tracekit import Filter, TelemetryBuilder, exporters
-from tracekit._setup import exits, installation
+from tracekit._setup import process_exit, runtime
 
 pytestmark = pytest.mark.usefixtures("global_telemetry")
 
@@ -166,9 +166,9 @@ def test_a_memory_that_workers_do_not_share_is_said(caplog, exporter):
     """Once, as soon as there may be workers."""
     tracekit.init_telemetry("shop", exporter=exporter)
     for _ in range(2):
-        from tracekit._code import workers
+        from tracekit._context import worker_hooks
 
-        workers.shipment()
+        worker_hooks.shipment()
     assert 1 == sum("do not reach exporter=" in message for message in caplog.messages)
 
 
@@ -190,7 +190,7 @@ def test_in_the_process_itself_nothing_is_set_up_again():
     telemetry = tracekit.init_telemetry("shop", exporter="none")
     for _ in range(2):
         pickle.loads(pickle.dumps(telemetry.in_worker))("server", "worker", 3, signal=None, more=1)
-    assert telemetry is installation._installed.telemetry
+    assert telemetry is runtime._installed.telemetry
 
 
 def test_a_set_up_of_the_programs_own_stays():
@@ -198,7 +198,7 @@ def test_a_set_up_of_the_programs_own_stays():
     other = TelemetryBuilder("other").with_exporter("none").build()
     own = tracekit.init_telemetry("own", exporter="none")
     other.in_worker()
-    assert own is installation._installed.telemetry
+    assert own is runtime._installed.telemetry
 
 
 def test_a_worker_that_cannot_be_set_up_goes_on(caplog):
@@ -222,11 +222,11 @@ def test_gunicorn_counts_two_parameters():
 @pytest.fixture
 def worker(monkeypatch):
     """This process, taken for one of multiprocessing's."""
-    monkeypatch.setattr(exits._Exit, "finalizer_of", os.getpid())
-    monkeypatch.setattr(exits._Exit, "is_told_to_go", False)
+    monkeypatch.setattr(process_exit._Exit, "finalizer_of", os.getpid())
+    monkeypatch.setattr(process_exit._Exit, "is_told_to_go", False)
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    yield exits
-    exits._watch.end()
+    yield process_exit
+    process_exit._watch.end()
     signal.signal(signal.SIGTERM, before)
 
 
@@ -368,6 +368,6 @@ def test_a_later_set_up_takes_the_place_of_an_earlier():
     names = []
     for telemetry in (first, second, first):
         pickle.loads(pickle.dumps(telemetry.in_worker))()
-        installed = installation._installed.telemetry
+        installed = runtime._installed.telemetry
         names.append(installed.tracer_provider.resource.attributes["service.name"])
     assert ["first", "second", "second"] == names

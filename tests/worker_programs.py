@@ -16,14 +16,14 @@ from multiprocessing import connection
 
 import tracekit
 from tracekit import executors, preserve_context, span
-from tracekit._setup import exits
+from tracekit._setup import process_exit
 
 TASKS = 4
 
 
 def work(number: int) -> int:
     # A machine under load may take its time.
-    exits.TERMINATION_TIMEOUT = exits.EXIT_TIMEOUT
+    process_exit.TERMINATION_TIMEOUT = process_exit.EXIT_TIMEOUT
     with span("work", number=number, worker=os.getpid()):
         return number
 
@@ -36,12 +36,12 @@ def leave(number: int) -> None:
 def leave_a_thread(number: int) -> None:
     """End the main thread while another one, which the process waits for, still has to work."""
 
-    def go_on() -> None:
+    def after_fork_in_parent() -> None:
         # No event tells that the main thread is at its end, where it waits for this one.
         threading.Event().wait(0.2)
         work(number)
 
-    executors.Thread(target=go_on).start()
+    executors.Thread(target=after_fork_in_parent).start()
 
 
 def be_told_to_go_later(number: int) -> None:

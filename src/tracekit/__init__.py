@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tracekit._code.instrument import instrument
-from tracekit._code.spans import event, record, span
-from tracekit._ground.errors import (
+from tracekit._base.errors import (
     ConfigurationError,
     FilterSyntaxError,
     InstrumentationError,
     TracekitError,
 )
-from tracekit._ground.filter import Filter
-from tracekit._ground.levels import Level
+from tracekit._base.levels import Level
+from tracekit._filters.filter import Filter
+from tracekit._instrument.decorator import instrument
+from tracekit._recording.spans import event, record, span
 
 if TYPE_CHECKING:
     from tracekit import describe, executors, exporters, logs, propagation, testing
-    from tracekit._code.blocking import run_blocking
-    from tracekit._code.preserving import preserve_context
-    from tracekit._engine.counts import ExporterStats, Stats
+    from tracekit._context.blocking import run_blocking
+    from tracekit._context.snapshots import preserve_context
+    from tracekit._delivery.counts import ExporterStats, Stats
     from tracekit._setup.builder import TelemetryBuilder, init_telemetry
     from tracekit._setup.telemetry import Telemetry
 
@@ -58,8 +58,8 @@ __version__ = "0.1.0"
 # A library that decorates its functions must not pay for the SDK, nor for what it does not use:
 # all but the decorator and what stands in a function's body loads when asked for.
 _LOADED_LATE = {
-    "ExporterStats": "tracekit._engine.counts",
-    "Stats": "tracekit._engine.counts",
+    "ExporterStats": "tracekit._delivery.counts",
+    "Stats": "tracekit._delivery.counts",
     "Telemetry": "tracekit._setup.telemetry",
     "TelemetryBuilder": "tracekit._setup.builder",
     "describe": "tracekit.describe",
@@ -67,9 +67,9 @@ _LOADED_LATE = {
     "exporters": "tracekit.exporters",
     "init_telemetry": "tracekit._setup.builder",
     "logs": "tracekit.logs",
-    "preserve_context": "tracekit._code.preserving",
+    "preserve_context": "tracekit._context.snapshots",
     "propagation": "tracekit.propagation",
-    "run_blocking": "tracekit._code.blocking",
+    "run_blocking": "tracekit._context.blocking",
     "testing": "tracekit.testing",
 }
 

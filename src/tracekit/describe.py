@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from tracekit._ground.errors import InstrumentationError
+from tracekit._base.errors import InstrumentationError
 from tracekit._values.describing import register_type, unregister_type
 
 if TYPE_CHECKING:

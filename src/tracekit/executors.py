@@ -17,13 +17,13 @@ from typing import Any, ParamSpec, TypeVar
 
 from opentelemetry.context import Context as _Context
 
-from tracekit._code.current import attach as _attach
-from tracekit._code.current import detach as _detach
-from tracekit._code.pools import ContextKeeper as _ContextKeeper
-from tracekit._code.pools import wrap
-from tracekit._code.preserving import Preserved as _Preserved
-from tracekit._code.preserving import carry as _carry
-from tracekit._code.workers import initializer_for as _initializer_for
+from tracekit._context.pools import ContextKeeper as _ContextKeeper
+from tracekit._context.pools import wrap
+from tracekit._context.snapshots import Preserved as _Preserved
+from tracekit._context.snapshots import bind_context as _carry
+from tracekit._context.worker_hooks import initializer_for as _initializer_for
+from tracekit._recording.current_context import attach as _attach
+from tracekit._recording.current_context import detach as _detach
 
 __all__ = ["ProcessPoolExecutor", "Thread", "ThreadPoolExecutor", "Timer", "wrap"]
 

@@ -10,16 +10,16 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, TypeVar
 
-from tracekit._ground.errors import ConfigurationError
-from tracekit._ground.filter import Filter
+from tracekit._base.errors import ConfigurationError
+from tracekit._filters.filter import Filter
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
-    from tracekit._exporters.console.exporter import ConsoleExporter
-    from tracekit._exporters.file import FileExporter
-    from tracekit._exporters.memory import MemoryExporter
-    from tracekit._exporters.otlp.exporter import OtlpExporter
+    from tracekit._console.exporter import ConsoleExporter
+    from tracekit._delivery.memory_exporter import MemoryExporter
+    from tracekit._otlp.exporter import OtlpExporter
+    from tracekit._otlp.file_exporter import FileExporter
 
 __all__ = ["console", "file", "memory", "otlp"]
 
@@ -57,7 +57,7 @@ def console(
         tracekit.init_telemetry("demo", exporter=exporters.console(stream=sys.stdout, width=80))
         ```
     """
-    from tracekit._exporters.console.exporter import ConsoleExporter
+    from tracekit._console.exporter import ConsoleExporter
 
     return _filtered(
         lambda: ConsoleExporter(stream=stream, colour=colour, width=width, verbose=verbose), filter
@@ -126,14 +126,14 @@ def otlp(
         raise ConfigurationError(f"protocol={protocol!r}: say 'grpc' or 'http'")
     if compression == "deflate":
         raise ConfigurationError("compression='deflate' is for HTTP; over gRPC say 'gzip'")
-    from tracekit._exporters.otlp.grpc import OtlpGrpcExporter
+    from tracekit._otlp.grpc import OtlpGrpcExporter
 
     return _filtered(lambda: OtlpGrpcExporter(**arguments, insecure=insecure), filter)
 
 
 def _otlp_http(**arguments: object) -> OtlpExporter:
     try:
-        from tracekit._exporters.otlp.http import OtlpHttpExporter
+        from tracekit._otlp.http import OtlpHttpExporter
     except ImportError as error:
         raise ConfigurationError(
             f"OTLP over HTTP needs a package that is not installed ({error.name}); "
@@ -176,7 +176,7 @@ def file(path: str | os.PathLike[str], *, filter: str | Filter | None = None) ->
             tracekit.init_telemetry("demo", exporter=exporters.file(f"{folder}/spans.jsonl"))
         ```
     """
-    from tracekit._exporters.file import FileExporter
+    from tracekit._otlp.file_exporter import FileExporter
 
     return _filtered(lambda: FileExporter(path), filter)
 
@@ -201,7 +201,7 @@ def memory(*, filter: str | Filter | None = None) -> MemoryExporter:
         assert [one.name for one in memory.spans] == ["work"]
         ```
     """
-    from tracekit._exporters.memory import MemoryExporter
+    from tracekit._delivery.memory_exporter import MemoryExporter
 
     return _filtered(MemoryExporter, filter)
 

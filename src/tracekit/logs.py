@@ -14,13 +14,13 @@ from typing import Any, Final
 from opentelemetry import trace
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, Span, SpanContext
 
-from tracekit._code.current import get_current, is_suppressed
-from tracekit._code.log_records import Content, level_of, location_of, not_recorded
-from tracekit._code.scopes import event_mask, event_name, made_around
-from tracekit._ground.errors import ConfigurationError
-from tracekit._ground.levels import Level
-from tracekit._ground.log import warn_once
-from tracekit._ground.verdicts import NOBODY
+from tracekit._base.errors import ConfigurationError
+from tracekit._base.levels import Level
+from tracekit._base.log import warn_once
+from tracekit._filters.filter_set import NO_EXPORTER
+from tracekit._recording.current_context import get_current, is_suppressed
+from tracekit._recording.filter_decisions import event_mask, event_name, recorded_span_around
+from tracekit._recording.log_records import Content, level_of, location_of, not_recorded
 from tracekit._values.describing import describe
 
 __all__ = ["SpanEventHandler", "TraceContextFilter"]
@@ -130,7 +130,7 @@ class SpanEventHandler(logging.Handler):
             return
         _recording.here = True
         try:
-            span = made_around(trace.get_current_span())
+            span = recorded_span_around(trace.get_current_span())
             if span.is_recording():
                 self._add(record, span)
         except Exception as error:
@@ -144,7 +144,7 @@ class SpanEventHandler(logging.Handler):
             return
         target = self._target or logger_name
         wanted = event_mask(target, level, lambda: Content.of(record).attributes(), span)
-        if wanted == NOBODY:
+        if wanted == NO_EXPORTER:
             return
         content = Content.of(record)
         name = content.name if self.formatter is None else self.formatter.format(record)

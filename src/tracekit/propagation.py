@@ -10,13 +10,13 @@ from typing import Any, TypeVar, overload
 from opentelemetry import trace
 from opentelemetry.context import Context
 
-from tracekit._code import carriers as _carriers
-from tracekit._code.current import attach as _attach
-from tracekit._code.current import detach as _detach
-from tracekit._code.current import get_current as _get_current
-from tracekit._code.current import no_span as _no_span
-from tracekit._ground.errors import InstrumentationError
-from tracekit._ground.log import warn_once as _warn_once
+from tracekit._base.errors import InstrumentationError
+from tracekit._base.log import warn_once as _warn_once
+from tracekit._recording import carriers as _carriers
+from tracekit._recording.current_context import attach as _attach
+from tracekit._recording.current_context import detach as _detach
+from tracekit._recording.current_context import get_current as _get_current
+from tracekit._recording.current_context import no_span as _no_span
 
 __all__ = ["environ", "extract", "inject", "remote_parent"]
 

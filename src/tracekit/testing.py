@@ -10,9 +10,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import SpanContext
 
-from tracekit._exporters.memory import MemoryExporter
-from tracekit._ground.filter import Filter
-from tracekit._setup import installation
+from tracekit._delivery.memory_exporter import MemoryExporter
+from tracekit._filters.filter import Filter
+from tracekit._setup import runtime
 from tracekit._setup.builder import TelemetryBuilder, parts_of
 
 __all__ = ["CapturedSpan", "CapturedSpans", "SteadyIds", "capture_spans"]
@@ -260,5 +260,5 @@ def capture_spans(
     builder = builder.with_sampler("always_on")
     if steady:
         builder = builder.with_id_generator(SteadyIds())
-    with installation.temporarily(parts_of(builder)):
+    with runtime.temporarily(parts_of(builder)):
         yield CapturedSpans(exporter, steady=steady)

@@ -57,7 +57,7 @@ class Hang:
     """Say nothing until the receiver is released or killed, then take the batch."""
 
 
-Answer = Accept | Refuse | Hang
+ExportOutcome = Accept | Refuse | Hang
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ class Receiver(ABC):
     def __init__(self, *, api_key: str | None = None) -> None:
         self.received: list[Received] = []
         self.attempts = 0
-        self.otherwise: Answer = Accept()
+        self.otherwise: ExportOutcome = Accept()
         self._api_key = api_key
-        self._script: deque[Answer] = deque()
+        self._script: deque[ExportOutcome] = deque()
         self._changed = threading.Condition()
         self._released = threading.Event()
 
@@ -100,7 +100,7 @@ class Receiver(ABC):
     def kill(self) -> None:
         """Stop at once and cut every connection; what was received stays."""
 
-    def script(self, *answers: Answer) -> None:
+    def script(self, *answers: ExportOutcome) -> None:
         """Answer the next requests so, one answer each."""
         with self._changed:
             self._script.extend(answers)

@@ -10,7 +10,7 @@ Intended differences, which no script looks at:
 
 | what | ours |
 | --- | --- |
-| a span that no filter wants | `NotMade`, with the context of the span around it |
+| a span that no filter wants | `FilteredSpan`, with the context of the span around it |
 | what processors are given at the end | the span itself, which is over and cannot change |
 | the names of the classes, and `repr()` with them | subclasses of the SDK's |
 | the text of a `TypeError` about a missing or an unknown argument | names our class |

@@ -20,12 +20,12 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 
 from tests.side_by_side.observing import observed, shown, text
 from tracekit import TelemetryBuilder
-from tracekit._engine.fanout import Fanout
-from tracekit._engine.provider import EVERYTHING, LiveTracerProvider, Pipeline
-from tracekit._engine.span import is_plain
-from tracekit._ground.constants import Constants
-from tracekit._ground.filter import Filter
-from tracekit._ground.verdicts import EVERYONE, FilterSet
+from tracekit._filters.filter import Filter
+from tracekit._filters.filter_set import ALL_EXPORTERS, FilterSet
+from tracekit._recording.site_attributes import Constants
+from tracekit._sdk.fanout import Fanout
+from tracekit._sdk.provider import EVERYTHING, LiveTracerProvider, Pipeline
+from tracekit._sdk.span import is_plain
 
 # Older releases hand the sampler what stands in the place of links, and copy its attributes by a
 # method that not everything has; ours do as the newer ones.
@@ -235,7 +235,7 @@ def _through_filters(tracer: Any) -> Callable[..., trace.Span]:
         items = list(attributes.items())
         constants, given = items[: len(items) // 2], items[len(items) // 2 :]
         return tracer.start_wanted(
-            EVERYONE, name, context, kind, links or (), dict(given), Constants(dict(constants))
+            ALL_EXPORTERS, name, context, kind, links or (), dict(given), Constants(dict(constants))
         )
 
     return start_span

@@ -18,14 +18,14 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Sampler
 
-from tracekit._engine.batch_settings import BatchSettings
-from tracekit._engine.fanout import Fanout
-from tracekit._engine.pipeline import Pipeline
-from tracekit._engine.provider import LiveTracerProvider
-from tracekit._ground.errors import ConfigurationError
-from tracekit._ground.filter import Filter
-from tracekit._setup import exporter_choice, installation, propagator_choice, sampler_choice
-from tracekit._setup.filter_choice import read_filter
+from tracekit._base.errors import ConfigurationError
+from tracekit._delivery.batch_settings import BatchSettings
+from tracekit._filters.filter import Filter
+from tracekit._sdk.fanout import Fanout
+from tracekit._sdk.pipeline import Pipeline
+from tracekit._sdk.provider import LiveTracerProvider
+from tracekit._setup import exporter_choice, propagator_choice, runtime, sampler_choice
+from tracekit._setup.filter_choice import resolve_filter
 from tracekit._setup.libraries import AUTO, Libraries
 from tracekit._setup.parts import Parts, filter_set
 from tracekit._setup.resource import make_resource
@@ -151,7 +151,7 @@ class TelemetryBuilder:
         parts = parts_of(self)
         provider = LiveTracerProvider(parts.pipeline)
         telemetry = Telemetry(parts, provider, on_filters=provider.set_filters)
-        installation.deliver_at_exit(telemetry)
+        runtime.deliver_at_exit(telemetry)
         return telemetry
 
     def install(self) -> Telemetry:
@@ -164,8 +164,8 @@ class TelemetryBuilder:
             ConfigurationError: An argument cannot be used, or someone else's provider is in place;
                 nothing is installed.
         """
-        installation.check_no_foreign_provider()
-        return installation.install(parts_of(self))
+        runtime.check_no_foreign_provider()
+        return runtime.install(parts_of(self))
 
 
 def parts_of(builder: TelemetryBuilder) -> Parts:
@@ -174,7 +174,7 @@ def parts_of(builder: TelemetryBuilder) -> Parts:
     Raises:
         ConfigurationError: An argument cannot be used; nothing is left behind.
     """
-    wanted = read_filter(builder._filter)
+    wanted = resolve_filter(builder._filter)
     sampler = sampler_choice.choose(builder._sampler)
     propagator = propagator_choice.choose(builder._propagator)
     redaction = Redaction.of(builder._redact)

@@ -12,16 +12,16 @@ from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tracekit import exporters
-from tracekit._engine.batch import BatchDelivery
-from tracekit._engine.batch_settings import BatchSettings
-from tracekit._engine.delivery import Delivery
-from tracekit._engine.immediate import ImmediateDelivery
-from tracekit._exporters.console.exporter import ConsoleExporter
-from tracekit._exporters.memory import MemoryExporter
-from tracekit._ground.errors import ConfigurationError
-from tracekit._ground.filter import Filter
-from tracekit._setup import components
-from tracekit._setup.filter_choice import read_filter
+from tracekit._base.errors import ConfigurationError
+from tracekit._console.exporter import ConsoleExporter
+from tracekit._delivery.batch import BatchDelivery
+from tracekit._delivery.batch_settings import BatchSettings
+from tracekit._delivery.immediate import ImmediateDelivery
+from tracekit._delivery.memory_exporter import MemoryExporter
+from tracekit._delivery.processor import Delivery
+from tracekit._filters.filter import Filter
+from tracekit._setup import named_components
+from tracekit._setup.filter_choice import resolve_filter
 
 _GROUP: Final = "opentelemetry_traces_exporter"
 _BUILT_IN: Final = ("console", "otlp", "otlp-http", "file:PATH", "memory", "none")
@@ -81,7 +81,7 @@ def choose(wanted: Iterable[tuple[Any, Any]]) -> list[Chosen]:
     chosen: list[Chosen] = []
     try:
         for value, directives in list(wanted) or [(_of_environment(), None)]:
-            own = None if directives is None else read_filter(directives)
+            own = None if directives is None else resolve_filter(directives)
             made = _choose(value, "exporter")
             chosen.extend(one if own is None else replace(one, filter=own) for one in made)
     except BaseException:
@@ -137,10 +137,10 @@ def _by_name(name: str, argument: str) -> list[Chosen]:
     maker = _MAKERS.get(name)
     if maker is not None:
         return [Chosen(name, maker(), made_here=True)]
-    point = components.find(_GROUP, name)
+    point = named_components.find(_GROUP, name)
     if point is None:
         raise ConfigurationError(f"{argument}={name!r} is unknown: say {_known()}")
-    made = components.make(point, f"{argument}={name!r}")
+    made = named_components.make(point, f"{argument}={name!r}")
     if not isinstance(made, SpanExporter):
         raise ConfigurationError(f"{argument}={name!r}: {point.value} makes no SpanExporter")
     return [Chosen(name, made, made_here=True)]
@@ -155,7 +155,7 @@ _MAKERS: Final[dict[str, Callable[[], SpanExporter]]] = {
 
 
 def _known() -> str:
-    declared = [name for name in components.names(_GROUP) if name not in _BUILT_IN]
+    declared = [name for name in named_components.names(_GROUP) if name not in _BUILT_IN]
     return ", ".join(map(repr, [*_BUILT_IN, *declared]))
 
 

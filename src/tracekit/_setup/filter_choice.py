@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tracekit._ground.filter import Filter
-from tracekit._ground.log import warn
+from tracekit._base.log import warn
+from tracekit._filters.filter import Filter
 
 
-def read_filter(directives: str | Filter | None) -> Filter:
+def resolve_filter(directives: str | Filter | None) -> Filter:
     """Read directives, and point out a word that is more likely a misspelt level than a target.
 
     Args:

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
-from tracekit._ground.errors import ConfigurationError
-from tracekit._ground.log import say, warn
-from tracekit._setup import components
+from tracekit._base.errors import ConfigurationError
+from tracekit._base.log import say, warn
+from tracekit._setup import named_components
 
 _GROUP: Final = "opentelemetry_instrumentor"
 AUTO: Final = "auto"
@@ -97,9 +97,9 @@ def _switch_off(name: str, instrumentor: Any) -> None:
 
 
 def _find(name: Any) -> Any:
-    point = components.find(_GROUP, name) if isinstance(name, str) else None
+    point = named_components.find(_GROUP, name) if isinstance(name, str) else None
     if point is None:
-        installed = ", ".join(map(repr, components.names(_GROUP))) or "none"
+        installed = ", ".join(map(repr, named_components.names(_GROUP))) or "none"
         raise ConfigurationError(
             f"libraries: there is no instrumentation called {name!r}; installed: {installed}. "
             f"Others come as packages: pip install opentelemetry-instrumentation-{name}"
@@ -112,7 +112,7 @@ def _find(name: Any) -> Any:
 
 
 def _make(point: EntryPoint) -> Any:
-    return components.make(point, f"libraries: {point.name!r}")
+    return named_components.make(point, f"libraries: {point.name!r}")
 
 
 def _conflict(instrumentor: Any) -> Any:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk.trace import SpanProcessor
 
-from tracekit._engine.counts import StartCounter
-from tracekit._engine.delivery import Delivery
-from tracekit._engine.pipeline import Pipeline
-from tracekit._ground.filter import Filter
-from tracekit._ground.verdicts import FilterSet
+from tracekit._delivery.processor import Delivery
+from tracekit._filters.filter import Filter
+from tracekit._filters.filter_set import FilterSet
+from tracekit._sdk.pipeline import Pipeline
+from tracekit._sdk.start_counter import StartCounter
 from tracekit._setup.libraries import Libraries
 from tracekit._values.redaction import Redaction
 

@@ -10,8 +10,8 @@ from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from tracekit._ground.errors import ConfigurationError
-from tracekit._setup import components
+from tracekit._base.errors import ConfigurationError
+from tracekit._setup import named_components
 
 _GROUP: Final = "opentelemetry_propagator"
 _VARIABLE: Final = "OTEL_PROPAGATORS"
@@ -65,16 +65,16 @@ def _of_name(name: str, asked: str) -> TextMapPropagator:
         return TraceContextTextMapPropagator()
     if name == "baggage":
         return W3CBaggagePropagator()
-    point = components.find(_GROUP, name)
+    point = named_components.find(_GROUP, name)
     if point is None:
         package = _PACKAGES.get(name)
         remedy = f"run: pip install {package}" if package else f"say {_known()}"
         raise ConfigurationError(f"{asked}: the propagator {name!r} is not installed; {remedy}")
-    made = components.make(point, asked)
+    made = named_components.make(point, asked)
     if not isinstance(made, TextMapPropagator):
         raise ConfigurationError(f"{asked}: {point.value} makes no propagator")
     return made
 
 
 def _known() -> str:
-    return ", ".join(map(repr, [*components.names(_GROUP), "none"]))
+    return ", ".join(map(repr, [*named_components.names(_GROUP), "none"]))

@@ -12,7 +12,7 @@ from typing import Any
 
 from opentelemetry.sdk.resources import Resource
 
-from tracekit._ground.errors import ConfigurationError
+from tracekit._base.errors import ConfigurationError
 
 
 def make_resource(service_name: str | None, given: Any) -> Resource:

@@ -16,8 +16,8 @@ from opentelemetry.sdk.trace.sampling import (
     TraceIdRatioBased,
 )
 
-from tracekit._ground.errors import ConfigurationError
-from tracekit._setup import components
+from tracekit._base.errors import ConfigurationError
+from tracekit._setup import named_components
 
 _GROUP: Final = "opentelemetry_traces_sampler"
 _VARIABLE: Final = "OTEL_TRACES_SAMPLER"
@@ -73,10 +73,10 @@ def _by_name(name: str, argument: str, asked: str) -> Sampler:
     if name in _BY_RATIO:
         where = f"{asked} with the argument {argument!r}" if argument else asked
         return _BY_RATIO[name](_ratio(argument or "1.0", where))
-    point = components.find(_GROUP, name)
+    point = named_components.find(_GROUP, name)
     if point is None:
         raise ConfigurationError(f"{asked} is unknown: say {_known()}")
-    made = components.make(point, asked, argument)
+    made = named_components.make(point, asked, argument)
     if not isinstance(made, Sampler):
         raise ConfigurationError(f"{asked}: {point.value} makes no Sampler")
     return made
@@ -94,5 +94,5 @@ def _ratio(value: float | str, asked: str) -> float:
 
 def _known() -> str:
     with_ratio = [f"{name}:0.1" for name in _BY_RATIO]
-    others = [name for name in components.names(_GROUP) if name not in {*_PLAIN, *_BY_RATIO}]
+    others = [name for name in named_components.names(_GROUP) if name not in {*_PLAIN, *_BY_RATIO}]
     return ", ".join(map(repr, [*_PLAIN, *with_ratio, *others]))

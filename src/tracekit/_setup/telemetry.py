@@ -9,16 +9,17 @@ from typing import Final
 
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
-from tracekit._engine import deadlines
-from tracekit._engine.counts import StartCounter, Stats
-from tracekit._engine.deadlines import Wait
-from tracekit._engine.delivery import Delivery
-from tracekit._engine.provider import LiveTracerProvider
-from tracekit._ground import forks
-from tracekit._ground.errors import ConfigurationError
-from tracekit._ground.filter import Filter
-from tracekit._ground.verdicts import FilterSet
-from tracekit._setup.filter_choice import read_filter
+from tracekit._base import forks
+from tracekit._base.errors import ConfigurationError
+from tracekit._delivery import deadlines
+from tracekit._delivery.counts import Stats
+from tracekit._delivery.deadlines import Wait
+from tracekit._delivery.processor import Delivery
+from tracekit._filters.filter import Filter
+from tracekit._filters.filter_set import FilterSet
+from tracekit._sdk.provider import LiveTracerProvider
+from tracekit._sdk.start_counter import StartCounter
+from tracekit._setup.filter_choice import resolve_filter
 from tracekit._setup.parts import Parts, filter_set
 
 DEFAULT_TIMEOUT: Final = 30.0
@@ -102,7 +103,7 @@ class Telemetry:
             FilterSyntaxError: The text does not parse; the old directives stay.
             ConfigurationError: There is no exporter of that name.
         """
-        new = read_filter(directives)
+        new = resolve_filter(directives)
         names = list(self.filters)
         if exporter is not None and exporter not in names:
             there_are = ", ".join(map(repr, names)) or "no exporters"
@@ -138,7 +139,7 @@ class Telemetry:
         """
         return self._parts.in_worker
 
-    def begin_anew(self) -> None:
+    def after_fork_in_child(self) -> None:
         """Go on in a forked process, which counts its own spans only."""
         self._renew_locks()
         StartCounter.__init__(self._parts.counter)

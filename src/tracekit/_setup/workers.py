@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from tracekit._exporters.memory import MemoryExporter
-from tracekit._ground.filter import Filter
-from tracekit._ground.log import warn_once
-from tracekit._setup import installation as _installation
+from tracekit._base.log import warn_once
+from tracekit._delivery.memory_exporter import MemoryExporter
+from tracekit._filters.filter import Filter
+from tracekit._setup import runtime as _installation
 
 if TYPE_CHECKING:
     from tracekit._setup.builder import TelemetryBuilder

@@ -12,7 +12,7 @@ from operator import is_
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from tracekit._ground import forks
+from tracekit._base import forks
 from tracekit._values.bounds import (
     MAX_ARRAY,
     MAX_ARRAY_STRING,
@@ -229,9 +229,9 @@ _WRITTEN: dict[type, Callable[[Any], str]] = {
 
 class _Registry:
     def __init__(self) -> None:
-        self.begin_anew()
+        self.after_fork_in_child()
 
-    def begin_anew(self) -> None:
+    def after_fork_in_child(self) -> None:
         self.lock = Lock()
 
 

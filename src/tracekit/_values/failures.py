@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracekit._ground.log import warn_once
+from tracekit._base.log import warn_once
 from tracekit._values.type_names import qualified_name, short_name
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple, Union, cast
 
-from tracekit._ground.errors import ConfigurationError
+from tracekit._base.errors import ConfigurationError
 from tracekit._values.bounds import MAX_NAME
 
 REDACTED = "[redacted]"

@@ -1,0 +1,1 @@
+"""The base: errors, levels, the log and forks; the standard library alone."""

@@ -1,1 +1,0 @@
-"""In code: what users' functions run through; OpenTelemetry's API alone."""

@@ -1,0 +1,1 @@
+"""Context across threads and processes: snapshots, stepping, pools, blocking calls, workers."""

@@ -1,0 +1,91 @@
+"""What can be suspended, with every step of it taken in one context of its own."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from typing import Any, Final, cast
+
+from tracekit._instrument.wrappers import Kind, first_step
+
+
+class ContextCoroutine(Coroutine[Any, Any, Any]):
+    """A coroutine whose steps are taken in a context.
+
+    Whoever drives it sees what the coroutine within yields, and its end. It is no coroutine of the
+    interpreter's making, so that one which is never awaited is complained about once.
+    """
+
+    __slots__ = ("__weakref__", "_context", "_coroutine")
+
+    def __init__(self, context: contextvars.Context, coroutine: Any) -> None:
+        self._context = context
+        self._coroutine = coroutine
+
+    def send(self, value: Any) -> Any:
+        """Take the next step."""
+        return self._context.run(self._coroutine.send, value)
+
+    def throw(self, *error: Any) -> Any:
+        """Take the next step with an exception."""
+        return self._context.run(self._coroutine.throw, *error)
+
+    def close(self) -> None:
+        """End the coroutine."""
+        self._context.run(self._coroutine.close)
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return cast("Generator[Any, Any, Any]", self)
+
+    def __iter__(self) -> ContextCoroutine:
+        return self
+
+    def __next__(self) -> Any:
+        return self.send(None)
+
+    def __getattr__(self, name: str) -> Any:
+        # Debuggers and `asyncio.Task` look for cr_frame, cr_await, __qualname__ and their like.
+        return getattr(self._coroutine, name)
+
+
+def _generate(
+    context: contextvars.Context, generator: Generator[Any, Any, Any]
+) -> Generator[Any, Any, Any]:
+    resume: Any
+    resume, value = generator.send, None
+    while True:
+        try:
+            item = context.run(resume, value)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            value = None
+        try:
+            value = yield item
+            resume = generator.send
+        except BaseException as error:
+            resume, value = generator.throw, error
+
+
+async def _generate_async(
+    context: contextvars.Context, generator: AsyncGenerator[Any, Any]
+) -> AsyncGenerator[Any, Any]:
+    step: Awaitable[Any] | None = first_step(generator)
+    while True:
+        try:
+            item = await ContextCoroutine(context, step)
+        except StopAsyncIteration:
+            return
+        finally:
+            step = None
+        try:
+            step = generator.asend((yield item))
+        except BaseException as error:
+            step = generator.athrow(error)
+
+
+STEPS: Final[dict[Kind, Callable[[contextvars.Context, Any], Any]]] = {
+    Kind.COROUTINE: ContextCoroutine,
+    Kind.GENERATOR: _generate,
+    Kind.ASYNC_GENERATOR: _generate_async,
+}

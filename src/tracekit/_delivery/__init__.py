@@ -1,0 +1,1 @@
+"""Delivery: queues, batches, backoff, deadlines, export outcomes and counts."""

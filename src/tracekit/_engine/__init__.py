@@ -1,1 +1,0 @@
-"""The engine: OpenTelemetry's SDK, made to be replaced live and to account for every span."""

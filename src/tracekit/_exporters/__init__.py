@@ -1,1 +1,0 @@
-"""Exporters: where the spans go."""

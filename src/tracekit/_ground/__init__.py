@@ -1,1 +1,0 @@
-"""The ground: levels, filters, call sites and compiled functions; the standard library alone."""

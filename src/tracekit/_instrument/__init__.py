@@ -1,0 +1,1 @@
+"""`@instrument`: the decorator, the wrappers that it compiles, and what they capture."""

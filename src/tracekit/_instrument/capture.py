@@ -1,0 +1,278 @@
+"""What a decorated function's span is made of, compiled from the function's parameters."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from tracekit._base.errors import InstrumentationError
+from tracekit._instrument.compilation import Parameters, make_function
+from tracekit._recording.options import CURRENT, Options
+from tracekit._recording.parents import (
+    ACCEPTED,
+    Parentage,
+    context_of,
+    links_of,
+    not_evaluated,
+    resolve_parentage,
+)
+from tracekit._recording.thread_attributes import name_of_thread
+from tracekit._values.describing import describe
+from tracekit._values.redaction import REDACTED, Redaction
+
+_RECEIVERS = frozenset({"self", "cls", "mcs", "metacls"})
+
+
+class Expression(NamedTuple):
+    """A callable of a function's arguments, and how it is called with them.
+
+    Attributes:
+        function: The callable.
+        passed: The source text of its arguments.
+    """
+
+    function: Callable[..., Any]
+    passed: str
+
+    @classmethod
+    def of(cls, function: Callable[..., Any], parameters: Parameters, option: str) -> Expression:
+        """Check a callable's parameters against the names of a function's arguments.
+
+        Raises:
+            InstrumentationError: A parameter without a default is no argument of the function.
+        """
+        try:
+            wanted = inspect.signature(function).parameters.values()
+        except (TypeError, ValueError):
+            raise InstrumentationError(
+                f"{option}: the parameters of {function!r} cannot be read; write a lambda around it"
+            ) from None
+        passed = []
+        for parameter in wanted:
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                continue
+            if parameter.name in parameters.names:
+                # By keyword, so that one with a default can be left out before it.
+                by_place = parameter.kind is parameter.POSITIONAL_ONLY
+                passed.append(parameter.name if by_place else f"{parameter.name}={parameter.name}")
+            elif parameter.default is parameter.empty:
+                raise InstrumentationError(
+                    f"{option} asks for {parameter.name!r}, which is no argument of the function; "
+                    f"{_there_are(parameters.names)}"
+                )
+        return cls(function, ", ".join(passed))
+
+
+class Capture(NamedTuple):
+    """What is recorded of a call, before it is compiled.
+
+    Attributes:
+        parameters: The function's parameters.
+        constants: The attributes that every span of the function has.
+        function_name: What messages call the function.
+        arguments: The names of the arguments that are recorded.
+        fields: The attributes that are evaluated, by name.
+        parent: Where the span hangs, or `CURRENT`.
+        links: What the span points at, or None.
+        has_thread: Whether the thread is recorded.
+    """
+
+    parameters: Parameters
+    constants: Mapping[str, str | int]
+    function_name: str
+    arguments: tuple[str, ...]
+    fields: Mapping[str, Expression]
+    parent: Any = CURRENT
+    links: Any = None
+    has_thread: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        parameters: Parameters,
+        options: Options,
+        constants: Mapping[str, str | int],
+        *,
+        has_receiver: bool,
+    ) -> Capture:
+        """Plan what is recorded.
+
+        Args:
+            parameters: The function's parameters.
+            options: What was asked for.
+            constants: The attributes that every span of the function has.
+            has_receiver: Whether the first argument is the instance or class whatever its name.
+
+        Raises:
+            InstrumentationError: An option names an argument that the function does not have.
+        """
+        names = parameters.names
+        unknown = [name for name in options.skip if name not in names]
+        if unknown:
+            raise InstrumentationError(
+                f"skip names {', '.join(map(repr, unknown))}, which is no argument of the "
+                f"function; {_there_are(names)}"
+            )
+        receiver = names[:1] if has_receiver or (names[:1] and names[0] in _RECEIVERS) else ()
+        left_out = {*receiver, *options.skip, *options.fields}
+        return cls(
+            parameters=parameters,
+            # A field of the same name counts.
+            constants={n: value for n, value in constants.items() if n not in options.fields},
+            function_name=str(constants.get("code.function.name", "a callable")),
+            arguments=()
+            if options.skip_all
+            else tuple(name for name in names if name not in left_out),
+            fields={
+                name: _expression(value, parameters, f"fields[{name!r}]")
+                for name, value in options.fields.items()
+            },
+            parent=_parent_option(options.parent, parameters),
+            links=_links_option(options.links, parameters),
+        )
+
+    @property
+    def has_parentage(self) -> bool:
+        """Whether a parent or links are named."""
+        return self.parent is not CURRENT or self.links is not None
+
+    def only(self, names: frozenset[str]) -> Capture:
+        """The same with nothing but the arguments and fields of these names."""
+        return self._replace(
+            has_thread=False,
+            arguments=tuple(name for name in self.arguments if name in names),
+            fields={name: one for name, one in self.fields.items() if name in names},
+        )
+
+    def without(self, names: frozenset[str]) -> Capture:
+        """The same without the arguments and fields of these names."""
+        return self._replace(
+            arguments=tuple(name for name in self.arguments if name not in names),
+            fields={name: one for name, one in self.fields.items() if name not in names},
+        )
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The names of all that is captured, in the order in which it is recorded."""
+        thread = ("thread.id", "thread.name") if self.has_thread else ()
+        return *thread, *self.arguments, *self.fields
+
+    def compile_attributes(self, redaction: Redaction) -> Callable[..., dict[str, Any]]:
+        """Make the function that takes a call's arguments and gives its span's attributes.
+
+        The constants are not among them: they go with the call site.
+        """
+        inner = self.parameters.free_name("_tk")
+        closure: dict[str, Any] = {
+            f"{inner}_describe": describe,
+            f"{inner}_Exception": Exception,
+            f"{inner}_not_evaluated": not_evaluated,
+            f"{inner}_where": self.function_name,
+            f"{inner}_ident": threading.get_ident,
+            f"{inner}_thread": name_of_thread,
+        }
+        entries = []
+        if self.has_thread:
+            entries.append(f"'thread.id': ({inner} := {inner}_ident())")
+            entries.append(f"'thread.name': {inner}_thread({inner})")
+        for name in self.arguments:
+            value = repr(REDACTED) if redaction.hides(name) else f"{inner}_describe({name})"
+            entries.append(f"{name!r}: {value}")
+        lines = [f"{inner} = {{{', '.join(entries)}}}"]
+        for index, (name, expression) in enumerate(self.fields.items()):
+            if redaction.hides(name):
+                lines.append(f"{inner}[{name!r}] = {REDACTED!r}")
+                continue
+            closure[f"{inner}_field{index}"] = expression.function
+            evaluated = f"{inner}_describe({inner}_field{index}({expression.passed}))"
+            field = f"the field {name!r}"
+            lines += _FIELD.format(
+                tk=inner, name=name, field=field, evaluated=evaluated
+            ).splitlines()
+        lines.append(f"return {inner}")
+        return self._function("capture", lines, closure)
+
+    def compile_parentage(self) -> Callable[..., Parentage]:
+        """Make the function that takes a call's arguments and gives its span's parent and links."""
+        inner = self.parameters.free_name("_tk")
+        parent, parent_source = _source(self.parent, f"{inner}_parent")
+        links, links_source = _source(self.links, f"{inner}_links")
+        closure = {
+            f"{inner}_parent": parent,
+            f"{inner}_links": links,
+            f"{inner}_resolve": resolve_parentage,
+            f"{inner}_where": self.function_name,
+        }
+        asked = f"{inner}_resolve({inner}_where, {parent_source}, {links_source})"
+        return self._function("parentage", [f"return {asked}"], closure)
+
+    def _function(self, name: str, lines: list[str], closure: dict[str, Any]) -> Callable[..., Any]:
+        body = "".join(f"    {line}\n" for line in lines)
+        made = make_function(
+            f"def {name}({self.parameters.declared}):\n{body}",
+            name=name,
+            closure=closure,
+            module_globals={},
+            title=f"<tracekit {name} of {self.function_name}>",
+        )
+        self.parameters.fill_in(made)
+        return made
+
+
+def _expression(value: Any, parameters: Parameters, option: str) -> Expression:
+    if callable(value):
+        return Expression.of(value, parameters, option)
+    return Expression(partial(_itself, value), "")
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _parent_option(value: Any, parameters: Parameters) -> Any:
+    if value is CURRENT or value is None:
+        return value
+    if callable(value):
+        return Expression.of(value, parameters, "parent")
+    try:
+        context_of(value)
+    except (InstrumentationError, TypeError):
+        raise InstrumentationError(
+            f"parent={value!r}: expected None, {ACCEPTED}, or a callable of the arguments that "
+            f"gives one"
+        ) from None
+    return value
+
+
+def _links_option(value: Any, parameters: Parameters) -> Any:
+    if callable(value):
+        return Expression.of(value, parameters, "links")
+    try:
+        links_of(value)
+    except (InstrumentationError, TypeError):
+        raise InstrumentationError(
+            f"links={value!r}: expected links, or a list of {ACCEPTED}, or a callable of the "
+            f"arguments that gives them"
+        ) from None
+    return value
+
+
+def _source(value: Any, name: str) -> tuple[Any, str]:
+    if isinstance(value, Expression):
+        return value.function, f"lambda: {name}({value.passed})"
+    return (lambda: value), name
+
+
+_FIELD: Final = """\
+try:
+    {tk}[{name!r}] = {evaluated}
+except {tk}_Exception as {tk}_error:
+    {tk}_not_evaluated({field!r}, {tk}_where, {tk}_error)
+"""
+
+
+def _there_are(names: tuple[str, ...]) -> str:
+    return f"it has {', '.join(map(repr, names))}" if names else "it has no arguments"

@@ -1,0 +1,1 @@
+"""Recording: spans, events, exceptions, parents and the current span; OpenTelemetry's API alone."""

@@ -1,0 +1,1 @@
+"""Provider, tracer and span on the classes of OpenTelemetry's SDK."""
