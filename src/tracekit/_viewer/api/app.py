@@ -1,0 +1,237 @@
+"""The routes of the page and its API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import (
+    FileResponse,
+    JSONResponse,
+    PlainTextResponse,
+    Response,
+    StreamingResponse,
+)
+from starlette.routing import Route
+
+from tracekit._viewer.api.cursors import decode_cursor, encode_cursor
+from tracekit._viewer.api.details import describe_span, describe_trace
+from tracekit._viewer.api.live import Changes, stream_changes
+from tracekit._viewer.api.skeleton import encode_skeleton
+from tracekit._viewer.store.reader import Reader, TraceSummary
+from tracekit._viewer.store.store import Store
+
+_NO_STORE: Final = {"Cache-Control": "no-store"}
+_IMMUTABLE: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
+_MOST_TRACES: Final = 1000
+PAGE: Final = Path(str(files("tracekit._viewer"))) / "page"
+_NOT_BUILT: Final = (
+    "The page is not built. In a checkout, `python web/build.py` builds it; "
+    "wheels of a release contain it.\n"
+)
+
+
+class Api:
+    """The handlers of the API; those that read the store run in threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        changes: Changes,
+        status: Callable[[], dict[str, Any]],
+        clear: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._changes = changes
+        self._status = status
+        self._clear = clear
+        self.closing = asyncio.Event()
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route("/api/status", self._get_status),
+            Route("/api/traces", self._get_traces, methods=["GET"]),
+            Route("/api/traces", self._delete_traces, methods=["DELETE"]),
+            Route("/api/durations", self._get_durations),
+            Route("/api/live", self._get_live),
+            Route("/api/traces/{trace}", self._get_trace),
+            Route("/api/traces/{trace}/skeleton", self._get_skeleton),
+            Route("/api/traces/{trace}/spans/{span}", self._get_span),
+            Route("/api/{rest:path}", self._get_nothing),
+        ]
+
+    def _get_status(self, request: Request) -> Response:
+        return _json(self._status())
+
+    def _get_traces(self, request: Request) -> Response:
+        query = request.query_params
+        sort = query.get("sort") or "time"
+        limit = min(_number(query.get("limit")) or 100, _MOST_TRACES)
+        cursor = query.get("cursor")
+        if sort not in {"time", "duration", "spans", "errors"}:
+            raise HTTPException(400, "sort must be time, duration, spans or errors")
+        try:
+            after = decode_cursor(cursor) if cursor else None
+        except ValueError:
+            raise HTTPException(400, "the cursor is not one of this list") from None
+        with self._store.reading() as reader:
+            traces = reader.trace_page(
+                sort=sort,
+                descending=query.get("order") != "asc",
+                start=_number(query.get("start")),
+                end=_number(query.get("end")),
+                after=after,
+                limit=limit,
+            )
+            total = reader.trace_count()
+        following = None
+        if len(traces) == limit:
+            following = encode_cursor(_sort_value(traces[-1], sort), traces[-1].number)
+        return _json(
+            {
+                "traces": [describe_trace(trace) for trace in traces],
+                "cursor": following,
+                "looked_at": len(traces),
+                "total": total,
+                "done": True,
+            }
+        )
+
+    def _get_durations(self, request: Request) -> Response:
+        query = request.query_params
+        with self._store.reading() as reader:
+            columns = reader.durations(
+                start=_number(query.get("start")),
+                end=_number(query.get("end")),
+                limit=min(_number(query.get("limit")) or 20_000, 100_000),
+            )
+        return _json(columns)
+
+    async def _delete_traces(self, request: Request) -> Response:
+        await run_in_threadpool(self._clear)
+        return Response(status_code=204)
+
+    def _get_trace(self, request: Request) -> Response:
+        with self._store.reading() as reader:
+            return _json(describe_trace(_find(reader, request)))
+
+    def _get_skeleton(self, request: Request) -> Response:
+        with self._store.reading() as reader:
+            pieces = encode_skeleton(reader, _find(reader, request))
+
+        async def body() -> Any:
+            for piece in pieces:
+                yield piece
+
+        length = sum(len(piece) for piece in pieces)
+        return StreamingResponse(
+            body(),
+            media_type="application/octet-stream",
+            headers={**_NO_STORE, "Content-Length": str(length)},
+        )
+
+    def _get_span(self, request: Request) -> Response:
+        with self._store.reading() as reader:
+            trace = _find(reader, request)
+            span = describe_span(reader, trace, _id(request, "span", 8))
+        if span is None:
+            raise HTTPException(404, "the span is not stored")
+        return _json(span)
+
+    async def _get_live(self, request: Request) -> Response:
+        return StreamingResponse(
+            stream_changes(self._changes, self._status, self.closing),
+            media_type="text/event-stream",
+            headers=_NO_STORE,
+        )
+
+    async def _get_nothing(self, request: Request) -> Response:
+        raise HTTPException(404, "the API has no such address")
+
+
+def make_app(api: Api, page: Path = PAGE) -> Starlette:
+    """Return the application for the port of the page.
+
+    Args:
+        api: The handlers of the API.
+        page: The directory of the built page.
+    """
+    index = page / "index.html"
+
+    async def get_asset(request: Request) -> Response:
+        name = request.path_params["name"]
+        path = page / "assets" / name
+        # The route's parameter holds no slash; a name of dots alone is not a file.
+        if not path.is_file():
+            raise HTTPException(404)
+        return FileResponse(path, headers=_IMMUTABLE)
+
+    async def get_page(request: Request) -> Response:
+        name = request.path_params["rest"]
+        if name == "THIRD_PARTY.txt" and (page / name).is_file():
+            return FileResponse(page / name)
+        if not index.is_file():
+            return PlainTextResponse(_NOT_BUILT, 503)
+        return FileResponse(index, headers={"Cache-Control": "no-cache"})
+
+    return Starlette(
+        routes=[
+            *api.routes(),
+            Route("/assets/{name}", get_asset),
+            Route("/{rest:path}", get_page),
+        ],
+        exception_handlers={HTTPException: _describe_error},
+    )
+
+
+async def _describe_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
+    return _json({"error": {"message": error.detail}}, error.status_code)
+
+
+def _json(data: Any, status: int = 200) -> JSONResponse:
+    return JSONResponse(data, status, headers=_NO_STORE)
+
+
+def _number(text: str | None) -> int | None:
+    if not text:
+        return None
+    try:
+        return max(-(1 << 63), min(int(text), (1 << 63) - 1))
+    except ValueError:
+        raise HTTPException(400, f"not a number: {text!r}") from None
+
+
+def _id(request: Request, name: str, length: int) -> bytes:
+    text = request.path_params[name]
+    try:
+        value = bytes.fromhex(text)
+    except ValueError:
+        value = b""
+    if len(value) != length:
+        raise HTTPException(400, f"a {name} id has {2 * length} hexadecimal digits")
+    return value
+
+
+def _find(reader: Reader, request: Request) -> TraceSummary:
+    trace = reader.trace(_id(request, "trace", 16))
+    if trace is None:
+        raise HTTPException(404, "the trace is not stored")
+    return trace
+
+
+def _sort_value(trace: TraceSummary, sort: str) -> int:
+    return {
+        "time": trace.start,
+        "duration": trace.duration,
+        "spans": trace.spans,
+        "errors": trace.errors,
+    }[sort]

@@ -1,0 +1,199 @@
+"""A trace without attributes, in binary columns.
+
+The form: the length of a JSON header (uint32, little endian), the header, and the columns in the
+header's order, each beginning at a multiple of eight bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from tracekit._viewer.store.reader import Reader, TraceSummary
+from tracekit._viewer.store.records import (
+    DUPLICATE_ID,
+    DURATION_WORD,
+    EVENT_RECORD,
+    FLAGS_BYTE,
+    HAS_LOGS,
+    ID_WORD,
+    IDLE_WORD,
+    KIND_BYTE,
+    LANE_HALF,
+    LEVEL_BYTE,
+    NAME_HALF,
+    PARENT_WORD,
+    REMOTE_PARENT,
+    SCOPE_HALF,
+    SERVICE_HALF,
+    START_WORD,
+    STATUS_BYTE,
+    WORDS,
+)
+
+_TYPES: Final = {"u64": "Q", "f64": "d", "i32": "i", "u32": "I", "u16": "H", "u8": "B"}
+_SPAN_COLUMNS: Final = {
+    "id": "u64",
+    "parent": "i32",
+    "start": "f64",
+    "duration": "f64",
+    "name": "u32",
+    "service": "u16",
+    "lane": "u32",
+    "scope": "u16",
+    "kind": "u8",
+    "status": "u8",
+    "level": "u8",
+    "flags": "u8",
+    "idle": "f64",
+}
+_EVENT_COLUMNS: Final = {"event_row": "u32", "event_time": "f64", "event_kind": "u8"}
+
+# Values of the column `parent` that are not rows.
+NO_PARENT: Final = -1
+MISSING_PARENT: Final = -2
+REMOTE_MISSING_PARENT: Final = -3
+
+
+def encode_skeleton(reader: Reader, trace: TraceSummary) -> list[bytes]:
+    """Return the skeleton of a trace, in pieces that follow each other."""
+    columns = _Columns()
+    for rows in reader.records(trace):
+        columns.append(rows)
+    columns.finish(reader.spans_with_logs(trace) if trace.logs else set())
+    names, services, lanes, scopes = (
+        columns.localize(reader, column, dictionary)
+        for column, dictionary in (
+            ("name", "name"),
+            ("service", "service"),
+            ("lane", "lane"),
+            ("scope", "scope"),
+        )
+    )
+    header = {
+        "version": 1,
+        "spans": len(columns.values["id"]),
+        "events": len(columns.values["event_row"]),
+        "start": str(columns.base),
+        "columns": [
+            {"name": name, "type": type_}
+            for name, type_ in {**_SPAN_COLUMNS, **_EVENT_COLUMNS}.items()
+        ],
+        "names": names,
+        "services": services,
+        "lanes": [_lane(text) for text in lanes],
+        "scopes": [_scope(text) for text in scopes],
+    }
+    encoded = json.dumps(header, ensure_ascii=False).encode()
+    encoded += b" " * (-(4 + len(encoded)) % 8)
+    pieces = [struct.pack("<I", len(encoded)) + encoded]
+    for name in (*_SPAN_COLUMNS, *_EVENT_COLUMNS):
+        data = columns.values[name].tobytes()
+        pieces.append(data + bytes(-len(data) % 8))
+    return pieces
+
+
+def _lane(text: str) -> dict[str, str]:
+    service, process, thread = (text.split("\0") + ["", "", ""])[:3]
+    return {"service": service, "process": process, "thread": thread}
+
+
+def _scope(text: str) -> dict[str, str]:
+    name, _, version = text.partition("\0")
+    return {"name": name, "version": version}
+
+
+class _Columns:
+    def __init__(self) -> None:
+        self.values: dict[str, array[Any]] = {
+            name: array(_TYPES[type_])
+            for name, type_ in {**_SPAN_COLUMNS, **_EVENT_COLUMNS}.items()
+        }
+        # As stored: numbers of the store's dictionaries, whose size a column's type need not have.
+        self._raw = {name: array("I") for name in ("name", "service", "lane", "scope")}
+        self._parents = array("Q")
+        self.base = 0
+
+    def append(self, rows: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """Append the columns of records, which are taken apart by strided views."""
+        data = memoryview(b"".join([record for record, _ in rows]))
+        words, floats, halves = data.cast("Q"), data.cast("d"), data.cast("I")
+        starts = words[START_WORD::WORDS].tolist()
+        first_row = len(self._parents)
+        if not first_row:
+            self.base = starts[0]
+        base, values = self.base, self.values
+        values["start"].extend(array("d", [start - base for start in starts]))
+        values["id"].frombytes(words[ID_WORD::WORDS].tobytes())
+        self._parents.frombytes(words[PARENT_WORD::WORDS].tobytes())
+        values["duration"].frombytes(floats[DURATION_WORD::WORDS].tobytes())
+        idle = array("d", words[IDLE_WORD::WORDS].tolist())
+        values["idle"].extend(idle)
+        for name, place in (
+            ("name", NAME_HALF),
+            ("lane", LANE_HALF),
+            ("service", SERVICE_HALF),
+            ("scope", SCOPE_HALF),
+        ):
+            self._raw[name].frombytes(halves[place :: 2 * WORDS].tobytes())
+        for name, place in (
+            ("kind", KIND_BYTE),
+            ("status", STATUS_BYTE),
+            ("level", LEVEL_BYTE),
+            ("flags", FLAGS_BYTE),
+        ):
+            values[name].frombytes(data[place :: 8 * WORDS].tobytes())
+        self._append_events(first_row, [events for _, events in rows])
+
+    def _append_events(self, first_row: int, events: Iterable[bytes | None]) -> None:
+        rows, times, kinds = (self.values[name] for name in _EVENT_COLUMNS)
+        base = self.base
+        for row, packed in enumerate(events, first_row):
+            if packed:
+                for time, kind in EVENT_RECORD.iter_unpack(packed):
+                    rows.append(row)
+                    times.append(time - base)
+                    kinds.append(kind)
+
+    def finish(self, with_logs: set[int]) -> None:
+        """Resolve parents to rows, and set the flags that other spans decide."""
+        ids, flags = self.values["id"], self.values["flags"]
+        parents = self._parents
+        # Most spans are nobody's parent: a table of all ids would take twice the memory.
+        wanted = set(parents)
+        rows: dict[int, int] = {}
+        for row, span_id in enumerate(ids):
+            if span_id in wanted:
+                if span_id in rows:
+                    flags[row] |= DUPLICATE_ID
+                else:
+                    rows[span_id] = row
+        rows[0] = NO_PARENT
+        self.values["parent"] = resolved = array(
+            "i", [rows.get(parent, MISSING_PARENT) for parent in parents]
+        )
+        for row, parent in enumerate(resolved):
+            if parent == MISSING_PARENT and flags[row] & REMOTE_PARENT:
+                resolved[row] = REMOTE_MISSING_PARENT
+        if with_logs:
+            for row, span_id in enumerate(ids):
+                if span_id in with_logs:
+                    flags[row] |= HAS_LOGS
+
+    def localize(self, reader: Reader, column: str, dictionary: str) -> list[str]:
+        """Number what the trace uses of a dictionary from 0; return its texts in that order."""
+        raw = self._raw[column]
+        used = sorted(set(raw))
+        local = {number: index for index, number in enumerate(used)}
+        self.values[column] = array(_TYPES[_SPAN_COLUMNS[column]], [local[each] for each in raw])
+        texts: Mapping[int, str] = reader.texts(dictionary, used)
+        return [texts.get(number, "") for number in used]
+
+
+def is_open(duration: float) -> bool:
+    """Return whether a duration of the column `duration` is that of a span that has not ended."""
+    return math.isnan(duration)

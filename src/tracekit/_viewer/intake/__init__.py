@@ -1,0 +1,1 @@
+"""How spans come in: OTLP over gRPC and HTTP, and OTLP JSON lines in files."""

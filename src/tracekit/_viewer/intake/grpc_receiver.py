@@ -1,0 +1,110 @@
+"""OTLP over gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+import grpc
+
+from tracekit._viewer.errors import PortError
+from tracekit._viewer.intake.compression import BodyTooLargeError, UnknownEncodingError, decompress
+from tracekit._viewer.intake.decode import MalformedRequest
+from tracekit._viewer.intake.request_queue import (
+    QueueFullError,
+    Request,
+    RequestQueue,
+    Signal,
+    StoreFailedError,
+)
+from tracekit._viewer.intake.responses import encode_response
+
+if TYPE_CHECKING:
+    from tracekit._viewer.api.security import HostRules
+
+_SERVICES: Final[dict[str, Signal]] = {
+    "/opentelemetry.proto.collector.trace.v1.TraceService/Export": "traces",
+    "/opentelemetry.proto.collector.logs.v1.LogsService/Export": "logs",
+    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": "metrics",
+}
+# Threads only wait for commits; a request that finds none free waits within gRPC.
+_THREADS: Final = 16
+_STORE_SECONDS: Final = 30.0
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+
+
+class GrpcReceiver:
+    """Serves the three OTLP services on one port, with requests as bytes."""
+
+    def __init__(
+        self, queue: RequestQueue, rules: HostRules, *, address: str, body_bytes: int
+    ) -> None:
+        """Listen on an address, `host:port`; port 0 takes a free one.
+
+        Raises:
+            PortError: The port cannot be listened on.
+        """
+        self._server = grpc.server(
+            ThreadPoolExecutor(_THREADS, thread_name_prefix="tracekit-viewer-grpc"),
+            handlers=[_Services(queue, rules, body_bytes)],
+            options=[
+                ("grpc.so_reuseport", 0),
+                ("grpc.max_receive_message_length", body_bytes),
+                # gRPC's core does not bound what it decompresses, so that this is done here.
+                ("grpc.per_message_decompression", 0),
+            ],
+        )
+        try:
+            self.port: int = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise PortError(str(error)) from None
+        self._server.start()
+
+    def stop(self, grace: float) -> None:
+        """Accept no more requests, and give those that run some seconds."""
+        self._server.stop(grace).wait()
+
+
+class _Services(grpc.GenericRpcHandler):
+    def __init__(self, queue: RequestQueue, rules: HostRules, body_bytes: int) -> None:
+        self._queue = queue
+        self._rules = rules
+        self._body_bytes = body_bytes
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        signal = _SERVICES.get(details.method)
+        if signal is None:
+            return None
+        return grpc.unary_unary_rpc_method_handler(self._handler(signal))
+
+    def _handler(self, signal: Signal) -> Callable[[bytes, grpc.ServicerContext], bytes]:
+        def export(body: bytes, context: grpc.ServicerContext) -> bytes:
+            origin = next(
+                (value for key, value in context.invocation_metadata() if key == "origin"), None
+            )
+            if origin is not None:
+                context.abort(grpc.StatusCode.PERMISSION_DENIED, "requests of pages are refused")
+            return self._export(signal, body, context)
+
+        return export
+
+    def _export(self, signal: Signal, body: bytes, context: grpc.ServicerContext) -> bytes:
+        try:
+            # No message of OTLP begins with these two bytes: they would be field 3 of wire type 7.
+            if body.startswith(_GZIP_MAGIC):
+                body = decompress(body, "gzip", self._body_bytes)
+            request = Request(signal, "protobuf", body)
+            self._queue.put(request)
+            outcome = request.outcome.result(_STORE_SECONDS)
+        except BodyTooLargeError:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"larger than {self._body_bytes} bytes")
+        except (MalformedRequest, UnknownEncodingError) as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except QueueFullError:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "the viewer's queue is full; try again")
+        except StoreFailedError as error:
+            context.abort(grpc.StatusCode.UNAVAILABLE, f"not stored: {error}; try again")
+        except TimeoutError:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "the viewer is busy; try again")
+        return encode_response(signal, outcome)

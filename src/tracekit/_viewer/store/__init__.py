@@ -1,0 +1,1 @@
+"""Spans and logs in one SQLite file; the only package that contains SQL."""

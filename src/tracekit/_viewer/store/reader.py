@@ -1,0 +1,250 @@
+"""What can be asked of a store."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tracekit._viewer.store.bounds import used_bytes
+from tracekit._viewer.store.records import LARGEST, rows_of
+
+_ORDERS: Final = {"time": "start", "duration": "duration", "spans": "spans", "errors": "errors"}
+_SELECT_TRACES: Final = (
+    "SELECT id, trace_id, start, duration, root_name, root_service, root_rank, root_status, "
+    "root_open, spans, open, errors, logs, dropped, services FROM trace"
+)
+_CHUNK: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSummary:
+    """A trace, as a list shows it.
+
+    Attributes:
+        number: The trace's number in the store.
+        id: The trace id, 16 bytes.
+        start: Start of its earliest span, in nanoseconds since the epoch.
+        duration: From there to the end of the span that ends last, in nanoseconds.
+        service: Service of the root.
+        root: Name of the root, or of the earliest span of those nearest to it.
+        status: Status code of the root.
+        complete: Whether the root is there and no span is open.
+        spans: Number of stored spans.
+        open: How many of them have not ended.
+        errors: How many of them failed.
+        logs: Number of stored log records.
+        dropped: Number of spans that were not stored because of the cap of one trace.
+        services: The services that are involved, in order of arrival.
+    """
+
+    number: int
+    id: bytes
+    start: int
+    duration: int
+    service: str
+    root: str
+    status: int
+    complete: bool
+    spans: int
+    open: int
+    errors: int
+    logs: int
+    dropped: int
+    services: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanData:
+    """A span as it was received.
+
+    Attributes:
+        raw: The encoded OTLP `Span`.
+        resource: An encoded `ResourceSpans` that holds its resource and schema URL alone.
+        scope: An encoded `ScopeSpans` that holds its scope and schema URL alone.
+    """
+
+    raw: bytes
+    resource: bytes
+    scope: bytes
+
+
+class Reader:
+    """One consistent view of a store, for one thread."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._services: dict[int, str] = {}
+
+    def trace_page(
+        self,
+        *,
+        sort: str = "time",
+        descending: bool = True,
+        start: int | None = None,
+        end: int | None = None,
+        after: tuple[int, int] | None = None,
+        limit: int = 100,
+    ) -> list[TraceSummary]:
+        """Return traces that have spans, in an order.
+
+        Args:
+            sort: `time`, `duration`, `spans` or `errors`.
+            descending: Whether the newest or largest come first.
+            start: Only traces that start at this time or later, in nanoseconds.
+            end: Only traces that start before this time.
+            after: Value and number of the trace that the page follows.
+            limit: How many at most.
+        """
+        column = _ORDERS[sort]
+        direction, beyond = ("DESC", "<") if descending else ("ASC", ">")
+        conditions, values = ["spans > 0"], list[int]()
+        if start is not None:
+            conditions.append("start >= ?")
+            values.append(start)
+        if end is not None:
+            conditions.append("start < ?")
+            values.append(end)
+        if after is not None:
+            conditions.append(f"({column}, id) {beyond} (?, ?)")
+            values.extend(after)
+        rows = self._connection.execute(
+            f"{_SELECT_TRACES} WHERE {' AND '.join(conditions)} "
+            f"ORDER BY {column} {direction}, id {direction} LIMIT ?",
+            (*values, limit),
+        )
+        return [self._summary(row) for row in rows]
+
+    def trace(self, trace_id: bytes) -> TraceSummary | None:
+        """Return one trace, or None if it is not stored."""
+        row = self._connection.execute(
+            f"{_SELECT_TRACES} WHERE trace_id = ? AND spans > 0", (trace_id,)
+        ).fetchone()
+        return self._summary(row) if row else None
+
+    def _summary(self, row: tuple[object, ...]) -> TraceSummary:
+        (number, trace_id, start, duration, name, service, rank, status, is_open) = row[:9]
+        spans, still_open, errors, logs, dropped, services = row[9:]
+        return TraceSummary(
+            number=number,
+            id=trace_id,
+            start=start,
+            duration=duration,
+            service=self._service(service),
+            root=self.texts("name", [name])[name],
+            status=status,
+            complete=rank > 0 and not is_open and not still_open,
+            spans=spans,
+            open=still_open,
+            errors=errors,
+            logs=logs,
+            dropped=dropped,
+            services=[self._service(each) for each in json.loads(services)],
+        )
+
+    def _service(self, number: int) -> str:
+        if number not in self._services:
+            self._services.update(self.texts("service", [number]))
+        return self._services[number]
+
+    def texts(self, dictionary: str, numbers: Sequence[int]) -> Mapping[int, str]:
+        """Return the texts of numbers of the dictionary `name`, `service`, `lane` or `scope`."""
+        column = {"lane": "key", "scope": "name || char(0) || version"}.get(dictionary, "text")
+        found: dict[int, str] = {}
+        for begin in range(0, len(numbers), 500):
+            some = numbers[begin : begin + 500]
+            found.update(
+                self._connection.execute(
+                    f"SELECT id, {column} FROM {dictionary} "
+                    f"WHERE id IN ({', '.join('?' * len(some))})",
+                    some,
+                )
+            )
+        return found
+
+    def records(self, trace: TraceSummary) -> Iterator[list[tuple[bytes, bytes | None]]]:
+        """Return records and events of a trace's spans in order of start, in chunks."""
+        cursor = self._connection.execute(
+            "SELECT record, events FROM span WHERE id BETWEEN ? AND ? ORDER BY start, id",
+            rows_of(trace.number),
+        )
+        while rows := cursor.fetchmany(_CHUNK):
+            yield rows
+
+    def spans_with_logs(self, trace: TraceSummary) -> set[int]:
+        """Return the ids of spans that log records of the trace belong to."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT span FROM log WHERE id BETWEEN ? AND ?", rows_of(trace.number)
+        )
+        return {number & 0xFFFFFFFFFFFFFFFF for (number,) in rows}
+
+    def span(self, trace: TraceSummary, span_id: bytes) -> SpanData | None:
+        """Return a span by its id (8 bytes); the first of several with the same id."""
+        row = self._connection.execute(
+            "SELECT d.raw, r.raw, s.raw FROM detail d JOIN resource r ON r.id = d.resource "
+            "JOIN scope s ON s.id = d.scope WHERE d.id = (SELECT id FROM span "
+            "WHERE id BETWEEN ? AND ? AND substr(record, 17, 8) = ? LIMIT 1)",
+            (*rows_of(trace.number), span_id[::-1]),
+        ).fetchone()
+        return SpanData(*row) if row else None
+
+    def spans(self, trace: TraceSummary) -> Iterator[SpanData]:
+        """Return the spans of a trace as they were received, in order of arrival."""
+        first, last = rows_of(trace.number)
+        cursor = self._connection.execute(
+            "SELECT d.raw, r.raw, s.raw FROM detail d JOIN resource r ON r.id = d.resource "
+            "JOIN scope s ON s.id = d.scope WHERE d.id BETWEEN ? AND ? ORDER BY d.id",
+            (first, last),
+        )
+        return (SpanData(*row) for row in cursor)
+
+    def logs(self, trace: TraceSummary, span_id: bytes | None = None) -> Iterator[SpanData]:
+        """Return log records of a trace, or of one of its spans, in order of time.
+
+        `raw` is an encoded OTLP `LogRecord`.
+        """
+        condition, values = "", list(rows_of(trace.number))
+        if span_id is not None:
+            condition = " AND l.span = ?"
+            values.append(int.from_bytes(span_id, "big", signed=True))
+        cursor = self._connection.execute(
+            "SELECT l.raw, r.raw, s.raw FROM log l JOIN resource r ON r.id = l.resource "
+            f"JOIN scope s ON s.id = l.scope WHERE l.id BETWEEN ? AND ?{condition} "
+            "ORDER BY l.time, l.id",
+            values,
+        )
+        return (SpanData(*row) for row in cursor)
+
+    def is_stored(self, trace_id: bytes) -> bool:
+        """Return whether any span of a trace is stored."""
+        row = self._connection.execute(
+            "SELECT 1 FROM trace WHERE trace_id = ? AND spans > 0", (trace_id,)
+        ).fetchone()
+        return row is not None
+
+    def trace_count(self) -> int:
+        """Return the number of traces that have spans."""
+        row = self._connection.execute("SELECT count(*) FROM trace WHERE spans > 0").fetchone()
+        return int(row[0])
+
+    def bytes(self) -> int:
+        """Return the size of the pages in use."""
+        return used_bytes(self._connection)
+
+    def durations(
+        self, *, start: int | None = None, end: int | None = None, limit: int = 20_000
+    ) -> dict[str, list[object]]:
+        """Return start, duration, error and id of the newest traces, in columns."""
+        rows = self._connection.execute(
+            "SELECT start, duration, errors > 0, trace_id FROM trace "
+            "WHERE spans > 0 AND start >= ? AND start < ? ORDER BY start DESC LIMIT ?",
+            (start or 0, LARGEST if end is None else end, limit),
+        ).fetchall()
+        return {
+            "start": [str(row[0]) for row in rows],
+            "duration": [row[1] for row in rows],
+            "error": [row[2] for row in rows],
+            "id": [row[3].hex() for row in rows],
+        }

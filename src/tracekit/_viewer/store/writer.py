@@ -1,0 +1,248 @@
+"""The one writer of a store."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from tracekit._viewer.store.bounds import Bounds
+from tracekit._viewer.store.interning import Dictionaries
+from tracekit._viewer.store.limits import Counts, Limits
+from tracekit._viewer.store.records import LARGEST, SPAN_RECORD, SPANS_PER_TRACE, STATUS_ERROR
+from tracekit._viewer.store.rows import Decoded, Group, SpanRow
+from tracekit._viewer.store.span_set import fingerprint
+from tracekit._viewer.store.summaries import Summaries, Summary
+
+_SPAN: Final = "INSERT OR REPLACE INTO span VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_DETAIL: Final = "INSERT OR REPLACE INTO detail VALUES (?, ?, ?, ?)"
+_LOG: Final = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?)"
+_NAN: Final = math.nan
+_SIGNED: Final = 1 << 63
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one commit changed.
+
+    Attributes:
+        new: Ids of traces that were not there before.
+        changed: Ids of all traces that got spans or logs.
+        counts: The counts after it.
+    """
+
+    new: Sequence[bytes]
+    changed: Sequence[bytes]
+    counts: Counts
+
+
+class Writer:
+    """Writes decoded requests, in one transaction at a time, from one thread at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, limits: Limits) -> None:
+        self._connection = connection
+        self._limits = limits
+        self._trace_spans = min(limits.trace_spans, SPANS_PER_TRACE)
+        self._dictionaries = Dictionaries(connection)
+        self._summaries = Summaries(connection)
+        self._counts = _load_counts(connection)
+        self._bounds = Bounds(connection, limits)
+
+    @property
+    def counts(self) -> Counts:
+        """The counts after the last commit."""
+        return self._counts
+
+    def write(self, requests: Iterable[Decoded]) -> Commit:
+        """Store what requests hold, and commit it.
+
+        Raises:
+            sqlite3.Error: Nothing of it is stored.
+        """
+        counts = self._counts.copy()
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for request in requests:
+                counts.malformed += request.malformed + request.malformed_logs
+                counts.logs_without_trace += request.logs_without_trace
+                counts.metrics += request.metrics
+                counts.cut_values += request.cut
+                for group in request.groups:
+                    self._write_group(group, counts)
+            changed = self._summaries.changed()
+            new = [each.trace_id for each in changed if each.new]
+            counts.traces += len(new)
+            self._summaries.save()
+            self._save_counts(counts)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+        self._counts = counts
+        return Commit(new, [each.trace_id for each in changed], counts)
+
+    def _write_group(self, group: Group, counts: Counts) -> None:
+        dictionaries = self._dictionaries
+        service = dictionaries.services.number(group.service)
+        resource = dictionaries.resources.number(group.resource, service=service)
+        scope = dictionaries.scopes.number(
+            group.scope, name=group.scope_name, version=group.scope_version
+        )
+        if group.spans:
+            self._write_spans(group, service, resource, scope, counts)
+        if group.logs:
+            self._write_logs(group, resource, scope, counts)
+
+    def _write_spans(
+        self, group: Group, service: int, resource: int, scope: int, counts: Counts
+    ) -> None:
+        spans: list[tuple[object, ...]] = []
+        details: list[tuple[object, ...]] = []
+        names = self._dictionaries.names
+        lane_prefix = f"{group.service}\0{group.process}\0"
+        pack = SPAN_RECORD.pack
+        trace_id = b""
+        summary: Summary | None = None
+        for span in group.spans:
+            if summary is None or span.trace != trace_id:
+                trace_id = span.trace
+                summary = self._summaries.get(trace_id)
+            row = self._place(summary, span, counts)
+            if row is None:
+                continue
+            name = names.cached.get(span.name) or names.number(span.name)
+            lane = self._dictionaries.lanes.number(lane_prefix + (span.lane or ""))
+            start, duration = span.start, span.duration
+            summary.add(span, name, service)
+            spans.append(
+                (
+                    row,
+                    start if start <= LARGEST else LARGEST,
+                    duration if duration is None else max(-LARGEST, min(duration, LARGEST)),
+                    name,
+                    service,
+                    span.status,
+                    span.kind,
+                    span.level,
+                    pack(
+                        start,
+                        _NAN if duration is None else duration,
+                        span.id,
+                        span.parent,
+                        span.idle,
+                        name,
+                        lane,
+                        service,
+                        scope,
+                        span.kind,
+                        span.status,
+                        span.level,
+                        span.flags,
+                    ),
+                    span.events,
+                )
+            )
+            details.append((row, resource, scope, span.raw))
+        self._connection.executemany(_SPAN, spans)
+        self._connection.executemany(_DETAIL, details)
+
+    def _place(self, summary: Summary, span: SpanRow, counts: Counts) -> int | None:
+        """Return the key of a span's row, or None if the span is not to be stored."""
+        if summary.known.add(fingerprint(span.id, span.start)):
+            if summary.spans >= self._trace_spans or summary.next_row >= SPANS_PER_TRACE:
+                summary.dropped += 1
+                counts.dropped_spans += 1
+                return None
+            row = (summary.id << 22) + summary.next_row
+            summary.next_row += 1
+            summary.spans += 1
+            counts.spans += 1
+            if span.duration is None:
+                summary.open += 1
+                summary.open_rows[span.id] = row
+            return row
+        open_row = summary.open_rows.get(span.id)
+        if open_row is None:
+            counts.duplicates += 1
+            return None
+        # The span is stored as open; what came now is newer.
+        if self._was_error(open_row):
+            summary.errors -= 1
+        if span.duration is not None:
+            del summary.open_rows[span.id]
+            summary.open -= 1
+        return open_row
+
+    def _was_error(self, row: int) -> bool:
+        found = self._connection.execute("SELECT status FROM span WHERE id = ?", (row,)).fetchone()
+        return found is not None and found[0] == STATUS_ERROR
+
+    def _write_logs(self, group: Group, resource: int, scope: int, counts: Counts) -> None:
+        rows = []
+        for log in group.logs:
+            summary = self._summaries.get(log.trace)
+            if summary.logs >= self._trace_spans:
+                counts.dropped_logs += 1
+                continue
+            span = log.span if log.span < _SIGNED else log.span - 2 * _SIGNED
+            key = (summary.id << 22) + summary.logs
+            summary.logs += 1
+            counts.logs += 1
+            rows.append((key, span, min(log.time, LARGEST), log.severity, resource, scope, log.raw))
+        self._connection.executemany(_LOG, rows)
+
+    def prune(self) -> bool:
+        """Drop one slice of the oldest traces if a bound is passed; return whether there is more.
+
+        Raises:
+            sqlite3.Error: Nothing was dropped.
+        """
+        counts = self._counts.copy()
+        if not self._bounds.passed(counts):
+            return False
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            dropped = self._bounds.drop_slice(counts)
+            self._save_counts(counts)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+        self._summaries.forget(dropped)
+        self._counts = counts
+        return bool(dropped) and self._bounds.passed(counts)
+
+    def clear(self) -> None:
+        """Delete all traces and counts."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for table in ("span", "detail", "log", "trace", "name", "service", "resource", "scope"):
+                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - own names
+            self._connection.execute("DELETE FROM lane")
+            self._save_counts(Counts())
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+        self._summaries.forget()
+        self._dictionaries.forget()
+        self._counts = Counts()
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        self._summaries.forget()
+        self._dictionaries.forget()
+
+    def _save_counts(self, counts: Counts) -> None:
+        self._connection.execute(
+            "INSERT OR REPLACE INTO meta VALUES ('counts', ?)", (json.dumps(asdict(counts)),)
+        )
+
+
+def _load_counts(connection: sqlite3.Connection) -> Counts:
+    row = connection.execute("SELECT value FROM meta WHERE key = 'counts'").fetchone()
+    return Counts(**json.loads(row[0])) if row else Counts()
