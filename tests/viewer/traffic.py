@@ -1,8 +1,8 @@
 """Traces that look like those of real programs, sent to a running viewer.
 
-    python -m tests.viewer.traffic                      one hundred traces of every kind
-    python -m tests.viewer.traffic --follow             and more as time goes on
-    python -m tests.viewer.traffic --large 100000       one trace of so many spans
+python -m tests.viewer.traffic                      one hundred traces of every kind
+python -m tests.viewer.traffic --follow             and more as time goes on
+python -m tests.viewer.traffic --large 100000       one trace of so many spans
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import random
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ shop.errors.PaymentRefused: (402, 'card declined: insufficient funds')
 """
 
 
-def value(of: object) -> AnyValue:
+def value(of: object) -> AnyValue:  # noqa: PLR0911 - one for each type
     match of:
         case bool():
             return AnyValue(bool_value=of)
@@ -137,43 +138,88 @@ def order(trace: Trace) -> None:
     reserve = queries * each
     total = reserve + r.uniform(120, 900)
     root = trace.span(
-        "POST /orders", 0, total, kind=SERVER, http__request__method="POST", http__route="/orders",
-        http__response__status_code=500 if fails else 201, url__path="/orders", user__id=r.randint(1, 99),
+        "POST /orders",
+        0,
+        total,
+        kind=SERVER,
+        http__request__method="POST",
+        http__route="/orders",
+        http__response__status_code=500 if fails else 201,
+        url__path="/orders",
+        user__id=r.randint(1, 99),
         error="card declined" if fails else None,
-    )  # fmt: skip
+    )
     place = trace.span("place_order", 4, total - 9, root, order__id=r.randint(1000, 9999))
     stock = trace.span("reserve", 6, reserve, place, sku="tea", left=3, sizes=[1, 2, 3])
     for n in range(queries):
         trace.span(
-            "SELECT users", 6 + n * each, each * 0.8, stock, kind=CLIENT, db__system__name="postgresql",
+            "SELECT users",
+            6 + n * each,
+            each * 0.8,
+            stock,
+            kind=CLIENT,
+            db__system__name="postgresql",
             db__query__text=f"SELECT * FROM users WHERE id = {n}",
-        )  # fmt: skip
+        )
     begin, length = reserve + 12, total - reserve - 60
     call = trace.span(
-        "POST", begin, length, place, kind=CLIENT, http__request__method="POST",
-        server__address="payments", error="402 Payment Required" if fails else None,
-    )  # fmt: skip
+        "POST",
+        begin,
+        length,
+        place,
+        kind=CLIENT,
+        http__request__method="POST",
+        server__address="payments",
+        error="402 Payment Required" if fails else None,
+    )
     charge = trace.span(
-        "POST /charge", begin + 8, length - 12, call, service="payments", kind=SERVER,
-        http__route="/charge", amount=12.5, currency="EUR", http__response__status_code=402 if fails else 200,
-        error="card declined" if fails else None, thread="worker-1",
-    )  # fmt: skip
+        "POST /charge",
+        begin + 8,
+        length - 12,
+        call,
+        service="payments",
+        kind=SERVER,
+        http__route="/charge",
+        amount=12.5,
+        currency="EUR",
+        http__response__status_code=402 if fails else 200,
+        error="card declined" if fails else None,
+        thread="worker-1",
+    )
     trace.event(charge, "card tokenised", begin + 20, **{"token.length": 16})
     if fails:
         trace.event(
-            charge, "exception", begin + length - 9, exception__type="shop.errors.PaymentRefused",
-            exception__message="(402, 'card declined: insufficient funds')", exception__stacktrace=STACK,
-        )  # fmt: skip
-        trace.span("retry", begin + length * 0.5, length * 0.3, charge, service="payments",
-                   thread="worker-1", attempt=2, error="card declined")  # fmt: skip
+            charge,
+            "exception",
+            begin + length - 9,
+            exception__type="shop.errors.PaymentRefused",
+            exception__message="(402, 'card declined: insufficient funds')",
+            exception__stacktrace=STACK,
+        )
+        trace.span(
+            "retry",
+            begin + length * 0.5,
+            length * 0.3,
+            charge,
+            service="payments",
+            thread="worker-1",
+            attempt=2,
+            error="card declined",
+        )
         trace.log(charge, "payments", begin + length - 8, "ERROR", "payment refused: card declined")
     trace.log(root, "shop", 3, "INFO", "order received")
     trace.log(stock, "shop", 30, "WARN", "stock of tea is low: 3 left")
     mail = trace.span("send order", total - 30, 6, place, kind=PRODUCER, messaging__system="redis")
     late = trace.span(
-        "send_mail", total + 40, 90, mail, service="mailer", kind=CONSUMER, thread="worker-7",
+        "send_mail",
+        total + 40,
+        90,
+        mail,
+        service="mailer",
+        kind=CONSUMER,
+        thread="worker-7",
         messaging__destination__name="mails",
-    )  # fmt: skip
+    )
     late.links.add(trace_id=trace.id, span_id=root.span_id, attributes=pairs({"reason": "cause"}))
 
 
@@ -182,14 +228,26 @@ def listing(trace: Trace) -> None:
     r = trace.random
     total = r.lognormvariate(3.2, 0.8)
     root = trace.span(
-        "GET /items/{id}", 0, total, kind=SERVER, http__request__method="GET",
-        http__route="/items/{id}", http__response__status_code=200,
-    )  # fmt: skip
+        "GET /items/{id}",
+        0,
+        total,
+        kind=SERVER,
+        http__request__method="GET",
+        http__route="/items/{id}",
+        http__response__status_code=200,
+    )
     hit = r.random() < 0.6
-    trace.span("cache lookup", 0.3, total * 0.2, root, hit=hit, cache__key=f"item:{r.randint(1, 50)}")
+    trace.span(
+        "cache lookup", 0.3, total * 0.2, root, hit=hit, cache__key=f"item:{r.randint(1, 50)}"
+    )
     if not hit:
         trace.span(
-            "SELECT items", total * 0.3, total * 0.5, root, kind=CLIENT, db__system__name="postgresql"
+            "SELECT items",
+            total * 0.3,
+            total * 0.5,
+            root,
+            kind=CLIENT,
+            db__system__name="postgresql",
         )
     trace.span("render", total * 0.85, total * 0.1, root, template="item.html")
 
@@ -197,13 +255,21 @@ def listing(trace: Trace) -> None:
 def gather(trace: Trace) -> None:
     """Async tasks that overlap in one thread, with idle time, one of which outlives its parent."""
     r = trace.random
-    root = trace.span("refresh prices", 0, 320, service="pricing", idle_ns=260 * MS, busy_ns=60 * MS)
+    root = trace.span(
+        "refresh prices", 0, 320, service="pricing", idle_ns=260 * MS, busy_ns=60 * MS
+    )
     for n in range(r.randint(4, 14)):
         begin = r.uniform(2, 40)
         task = trace.span(
-            f"fetch {r.choice(['north', 'south', 'east', 'west'])}", begin, r.uniform(60, 270), root,
-            service="pricing", kind=CLIENT, idle_ns=int(50 * MS), **{"asyncio.task.name": f"Task-{n}"},
-        )  # fmt: skip
+            f"fetch {r.choice(['north', 'south', 'east', 'west'])}",
+            begin,
+            r.uniform(60, 270),
+            root,
+            service="pricing",
+            kind=CLIENT,
+            idle_ns=int(50 * MS),
+            **{"asyncio.task.name": f"Task-{n}"},
+        )
         trace.span("parse", begin + 50, 8, task, service="pricing")
     trace.span("write audit", 300, 90, root, service="pricing", thread="audit")
 
@@ -212,8 +278,9 @@ def deep(trace: Trace) -> None:
     """A recursion of a hundred levels."""
     parent: Span | None = None
     for n in range(100):
-        parent = trace.span("visit" if n else "walk tree", n, 400 - 2 * n, parent,
-                            service="indexer", depth=n)  # fmt: skip
+        parent = trace.span(
+            "visit" if n else "walk tree", n, 400 - 2 * n, parent, service="indexer", depth=n
+        )
 
 
 def orphans(trace: Trace) -> None:
@@ -221,8 +288,14 @@ def orphans(trace: Trace) -> None:
     lost = Span(span_id=b"\x01" * 8)
     trace.span("send_mail", 10, 9, lost, service="mailer")
     trace.span("handle", 0, 40, lost, service="mailer", kind=CONSUMER)
-    trace.span("<b>bold</b><script>alert(1)</script>", 5, 3, lost, service="<i>x</i>",
-               **{"<u>key</u>": "<img src=x onerror=alert(1)>"})  # fmt: skip
+    trace.span(
+        "<b>bold</b><script>alert(1)</script>",
+        5,
+        3,
+        lost,
+        service="<i>x</i>",
+        **{"<u>key</u>": "<img src=x onerror=alert(1)>"},
+    )
     trace.span("backwards", 20, -4, lost, service="mailer", nested={"a": [1, {"b": b"\x00\xff"}]})
 
 
@@ -230,8 +303,16 @@ def batch(trace: Trace) -> None:
     """A job with workers in a process pool."""
     root = trace.span("nightly report", 0, 4000, service="reports")
     for n in range(16):
-        trace.span("render page", 100 + (n // 4) * 900, 850, root, service="reports",
-                   thread=f"pool-{n % 4}", page=n, error="timeout" if n == 9 else None)  # fmt: skip
+        trace.span(
+            "render page",
+            100 + (n // 4) * 900,
+            850,
+            root,
+            service="reports",
+            thread=f"pool-{n % 4}",
+            page=n,
+            error="timeout" if n == 9 else None,
+        )
 
 
 def unfinished(trace: Trace) -> None:
@@ -241,7 +322,20 @@ def unfinished(trace: Trace) -> None:
     trace.span("read rows", 1, 700, root, service="importer")
 
 
-KINDS = (order, order, order, listing, listing, listing, listing, gather, deep, orphans, batch, unfinished)
+KINDS = (
+    order,
+    order,
+    order,
+    listing,
+    listing,
+    listing,
+    listing,
+    gather,
+    deep,
+    orphans,
+    batch,
+    unfinished,
+)
 
 
 def large(trace: Trace, spans: int) -> None:
@@ -257,9 +351,16 @@ def large(trace: Trace, spans: int) -> None:
         length = (parent.end_time_unix_nano - parent.start_time_unix_nano) / MS
         for n in range(min(10, spans - made)):
             parents.append(
-                trace.span(names[(place + n) % 40], begin + n * length / 10, length / 11, parent,
-                           service=("jobs", "store", "cache")[n % 3], thread=f"worker-{n % 4}", item=n,
-                           error="failed" if made % 997 == 0 else None)  # fmt: skip
+                trace.span(
+                    names[(place + n) % 40],
+                    begin + n * length / 10,
+                    length / 11,
+                    parent,
+                    service=("jobs", "store", "cache")[n % 3],
+                    thread=f"worker-{n % 4}",
+                    item=n,
+                    error="failed" if made % 997 == 0 else None,
+                )
             )
             made += 1
 
@@ -327,7 +428,7 @@ def main() -> None:
         trace = Trace(now - 600 * 1000 * MS)
         large(trace, options.large)
         send_trace(options.endpoint, trace)
-        print(trace.id.hex(), flush=True)
+        sys.stdout.write(f"{trace.id.hex()}\n")
         return
     for n in range(options.traces):
         trace = Trace(now - int(random.uniform(0, 900) * 1000 * MS), n)

@@ -192,7 +192,7 @@ def make_app(api: Api, page: Path = PAGE) -> Starlette:
     )
 
 
-async def _describe_error(request: Request, error: Exception) -> Response:
+async def _describe_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
     return _json({"error": {"message": error.detail}}, error.status_code)
 

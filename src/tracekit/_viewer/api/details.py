@@ -44,6 +44,7 @@ def describe_span(reader: Reader, trace: TraceSummary, span_id: bytes) -> Json |
         return None
     span = Span.FromString(data.raw)
     ended = span.end_time_unix_nano != 0
+    resource = ResourceSpans.FromString(data.resource).resource
     scope = ScopeSpans.FromString(data.scope).scope
     return {
         "id": span.span_id.hex(),
@@ -75,9 +76,7 @@ def describe_span(reader: Reader, trace: TraceSummary, span_id: bytes) -> Json |
             }
             for link in span.links
         ],
-        "resource": describe_attributes(
-            ResourceSpans.FromString(data.resource).resource.attributes
-        ),
+        "resource": describe_attributes(resource.attributes),
         "scope": {
             "name": scope.name,
             "version": scope.version,
@@ -115,7 +114,7 @@ def describe_attributes(attributes: Iterable[KeyValue]) -> list[Json]:
     return [{"key": pair.key, **describe_value(pair.value)} for pair in attributes]
 
 
-def describe_value(value: AnyValue) -> Json:
+def describe_value(value: AnyValue) -> Json:  # noqa: PLR0911 - one for each type of OTLP
     """Return a value and its type; integers as strings, because JavaScript rounds them."""
     match value.WhichOneof("value"):
         case "string_value":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -59,10 +60,8 @@ async def stream_changes(
     quiet = 0.0
     yield _event("status", status())
     while not closing.is_set():
-        try:
+        with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(closing.wait(), _INTERVAL)
-        except asyncio.TimeoutError:
-            pass
         commits, new, recent = changes.state()
         if commits == seen_commits:
             quiet += _INTERVAL

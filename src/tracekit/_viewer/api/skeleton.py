@@ -7,10 +7,9 @@ header's order, each beginning at a multiple of eight bytes.
 from __future__ import annotations
 
 import json
-import math
 import struct
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from tracekit._viewer.store.reader import Reader, TraceSummary
@@ -34,6 +33,9 @@ from tracekit._viewer.store.records import (
     STATUS_BYTE,
     WORDS,
 )
+
+# In larger traces, a repeated id is found only where it is a parent's.
+_ALL_IDS_UP_TO: Final = 250_000
 
 _TYPES: Final = {"u64": "Q", "f64": "d", "i32": "i", "u32": "I", "u16": "H", "u8": "B"}
 _SPAN_COLUMNS: Final = {
@@ -98,7 +100,7 @@ def encode_skeleton(reader: Reader, trace: TraceSummary) -> list[bytes]:
 
 
 def _lane(text: str) -> dict[str, str]:
-    service, process, thread = (text.split("\0") + ["", "", ""])[:3]
+    service, process, thread = (*text.split("\0"), "", "")[:3]
     return {"service": service, "process": process, "thread": thread}
 
 
@@ -149,7 +151,9 @@ class _Columns:
             values[name].frombytes(data[place :: 8 * WORDS].tobytes())
         self._append_events(first_row, [events for _, events in rows])
 
-    def _append_events(self, first_row: int, events: Iterable[bytes | None]) -> None:
+    def _append_events(self, first_row: int, events: Sequence[bytes | None]) -> None:
+        if not any(events):
+            return
         rows, times, kinds = (self.values[name] for name in _EVENT_COLUMNS)
         base = self.base
         for row, packed in enumerate(events, first_row):
@@ -161,39 +165,49 @@ class _Columns:
 
     def finish(self, with_logs: set[int]) -> None:
         """Resolve parents to rows, and set the flags that other spans decide."""
-        ids, flags = self.values["id"], self.values["flags"]
-        parents = self._parents
-        # Most spans are nobody's parent: a table of all ids would take twice the memory.
-        wanted = set(parents)
-        rows: dict[int, int] = {}
-        for row, span_id in enumerate(ids):
-            if span_id in wanted:
-                if span_id in rows:
-                    flags[row] |= DUPLICATE_ID
-                else:
-                    rows[span_id] = row
+        ids, flags, parents = self.values["id"], self.values["flags"], self._parents
+        rows = self._rows_by_id()
         rows[0] = NO_PARENT
-        self.values["parent"] = resolved = array(
-            "i", [rows.get(parent, MISSING_PARENT) for parent in parents]
-        )
-        for row, parent in enumerate(resolved):
-            if parent == MISSING_PARENT and flags[row] & REMOTE_PARENT:
-                resolved[row] = REMOTE_MISSING_PARENT
+        find = rows.get
+        resolved = array("i", [find(parent, MISSING_PARENT) for parent in parents])
+        self.values["parent"] = resolved
+        if MISSING_PARENT in resolved:
+            for row, parent in enumerate(resolved):
+                if parent == MISSING_PARENT and flags[row] & REMOTE_PARENT:
+                    resolved[row] = REMOTE_MISSING_PARENT
         if with_logs:
             for row, span_id in enumerate(ids):
                 if span_id in with_logs:
                     flags[row] |= HAS_LOGS
 
+    def _rows_by_id(self) -> dict[int, int]:
+        """Return the first row of each id, and mark rows whose id an earlier one has."""
+        ids = self.values["id"]
+        if len(ids) <= _ALL_IDS_UP_TO:
+            # From the last to the first, so that the first of several remains.
+            rows = dict(zip(reversed(ids), range(len(ids) - 1, -1, -1), strict=True))
+            if len(rows) == len(ids):
+                return rows
+            looked_for = set(ids)
+        else:
+            # Most spans are nobody's parent: a table of all ids would take 100 MB a million.
+            looked_for = set(self._parents)
+        flags = self.values["flags"]
+        rows = {}
+        for row, span_id in enumerate(ids):
+            if span_id in looked_for and rows.setdefault(span_id, row) != row:
+                flags[row] |= DUPLICATE_ID
+        return rows
+
     def localize(self, reader: Reader, column: str, dictionary: str) -> list[str]:
         """Number what the trace uses of a dictionary from 0; return its texts in that order."""
-        raw = self._raw[column]
+        raw = self._raw.pop(column)
         used = sorted(set(raw))
-        local = {number: index for index, number in enumerate(used)}
-        self.values[column] = array(_TYPES[_SPAN_COLUMNS[column]], [local[each] for each in raw])
+        type_ = _TYPES[_SPAN_COLUMNS[column]]
+        if len(used) == 1:
+            self.values[column] = array(type_, [0]) * len(raw)
+        else:
+            local = {number: index for index, number in enumerate(used)}
+            self.values[column] = array(type_, [local[each] for each in raw])
         texts: Mapping[int, str] = reader.texts(dictionary, used)
         return [texts.get(number, "") for number in used]
-
-
-def is_open(duration: float) -> bool:
-    """Return whether a duration of the column `duration` is that of a span that has not ended."""
-    return math.isnan(duration)

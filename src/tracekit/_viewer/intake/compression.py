@@ -28,7 +28,8 @@ def decompress(body: bytes, encoding: str, limit: int) -> bytes:
     Raises:
         BodyTooLargeError: The result would be larger than the limit. No more than the limit was
             decompressed.
-        UnknownEncodingError: The encoding is not gzip, deflate or identity, or the body is not in it.
+        UnknownEncodingError: The encoding is not gzip, deflate or identity, or the body is not
+            in it.
     """
     encoding = encoding.strip().lower()
     if encoding in {"", "identity"}:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
-import grpc
+import grpc  # type: ignore[import-untyped]  # grpcio ships no types
 
 from tracekit._viewer.errors import PortError
 from tracekit._viewer.intake.compression import BodyTooLargeError, UnknownEncodingError, decompress
-from tracekit._viewer.intake.decode import MalformedRequest
+from tracekit._viewer.intake.decode import MalformedRequestError
 from tracekit._viewer.intake.request_queue import (
     QueueFullError,
     Request,
@@ -66,7 +66,7 @@ class GrpcReceiver:
         self._server.stop(grace).wait()
 
 
-class _Services(grpc.GenericRpcHandler):
+class _Services(grpc.GenericRpcHandler):  # type: ignore[misc]  # likewise
     def __init__(self, queue: RequestQueue, rules: HostRules, body_bytes: int) -> None:
         self._queue = queue
         self._rules = rules
@@ -99,7 +99,7 @@ class _Services(grpc.GenericRpcHandler):
             outcome = request.outcome.result(_STORE_SECONDS)
         except BodyTooLargeError:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"larger than {self._body_bytes} bytes")
-        except (MalformedRequest, UnknownEncodingError) as error:
+        except (MalformedRequestError, UnknownEncodingError) as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except QueueFullError:
             context.abort(grpc.StatusCode.UNAVAILABLE, "the viewer's queue is full; try again")

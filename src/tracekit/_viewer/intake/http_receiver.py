@@ -15,7 +15,7 @@ from tracekit._viewer.intake.compression import (
     UnknownEncodingError,
     decompress,
 )
-from tracekit._viewer.intake.decode import MalformedRequest
+from tracekit._viewer.intake.decode import MalformedRequestError
 from tracekit._viewer.intake.request_queue import (
     Encoding,
     QueueFullError,
@@ -50,7 +50,7 @@ def make_http_receiver(queue: RequestQueue, *, body_bytes: int) -> Starlette:
     return Starlette(routes=[route("traces"), route("logs"), route("metrics")])
 
 
-async def _export(
+async def _export(  # noqa: PLR0911 - one for each kind of refusal
     http: HttpRequest, signal: Signal, queue: RequestQueue, body_bytes: int
 ) -> Response:
     media_type = http.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -69,7 +69,7 @@ async def _export(
         return Response(f"larger than {body_bytes} bytes", 413, media_type="text/plain")
     except UnknownEncodingError as error:
         return Response(str(error), 415, media_type="text/plain")
-    except MalformedRequest as error:
+    except MalformedRequestError as error:
         return Response(str(error), 400, media_type="text/plain")
     except QueueFullError:
         return Response("the viewer's queue is full", 429, _RETRY, media_type="text/plain")

@@ -1,7 +1,7 @@
 """OTLP in JSON, as messages of protocol buffers.
 
-The mapping is proto3's with OTLP's exceptions: ids in hexadecimal, enumerations as numbers. Names of
-enumerations are accepted too, and unknown fields are ignored, as the specification asks of readers.
+The mapping is proto3's with OTLP's exceptions: ids in hexadecimal, enumerations as numbers. Names
+of enumerations are accepted too, and unknown fields are ignored, as the specification asks.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from tracekit._viewer.intake.decode import MalformedRequest, collect_logs, collect_traces
+from tracekit._viewer.intake.decode import MalformedRequestError, collect_logs, collect_traces
 from tracekit._viewer.store.rows import Decoded
 
 Json = Mapping[str, Any]
@@ -28,8 +28,8 @@ Json = Mapping[str, Any]
 # A mapping within a mapping takes three messages, and readers of protocol buffers refuse more than
 # a hundred within each other.
 _DEEPEST: Final = 30
-_SPAN_KINDS: Final = {name: number for name, number in Span.SpanKind.items()}
-_STATUS_CODES: Final = {name: number for name, number in Status.StatusCode.items()}
+_SPAN_KINDS: Final = dict(Span.SpanKind.items())
+_STATUS_CODES: Final = dict(Status.StatusCode.items())
 _SIGNALS: Final = {"resourceSpans": "traces", "resourceLogs": "logs", "resourceMetrics": "metrics"}
 
 
@@ -42,21 +42,21 @@ def parse_json(body: bytes, value_bytes: int, signal: str | None = None) -> Deco
         signal: What the request must hold; any if None.
 
     Raises:
-        MalformedRequest: It is not JSON, not OTLP, or nested too deeply.
+        MalformedRequestError: It is not JSON, not OTLP, or nested too deeply.
     """
     try:
         data = json.loads(body)
     except RecursionError:
-        raise MalformedRequest("JSON that is nested too deeply") from None
+        raise MalformedRequestError("JSON that is nested too deeply") from None
     except ValueError as error:
-        raise MalformedRequest(f"not JSON: {error}") from None
+        raise MalformedRequestError(f"not JSON: {error}") from None
     if not isinstance(data, dict):
-        raise MalformedRequest("not OTLP: a JSON object was expected")
+        raise MalformedRequestError("not OTLP: a JSON object was expected")
     kinds = [kind for field, kind in _SIGNALS.items() if field in data]
     if signal is not None and kinds not in ([], [signal]):
-        raise MalformedRequest(f"not OTLP {signal}: it holds {' and '.join(kinds)}")
+        raise MalformedRequestError(f"not OTLP {signal}: it holds {' and '.join(kinds)}")
     if signal is None and not kinds:
-        raise MalformedRequest(f"not OTLP: it has none of {', '.join(_SIGNALS)}")
+        raise MalformedRequestError(f"not OTLP: it has none of {', '.join(_SIGNALS)}")
     return _decode(data, value_bytes)
 
 
@@ -85,7 +85,7 @@ def _decode(data: Json, value_bytes: int) -> Decoded:
             for scope in _objects(resource, "scopeMetrics")
         )
     except (ValueError, TypeError) as error:
-        raise MalformedRequest(f"not OTLP: {error}") from None
+        raise MalformedRequestError(f"not OTLP: {error}") from None
     for part in (collect_traces(spans, value_bytes), collect_logs(logs, value_bytes)):
         decoded.groups += part.groups
         decoded.malformed += part.malformed

@@ -80,9 +80,9 @@ class RequestQueue:
             self._condition.notify()
 
     def take(self, timeout: float | None = None) -> list[Request]:
-        """Wait for requests and take about 4 MB of them; empty after the timeout, `wake` or `close`.
+        """Wait for requests and take about 4 MB of them.
 
-        They count until `done`.
+        What is returned counts until `done`. It is empty after the timeout, `wake` or `close`.
         """
         with self._condition:
             self._condition.wait_for(lambda: self._requests or self._closed or self._woken, timeout)

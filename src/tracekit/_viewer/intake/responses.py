@@ -9,9 +9,6 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsPartialSuccess,
     ExportLogsServiceResponse,
 )
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsServiceResponse,
-)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
     ExportTraceServiceResponse,
@@ -28,20 +25,21 @@ def encode_response(signal: Signal, outcome: Outcome, encoding: Encoding = "prot
         return _encode_json(signal, outcome)
     count, message = outcome.rejected, outcome.message
     if signal == "metrics":
-        return ExportMetricsServiceResponse().SerializeToString()
+        # A response without a partial success has no field.
+        return b""
     if signal == "logs":
         logs = ExportLogsServiceResponse()
         if count:
             logs.partial_success.CopyFrom(
                 ExportLogsPartialSuccess(rejected_log_records=count, error_message=message)
             )
-        return logs.SerializeToString()
+        return bytes(logs.SerializeToString())
     traces = ExportTraceServiceResponse()
     if count:
         traces.partial_success.CopyFrom(
             ExportTracePartialSuccess(rejected_spans=count, error_message=message)
         )
-    return traces.SerializeToString()
+    return bytes(traces.SerializeToString())
 
 
 def _encode_json(signal: Signal, outcome: Outcome) -> bytes:

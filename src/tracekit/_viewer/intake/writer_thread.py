@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tracekit._base.log import logger
 from tracekit._viewer.intake.decode import (
-    MalformedRequest,
+    MalformedRequestError,
     decode_logs,
     decode_metrics,
     decode_traces,
@@ -74,13 +74,13 @@ class WriterThread(threading.Thread):
         for request in requests:
             try:
                 rows = decode(request, self._store.limits.value_bytes)
-            except MalformedRequest as error:
+            except MalformedRequestError as error:
                 decoded.append(Decoded(malformed=1))
                 request.outcome.set_exception(error)
                 continue
             except Exception as error:
                 logger.exception("the viewer could not decode a request")
-                request.outcome.set_exception(MalformedRequest(repr(error)))
+                request.outcome.set_exception(MalformedRequestError(repr(error)))
                 continue
             decoded.append(rows)
             rejected = rows.malformed + rows.malformed_logs
@@ -108,7 +108,7 @@ def decode(request: Request, value_bytes: int) -> Decoded:
     """Decode a request of any signal and encoding.
 
     Raises:
-        MalformedRequest: It is not valid.
+        MalformedRequestError: It is not valid.
     """
     if request.encoding == "json":
         return parse_json(request.body, value_bytes, request.signal)

@@ -73,7 +73,7 @@ def delete_trace(connection: sqlite3.Connection, number: int) -> None:
     first = number << TRACE_SHIFT
     last = first + (1 << TRACE_SHIFT) - 1
     for table in ("span", "detail", "log"):
-        connection.execute(f"DELETE FROM {table} WHERE id BETWEEN ? AND ?", (first, last))  # noqa: S608
+        connection.execute(f"DELETE FROM {table} WHERE id BETWEEN ? AND ?", (first, last))
     connection.execute("DELETE FROM trace WHERE id = ?", (number,))
 
 

@@ -29,13 +29,13 @@ class Dictionary:
 
     def _find_or_insert(self, key: str | bytes, others: dict[str, object]) -> int:
         columns = [self._key, *others]
-        find = f"SELECT id FROM {self._table} WHERE {self._key} = ?"  # noqa: S608 - own names
+        find = f"SELECT id FROM {self._table} WHERE {self._key} = ?"
         row = self._connection.execute(find, (key,)).fetchone()
         if row is not None:
             return int(row[0])
         places = ", ".join("?" * len(columns))
         cursor = self._connection.execute(
-            f"INSERT INTO {self._table} ({', '.join(columns)}) VALUES ({places})",  # noqa: S608
+            f"INSERT INTO {self._table} ({', '.join(columns)}) VALUES ({places})",
             (key, *others.values()),
         )
         return int(cursor.lastrowid or 0)

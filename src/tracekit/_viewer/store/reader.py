@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from tracekit._viewer.store.bounds import used_bytes
 from tracekit._viewer.store.records import LARGEST, rows_of
@@ -124,7 +124,7 @@ class Reader:
         ).fetchone()
         return self._summary(row) if row else None
 
-    def _summary(self, row: tuple[object, ...]) -> TraceSummary:
+    def _summary(self, row: tuple[Any, ...]) -> TraceSummary:
         (number, trace_id, start, duration, name, service, rank, status, is_open) = row[:9]
         spans, still_open, errors, logs, dropped, services = row[9:]
         return TraceSummary(
@@ -155,11 +155,10 @@ class Reader:
         found: dict[int, str] = {}
         for begin in range(0, len(numbers), 500):
             some = numbers[begin : begin + 500]
+            places = ", ".join("?" * len(some))
             found.update(
                 self._connection.execute(
-                    f"SELECT id, {column} FROM {dictionary} "
-                    f"WHERE id IN ({', '.join('?' * len(some))})",
-                    some,
+                    f"SELECT id, {column} FROM {dictionary} WHERE id IN ({places})", some
                 )
             )
         return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 from array import array
 from typing import Final
 
-_MASK: Final = (1 << 64) - 1
-_MULTIPLIER: Final = 0x9E3779B97F4A7C15
+FINGERPRINT_MASK: Final = (1 << 64) - 1
+FINGERPRINT_MULTIPLIER: Final = 0x9E3779B97F4A7C15
 _SET_UP_TO: Final = 2048
 
 
@@ -16,7 +16,7 @@ def fingerprint(span: int, start: int) -> int:
     The start time is part of it: a retried request repeats both, while two spans that were given
     the same id by mistake differ in it, and are both kept.
     """
-    return (span ^ (start * _MULTIPLIER)) & _MASK
+    return (span ^ (start * FINGERPRINT_MULTIPLIER)) & FINGERPRINT_MASK
 
 
 class SpanSet:
@@ -52,7 +52,7 @@ class SpanSet:
         # Zero marks a free slot.
         number = number or 1
         slots, mask = self._slots, self._mask
-        place = (number * _MULTIPLIER >> 20) & mask
+        place = (number * FINGERPRINT_MULTIPLIER >> 20) & mask
         while found := slots[place]:
             if found == number:
                 return False
@@ -70,7 +70,7 @@ class SpanSet:
             number = value or (1 if isinstance(numbers, set) else 0)
             if not number:
                 continue
-            place = (number * _MULTIPLIER >> 20) & mask
+            place = (number * FINGERPRINT_MULTIPLIER >> 20) & mask
             while slots[place]:
                 place = (place + 1) & mask
             slots[place] = number

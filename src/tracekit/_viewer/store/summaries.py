@@ -8,8 +8,13 @@ import time
 from collections import OrderedDict
 from typing import Final
 
-from tracekit._viewer.store.records import LARGEST, SPAN_RECORD, STATUS_ERROR, rows_of
-from tracekit._viewer.store.rows import SpanRow
+from tracekit._viewer.store.records import (
+    LARGEST,
+    REMOTE_PARENT,
+    SPAN_RECORD,
+    STATUS_ERROR,
+    rows_of,
+)
 from tracekit._viewer.store.span_set import SpanSet, fingerprint
 
 _COLUMNS: Final = (
@@ -17,13 +22,14 @@ _COLUMNS: Final = (
     "spans open errors logs dropped next_row services"
 ).split()
 _SAVED: Final = [column for column in _COLUMNS if column not in {"id", "trace_id"}]
-_SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM trace WHERE trace_id = ?"  # noqa: S608
+_ROOT_START: Final = _SAVED.index("root_start")
+_SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM trace WHERE trace_id = ?"
 _INSERT: Final = (
-    f"INSERT INTO trace ({', '.join(_SAVED)}, duration, changed, id, trace_id) "  # noqa: S608
+    f"INSERT INTO trace ({', '.join(_SAVED)}, duration, changed, id, trace_id) "
     f"VALUES ({', '.join('?' * (len(_SAVED) + 4))})"
 )
 _UPDATE: Final = (
-    f"UPDATE trace SET {', '.join(f'{column} = ?' for column in _SAVED)}, "  # noqa: S608
+    f"UPDATE trace SET {', '.join(f'{column} = ?' for column in _SAVED)}, "
     "duration = ?, changed = ? WHERE id = ?"
 )
 
@@ -64,32 +70,43 @@ class Summary:
         self.open_rows: dict[int, int] = {}
         self.known = SpanSet()
 
-    def add(self, span: SpanRow, name: int, service: int) -> None:
+    def add(
+        self,
+        start: int,
+        duration: int | None,
+        parent: int,
+        flags: int,
+        status: int,
+        name: int,
+        service: int,
+    ) -> None:
         """Take a span into account, which is new or replaces an open one."""
-        start = min(span.start, LARGEST)
-        duration = span.duration
+        end = start if duration is None else start + duration
         self.start = min(self.start, start)
-        end = start if duration is None else min(span.start + duration, LARGEST)
         self.end = max(self.end, end)
-        if span.status == STATUS_ERROR:
+        if status == STATUS_ERROR:
             self.errors += 1
         if service not in self.services:
             self.services.append(service)
-        rank = _NO_PARENT if not span.parent else _REMOTE_PARENT if span.flags & 8 else _ANY
+        rank = (_REMOTE_PARENT if flags & REMOTE_PARENT else _ANY) if parent else _NO_PARENT
         if rank < self.root_rank:
             return
         if rank > self.root_rank or self.root_start is None or start <= self.root_start:
             self.root_rank = rank
             self.root_name, self.root_service, self.root_start = name, service, start
-            self.root_status = span.status
+            self.root_status = status
             self.root_open = int(duration is None)
 
     def _values(self) -> list[object]:
         saved = [getattr(self, column) for column in _SAVED]
         saved[-1] = json.dumps(self.services)
+        start, end = min(self.start, LARGEST), min(self.end, LARGEST)
         if not self.spans:
-            saved[0] = 0
-        return [*saved, max(self.end - self.start, 0) if self.spans else 0, time.time_ns()]
+            start = end = 0
+        root_start = None if self.root_start is None else min(self.root_start, LARGEST)
+        saved[:2] = start, end
+        saved[_ROOT_START] = root_start
+        return [*saved, max(end - start, 0), time.time_ns()]
 
 
 class Summaries:

@@ -10,11 +10,17 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from tracekit._viewer.store.bounds import Bounds
-from tracekit._viewer.store.interning import Dictionaries
+from tracekit._viewer.store.interning import Dictionaries, Dictionary
 from tracekit._viewer.store.limits import Counts, Limits
-from tracekit._viewer.store.records import LARGEST, SPAN_RECORD, SPANS_PER_TRACE, STATUS_ERROR
-from tracekit._viewer.store.rows import Decoded, Group, SpanRow
-from tracekit._viewer.store.span_set import fingerprint
+from tracekit._viewer.store.records import (
+    LARGEST,
+    SPAN_RECORD,
+    SPANS_PER_TRACE,
+    STATUS_ERROR,
+    TRACE_SHIFT,
+)
+from tracekit._viewer.store.rows import Decoded, Group
+from tracekit._viewer.store.span_set import FINGERPRINT_MASK, FINGERPRINT_MULTIPLIER
 from tracekit._viewer.store.summaries import Summaries, Summary
 
 _SPAN: Final = "INSERT OR REPLACE INTO span VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -102,77 +108,94 @@ class Writer:
         spans: list[tuple[object, ...]] = []
         details: list[tuple[object, ...]] = []
         names = self._dictionaries.names
-        lane_prefix = f"{group.service}\0{group.process}\0"
+        lanes = _Lanes(self._dictionaries.lanes, f"{group.service}\0{group.process}\0")
         pack = SPAN_RECORD.pack
-        trace_id = b""
+        current = b""
         summary: Summary | None = None
-        for span in group.spans:
-            if summary is None or span.trace != trace_id:
-                trace_id = span.trace
-                summary = self._summaries.get(trace_id)
-            row = self._place(summary, span, counts)
+        # Unpacked, because the loop runs for every span: names cost less than attributes.
+        for (
+            trace,
+            span_id,
+            parent,
+            start,
+            duration,
+            text,
+            kind,
+            status,
+            level,
+            flags,
+            idle,
+            lane,
+            events,
+            raw,
+        ) in group.spans:
+            if summary is None or trace != current:
+                current = trace
+                summary = self._summaries.get(trace)
+            row = self._place(summary, span_id, start, duration, counts)
             if row is None:
                 continue
-            name = names.cached.get(span.name) or names.number(span.name)
-            lane = self._dictionaries.lanes.number(lane_prefix + (span.lane or ""))
-            start, duration = span.start, span.duration
-            summary.add(span, name, service)
+            name = names.cached.get(text) or names.number(text)
+            summary.add(start, duration, parent, flags, status, name, service)
             spans.append(
                 (
                     row,
                     start if start <= LARGEST else LARGEST,
-                    duration if duration is None else max(-LARGEST, min(duration, LARGEST)),
+                    duration,
                     name,
                     service,
-                    span.status,
-                    span.kind,
-                    span.level,
+                    status,
+                    kind,
+                    level,
                     pack(
                         start,
                         _NAN if duration is None else duration,
-                        span.id,
-                        span.parent,
-                        span.idle,
+                        span_id,
+                        parent,
+                        idle,
                         name,
-                        lane,
+                        lanes[lane],
                         service,
                         scope,
-                        span.kind,
-                        span.status,
-                        span.level,
-                        span.flags,
+                        kind,
+                        status,
+                        level,
+                        flags,
                     ),
-                    span.events,
+                    events,
                 )
             )
-            details.append((row, resource, scope, span.raw))
+            details.append((row, resource, scope, raw))
         self._connection.executemany(_SPAN, spans)
         self._connection.executemany(_DETAIL, details)
 
-    def _place(self, summary: Summary, span: SpanRow, counts: Counts) -> int | None:
+    def _place(
+        self, summary: Summary, span: int, start: int, duration: int | None, counts: Counts
+    ) -> int | None:
         """Return the key of a span's row, or None if the span is not to be stored."""
-        if summary.known.add(fingerprint(span.id, span.start)):
-            if summary.spans >= self._trace_spans or summary.next_row >= SPANS_PER_TRACE:
+        if summary.known.add((span ^ (start * FINGERPRINT_MULTIPLIER)) & FINGERPRINT_MASK):
+            place = summary.next_row
+            if summary.spans >= self._trace_spans or place >= SPANS_PER_TRACE:
                 summary.dropped += 1
                 counts.dropped_spans += 1
                 return None
-            row = (summary.id << 22) + summary.next_row
-            summary.next_row += 1
+            row = (summary.id << TRACE_SHIFT) + place
+            summary.next_row = place + 1
             summary.spans += 1
             counts.spans += 1
-            if span.duration is None:
+            if duration is None:
                 summary.open += 1
-                summary.open_rows[span.id] = row
+                summary.open_rows[span] = row
             return row
-        open_row = summary.open_rows.get(span.id)
+        open_row = summary.open_rows.get(span)
         if open_row is None:
             counts.duplicates += 1
             return None
         # The span is stored as open; what came now is newer.
         if self._was_error(open_row):
             summary.errors -= 1
-        if span.duration is not None:
-            del summary.open_rows[span.id]
+        if duration is not None:
+            del summary.open_rows[span]
             summary.open -= 1
         return open_row
 
@@ -188,7 +211,7 @@ class Writer:
                 counts.dropped_logs += 1
                 continue
             span = log.span if log.span < _SIGNED else log.span - 2 * _SIGNED
-            key = (summary.id << 22) + summary.logs
+            key = (summary.id << TRACE_SHIFT) + summary.logs
             summary.logs += 1
             counts.logs += 1
             rows.append((key, span, min(log.time, LARGEST), log.severity, resource, scope, log.raw))
@@ -220,7 +243,7 @@ class Writer:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             for table in ("span", "detail", "log", "trace", "name", "service", "resource", "scope"):
-                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - own names
+                self._connection.execute(f"DELETE FROM {table}")
             self._connection.execute("DELETE FROM lane")
             self._save_counts(Counts())
             self._connection.execute("COMMIT")
@@ -241,6 +264,19 @@ class Writer:
         self._connection.execute(
             "INSERT OR REPLACE INTO meta VALUES ('counts', ?)", (json.dumps(asdict(counts)),)
         )
+
+
+class _Lanes(dict[str | None, int]):
+    """The numbers of one process's lanes, by what comes after the process in their keys."""
+
+    def __init__(self, lanes: Dictionary, prefix: str) -> None:
+        super().__init__()
+        self._lanes = lanes
+        self._prefix = prefix
+
+    def __missing__(self, lane: str | None) -> int:
+        number = self[lane] = self._lanes.number(self._prefix + (lane or ""))
+        return number
 
 
 def _load_counts(connection: sqlite3.Connection) -> Counts:
