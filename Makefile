@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: demo test check lint types layers docs bench leaks nox clean
+.PHONY: demo test check lint types layers docs bench leaks nox clean page page-check
 
 demo: $(VENV)/ready-demo
 	$(BIN)/python -m examples.user_service.demo
@@ -30,6 +30,13 @@ layers: $(VENV)/ready-check
 
 docs: $(VENV)/ready-check
 	$(BIN)/mkdocs build --strict --quiet --site-dir site
+
+# The viewer's page, with the machine's Node or PyPI's.
+page: $(VENV)/ready
+	$(BIN)/python web/build.py
+
+page-check: page
+	cd web && npm run check && npm test
 
 # On the Python of .venv. With the peers, and on several: make bench PYTHONS="3.10 3.13"
 ifdef PYTHONS

@@ -1,0 +1,295 @@
+/** The state of the trace page: what is open, what is seen, where the cursor is. */
+import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
+import { getTrace, searchTrace } from "../api/client.ts";
+import { fromBase64, standalone } from "../api/standalone.ts";
+import type { TraceSummary } from "../api/types.ts";
+import type { CriticalPath } from "../model/critical_path.ts";
+import {
+  closedAbove,
+  type FoldState,
+  findItem,
+  groupOf,
+  isGroup,
+  isOpen,
+  type VisibleRows,
+} from "../model/folding.ts";
+import type { Lanes } from "../model/lanes.ts";
+import type { NameRow } from "../model/names.ts";
+import { TraceWorker } from "../worker/client.ts";
+import type { Matches } from "../worker/protocol.ts";
+import { TraceModel } from "./model.ts";
+import { TimeView } from "./time_view.ts";
+
+const MOST_DEPTH = 1e9;
+
+export type Mode = "tree" | "lanes" | "names";
+
+export interface SearchState {
+  state: "none" | "busy" | "done" | "error";
+  message?: string;
+  place?: [number, number] | undefined;
+  looked?: [number, number] | undefined;
+}
+
+export class TraceSession {
+  readonly id: string;
+  readonly model = signal<TraceModel | null>(null);
+  readonly summary = signal<TraceSummary | null>(null);
+  readonly failure = signal<Error | null>(null);
+  readonly rows = signal<VisibleRows | null>(null);
+  readonly path = signal<CriticalPath | null>(null);
+  readonly lanes = signal<Lanes | null>(null);
+  readonly names = signal<NameRow[] | null>(null);
+  readonly matches = signal<Matches | null>(null);
+  readonly search = signal<SearchState>({ state: "none" });
+
+  readonly mode = signal<Mode>("tree");
+  readonly query = signal("");
+  readonly only = signal(false);
+  readonly showPath = signal(true);
+  readonly figure = signal<"total" | "self">("total");
+  readonly depth = signal<number | null>(null);
+  readonly toggled = signal<ReadonlySet<number>>(new Set());
+  readonly group = signal(true);
+  /** The item under the cursor: a row, a group, or null. */
+  readonly cursor = signal<number | null>(null);
+  readonly panelOpen = signal(true);
+  readonly view = new TimeView();
+  /** Rows from the top of the list to the top of the screen. */
+  readonly scroll = signal(0);
+  /** Rows that fit on the screen. */
+  readonly page = signal(20);
+
+  readonly fold: ReadonlySignal<FoldState>;
+  private readonly worker = new TraceWorker();
+  private readonly abort = new AbortController();
+  private searches = 0;
+  private foldNumber = 0;
+
+  constructor(id: string) {
+    this.id = id;
+    this.fold = computed(() => {
+      const only = this.only.value ? this.matches.value?.marked : undefined;
+      const depth = this.depth.value ?? this.model.value?.data.firstDepth ?? 1;
+      return {
+        // What matches may be deep: nothing of it is folded until it is toggled.
+        depth: only === undefined ? depth : MOST_DEPTH,
+        toggled: this.toggled.value,
+        group: this.group.value,
+        only,
+      };
+    });
+  }
+
+  /** Load the trace. Its first rows are there when the promise is fulfilled. */
+  async load(restore: (model: TraceModel) => void): Promise<void> {
+    try {
+      performance.mark("trace-load");
+      getTrace(this.id, this.abort.signal).then(
+        (summary) => {
+          this.summary.value = summary;
+        },
+        () => undefined, // the request for the skeleton reports what is wrong
+      );
+      const file = await standalone();
+      const data = await this.worker.call(
+        "open",
+        file === undefined
+          ? { url: `/api/traces/${this.id}/skeleton` }
+          : { skeleton: fromBase64(file.skeleton).buffer },
+      );
+      const model = new TraceModel(data);
+      batch(() => {
+        this.view.setEnd(model.end);
+        restore(model);
+        this.model.value = model;
+      });
+      await this.refreshRows();
+      performance.mark("trace-rows");
+      if (this.cursor.peek() !== null) this.reveal(this.cursor.peek()!);
+      this.path.value = await this.worker.call("path", null);
+    } catch (error) {
+      if (!this.abort.signal.aborted) this.failure.value = error as Error;
+    }
+  }
+
+  close(): void {
+    this.abort.abort();
+    this.worker.close();
+  }
+
+  /** Ask the worker for the visible rows, after a change of what is folded. */
+  async refreshRows(): Promise<void> {
+    const number = ++this.foldNumber;
+    const { depth, toggled, group, only } = this.fold.peek();
+    const rows = await this.worker.call("rows", {
+      depth,
+      toggled: Int32Array.from(toggled),
+      group,
+      only: only !== undefined,
+    });
+    if (number === this.foldNumber) this.rows.value = rows;
+  }
+
+  async needLanes(): Promise<void> {
+    this.lanes.value ??= await this.worker.call("lanes", null);
+  }
+
+  async needNames(): Promise<void> {
+    this.names.value ??= await this.worker.call("names", null);
+  }
+
+  isOpen(item: number): boolean {
+    const model = this.model.peek();
+    return model !== null && isOpen(item, model.data.tree.depth, this.fold.peek());
+  }
+
+  toggle(item: number): void {
+    if (!this.model.peek()?.hasChildren(item)) return;
+    const next = new Set(this.toggled.peek());
+    if (!next.delete(item)) next.add(item);
+    this.toggled.value = next;
+    void this.refreshRows();
+  }
+
+  unfoldTo(depth: number): void {
+    batch(() => {
+      this.depth.value = depth;
+      this.toggled.value = new Set();
+    });
+    void this.refreshRows().then(() => this.showCursor());
+  }
+
+  setGroup(group: boolean): void {
+    this.group.value = group;
+    void this.refreshRows().then(() => this.showCursor());
+  }
+
+  setOnly(only: boolean): void {
+    this.only.value = only;
+    void this.refreshRows().then(() => this.showCursor());
+  }
+
+  /** The place of the cursor in the visible rows, or -1. */
+  cursorPlace(): number {
+    const rows = this.rows.peek();
+    const cursor = this.cursor.peek();
+    return rows === null || cursor === null ? -1 : findItem(rows, cursor);
+  }
+
+  moveTo(place: number): void {
+    const rows = this.rows.peek();
+    if (rows === null || rows.item.length === 0) return;
+    const bounded = Math.max(0, Math.min(rows.item.length - 1, place));
+    this.cursor.value = rows.item[bounded]!;
+    this.scrollTo(bounded);
+  }
+
+  /** Scroll as little as is needed to show a row. */
+  scrollTo(place: number, center = false): void {
+    const page = this.page.peek();
+    const top = this.scroll.peek();
+    const margin = Math.min(2, Math.floor(page / 4));
+    if (center && (place < top || place > top + page - 1)) this.setScroll(place - page / 3);
+    else if (place < top + margin) this.setScroll(place - margin);
+    else if (place > top + page - 1 - margin) this.setScroll(place - page + 1 + margin);
+  }
+
+  setScroll(top: number): void {
+    const rows = this.rowCount.peek();
+    this.scroll.value = Math.max(0, Math.min(rows - this.page.peek() + 0.5, top));
+  }
+
+  readonly rowCount: ReadonlySignal<number> = computed(() => {
+    if (this.mode.value === "lanes") {
+      const starts = this.lanes.value?.trackStart;
+      return starts === undefined ? 0 : starts[starts.length - 1]!;
+    }
+    return this.rows.value?.item.length ?? 0;
+  });
+
+  private showCursor(): void {
+    const place = this.cursorPlace();
+    if (place >= 0) this.scrollTo(place, true);
+    else this.setScroll(this.scroll.peek());
+  }
+
+  /** Put the cursor on an item, and unfold what hides it. */
+  reveal(item: number): void {
+    const model = this.model.peek();
+    if (model === null) return;
+    this.cursor.value = item;
+    const { tree, siblings } = model.data;
+    const start = isGroup(item) ? tree.parent[model.rowOfItem(item)]! : item;
+    const closed = start < 0 ? [] : closedAbove(start, tree, siblings, this.fold.peek());
+    if (isGroup(item) && start >= 0 && !this.isOpen(start)) closed.push(start);
+    if (this.only.peek() && this.matches.peek()?.marked[model.rowOfItem(item)] !== 1) {
+      this.only.value = false;
+      closed.push(...closedAbove(start, tree, siblings, this.fold.peek()));
+    }
+    if (closed.length > 0) {
+      const next = new Set(this.toggled.peek());
+      for (const what of new Set(closed)) if (!next.delete(what)) next.add(what);
+      this.toggled.value = next;
+    }
+    void this.refreshRows().then(() => this.showCursor());
+  }
+
+  /** Go to the next row of a list in the order of the tree, round the end. */
+  step(list: Int32Array, direction: 1 | -1): void {
+    const model = this.model.peek();
+    if (model === null || list.length === 0) return;
+    const { place } = model.data.tree;
+    const cursor = this.cursor.peek();
+    const here =
+      cursor === null ? -1 : place[model.rowOfItem(cursor)]! - (isGroup(cursor) ? 0.5 : 0);
+    let found: number | undefined;
+    if (direction > 0) found = list.find((row) => place[row]! > here) ?? list[0];
+    else found = list.findLast((row) => place[row]! < here) ?? list[list.length - 1];
+    this.reveal(found!);
+    this.view.include(model.skeleton.startTime[found!]!, model.data.ends[found!]!);
+  }
+
+  /** Search within the trace; an empty query ends the search. */
+  async find(query: string): Promise<void> {
+    const number = ++this.searches;
+    this.query.value = query;
+    if (query.trim() === "") {
+      batch(() => {
+        this.search.value = { state: "none" };
+        this.matches.value = null;
+        this.only.value = false;
+      });
+      await this.worker.call("match", null);
+      await this.refreshRows();
+      return;
+    }
+    this.search.value = { ...this.search.peek(), state: "busy" };
+    try {
+      const found = await searchTrace(this.id, query, this.abort.signal);
+      if (number !== this.searches) return;
+      const request = found === undefined ? { text: query } : { rows: found.rows };
+      const matches = await this.worker.call("match", request);
+      if (number !== this.searches) return;
+      const looked: [number, number] | undefined =
+        found === undefined || found.done ? undefined : [found.looked_at, found.total];
+      batch(() => {
+        this.matches.value = matches;
+        this.search.value = { state: "done", looked };
+      });
+      if (this.only.peek()) await this.refreshRows();
+    } catch (error) {
+      if (number !== this.searches) return;
+      const place =
+        "place" in (error as object) ? (error as { place: [number, number] }).place : undefined;
+      this.search.value = { state: "error", message: (error as Error).message, place };
+    }
+  }
+
+  /** The rows of the group under the cursor, or undefined. */
+  cursorGroup(): Int32Array | undefined {
+    const cursor = this.cursor.value;
+    const model = this.model.value;
+    return cursor !== null && isGroup(cursor) && model ? model.members(groupOf(cursor)) : undefined;
+  }
+}

@@ -1,0 +1,85 @@
+/** The state of the trace page in the URL, so that a reload or a colleague sees the same. */
+import { effect } from "@preact/signals";
+import { groupItem, isGroup } from "../model/folding.ts";
+import { parameters, setParameters } from "../shell/router.ts";
+import type { TraceModel } from "./model.ts";
+import type { Mode, TraceSession } from "./session.ts";
+
+/** More folds than this do not fit into an address that can be sent to somebody. */
+const MOST_FOLDS = 100;
+const WRITE_AFTER_MS = 150;
+const GROUP = "~";
+
+/** Return an item as text: the id of the span, or of the first span of a group after `~`. */
+export function itemToText(item: number, model: TraceModel): string {
+  return (isGroup(item) ? GROUP : "") + model.idOf(model.rowOfItem(item));
+}
+
+export function itemFromText(text: string, model: TraceModel): number | undefined {
+  const row = model.rowWithId(text.replace(GROUP, ""));
+  if (row === undefined || !text.startsWith(GROUP)) return row;
+  const group = model.data.siblings.of[row]!;
+  return group < 0 ? row : groupItem(group);
+}
+
+/** Set the state that does not depend on the trace's data. */
+export function restoreChoices(session: TraceSession): void {
+  const search = parameters.peek();
+  const mode = search.get("mode");
+  session.mode.value = mode === "lanes" || mode === "names" ? (mode as Mode) : "tree";
+  session.figure.value = search.get("figure") === "self" ? "self" : "total";
+  session.showPath.value = search.get("path") !== "0";
+  session.group.value = search.get("repeats") !== "0";
+  session.panelOpen.value = search.get("panel") !== "0";
+  session.query.value = search.get("q") ?? "";
+  const depth = Number.parseInt(search.get("depth") ?? "", 10);
+  session.depth.value = Number.isNaN(depth) ? null : depth;
+}
+
+/** Set the state that names spans and times. */
+export function restorePlace(session: TraceSession, model: TraceModel): void {
+  const search = parameters.peek();
+  const span = search.get("span");
+  const item = span ? itemFromText(span, model) : undefined;
+  session.cursor.value = item ?? null;
+  const toggled = new Set<number>();
+  for (const text of (search.get("fold") ?? "").split(",").filter(Boolean)) {
+    const found = itemFromText(text, model);
+    if (found !== undefined) toggled.add(found);
+  }
+  session.toggled.value = toggled;
+  const time = /^(\d+)-(\d+)$/.exec(search.get("t") ?? "");
+  if (time) session.view.jump(Number(time[1]), Number(time[2]));
+}
+
+/** Write the state into the URL when it changes; returns what ends that. */
+export function writeState(session: TraceSession): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const stop = effect(() => {
+    const model = session.model.value;
+    if (model === null) return;
+    const cursor = session.cursor.value;
+    const { from, to, isWhole } = session.view;
+    const toggled = [...session.toggled.value].slice(0, MOST_FOLDS);
+    const time = `${Math.round(from.value)}-${Math.round(to.value)}`;
+    const changes: Record<string, string | null> = {
+      span: cursor === null ? null : itemToText(cursor, model),
+      t: isWhole ? null : time,
+      mode: session.mode.value === "tree" ? null : session.mode.value,
+      figure: session.figure.value === "self" ? "self" : null,
+      path: session.showPath.value ? null : "0",
+      repeats: session.group.value ? null : "0",
+      panel: session.panelOpen.value ? null : "0",
+      depth: session.depth.value === null ? null : String(session.depth.value),
+      fold: toggled.map((item) => itemToText(item, model)).join(","),
+      q: session.query.value,
+      only: session.only.value ? "1" : null,
+    };
+    clearTimeout(timer);
+    timer = setTimeout(() => setParameters(changes), WRITE_AFTER_MS);
+  });
+  return () => {
+    clearTimeout(timer);
+    stop();
+  };
+}
