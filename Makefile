@@ -62,13 +62,13 @@ $(VENV)/ready:
 	touch $@
 
 $(VENV)/ready-demo: $(VENV)/ready pyproject.toml
-	$(INSTALL) --editable '.[examples]'
+	$(INSTALL) --editable '.[examples,viewer]'
 	touch $@
 
 $(VENV)/ready-test: $(VENV)/ready pyproject.toml
-	$(INSTALL) --editable '.[examples]' --group test --group engines
+	$(INSTALL) --editable '.[examples,viewer]' --group test --group engines
 	touch $@
 
 $(VENV)/ready-check: $(VENV)/ready pyproject.toml
-	$(INSTALL) --editable '.[examples]' --group test --group engines --group lint --group docs --group nox
+	$(INSTALL) --editable '.[examples,viewer]' --group test --group engines --group lint --group docs --group nox
 	touch $@

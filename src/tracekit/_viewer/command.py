@@ -107,6 +107,7 @@ def _view(options: argparse.Namespace) -> int:
             trace_spans=min(options.max_spans, _DEFAULTS.trace_spans),
         ),
         allowed_hosts=options.allow_host,
+        files=options.files,
     )
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -19,6 +19,7 @@ import tracekit
 from tracekit._viewer.api.app import Api, make_app
 from tracekit._viewer.api.live import Changes
 from tracekit._viewer.api.security import GuardedHost, GuardedPage, HostRules, Token
+from tracekit._viewer.intake.files import FileFollower, check_file
 from tracekit._viewer.intake.grpc_receiver import GrpcReceiver
 from tracekit._viewer.intake.http_receiver import make_http_receiver
 from tracekit._viewer.intake.request_queue import RequestQueue
@@ -43,6 +44,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     allowed_hosts: Sequence[str] = ()
     token: str | None = None
+    files: Sequence[Path] = ()
 
 
 class Viewer:
@@ -61,6 +63,8 @@ class Viewer:
             ViewerError: A port is taken, or the database cannot be used.
         """
         settings = self._settings
+        for path in settings.files:
+            check_file(path)
         rules = HostRules(
             allowed_hosts=settings.allowed_hosts, any_address=settings.host not in _LOOPBACK
         )
@@ -71,6 +75,7 @@ class Viewer:
         self.store = Store(settings.database, settings.limits)
         self._writer = WriterThread(self.store, self.queue, self.changes.on_commit)
         self._writer.start()
+        self._follower = FileFollower(settings.files, self.queue)
         self._grpc = GrpcReceiver(
             self.queue,
             rules,
@@ -104,6 +109,7 @@ class Viewer:
         )
         self._thread.start()
         self._loop = self._started.result()
+        self._follower.start()
         return self
 
     def _serve(self, sockets: list[socket.socket]) -> None:
@@ -149,7 +155,7 @@ class Viewer:
             "metrics_not_kept": counts.metrics,
             "logs_not_kept": counts.logs_without_trace,
             "queue": {"bytes": self.queue.bytes, "limit": self.queue.limit},
-            "files": [],
+            "files": [asdict(each.progress) for each in self._follower.files],
             "database": str(self.store.path),
             "endpoints": {
                 "grpc": f"http://{_bracketed(self._shown_host)}:{self.grpc_port}",
@@ -167,6 +173,7 @@ class Viewer:
         traceback: TracebackType | None,
     ) -> None:
         """Answer what is running, commit what is in the queue, and close."""
+        self._follower.stop()
         self._grpc.stop(2.0)
         self._loop.call_soon_threadsafe(self._api.closing.set)
         self._server.should_exit = True

@@ -31,19 +31,21 @@ class Outcome:
     """What became of a stored request.
 
     Attributes:
+        accepted: How many of its spans and log records were accepted.
         rejected: How many of its spans or log records were not accepted, and never will be.
         message: Why.
     """
 
+    accepted: int = 0
     rejected: int = 0
     message: str = ""
 
 
 @dataclass(slots=True)
 class Request:
-    """One request as it came."""
+    """One request as it came; a line of a file may hold any signal."""
 
-    signal: Signal
+    signal: Signal | None
     encoding: Encoding
     body: bytes
     outcome: Future[Outcome] = field(default_factory=Future)

@@ -84,7 +84,7 @@ class WriterThread(threading.Thread):
                 continue
             decoded.append(rows)
             rejected = rows.malformed + rows.malformed_logs
-            outcomes.append((request, Outcome(rejected, rows.first_error)))
+            outcomes.append((request, Outcome(rows.accepted, rejected, rows.first_error)))
         try:
             commit = self._store.writer.write(decoded)
         except sqlite3.Error as error:

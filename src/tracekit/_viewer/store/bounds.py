@@ -7,14 +7,22 @@ import time
 from typing import Final
 
 from tracekit._viewer.store.limits import Counts, Limits
-from tracekit._viewer.store.records import TRACE_SHIFT
+from tracekit._viewer.store.records import rows_of
 
 # A slice holds the write lock, and keeps requests waiting, for about 20 ms.
-_SLICE_SPANS: Final = 4000
+_SLICE_ROWS: Final = 4000
 # Below a bound by this share when pruning ends, so that it does not begin with every request.
 _SLACK: Final = 0.02
 # A trace that spans arrived for in this time is not dropped while there are others.
 _ACTIVE_NS: Final = 10_000_000_000
+_TABLES: Final = ("span", "detail", "log")
+# Texts that no span has any more stay until there are this many.
+_DICTIONARY_ROWS: Final = 20_000
+_DICTIONARIES: Final = (
+    ("name", "SELECT name FROM span UNION SELECT root_name FROM trace"),
+    ("resource", "SELECT resource FROM detail UNION SELECT resource FROM log"),
+    ("scope", "SELECT scope FROM detail UNION SELECT scope FROM log"),
+)
 
 
 class Bounds:
@@ -27,37 +35,45 @@ class Bounds:
         self._dropped_since_sweep = 0
 
     def passed(self, counts: Counts) -> bool:
-        """Return whether the store is beyond a bound, or not yet far enough below it."""
+        """Return whether there is something to delete."""
+        if self._first_condemned() is not None:
+            return True
         share = 1 - _SLACK if self._pruning else 1.0
-        self._pruning = (
+        self._pruning = bool(counts.traces) and (
             counts.spans > self._limits.spans * share
             or counts.logs > self._limits.spans * share
-            or self.bytes() > self._limits.bytes * share
+            or used_bytes(self._connection) > self._limits.bytes * share
         )
         return self._pruning
 
-    def bytes(self) -> int:
-        """Return the size of what is stored."""
-        return used_bytes(self._connection)
-
     def drop_slice(self, counts: Counts) -> set[int]:
-        """Delete the oldest traces, about 4,000 spans of them; return their numbers."""
+        """Delete about 4,000 rows of the oldest traces; return the numbers of those dropped.
+
+        A larger trace goes from the list at once, and its rows in slices.
+        """
+        condemned = self._first_condemned()
+        if condemned is not None:
+            self._delete_rows(condemned)
+            return set()
         dropped: set[int] = set()
-        spans = 0
-        for number, trace_spans, logs, start in self._oldest():
-            if spans and spans + trace_spans > _SLICE_SPANS:
+        rows = 0
+        for number, spans, logs, start in self._oldest():
+            if rows and rows + spans + logs > _SLICE_ROWS:
                 break
-            spans += trace_spans
+            rows += spans + logs
             dropped.add(number)
-            delete_trace(self._connection, number)
-            counts.spans -= trace_spans
+            self._connection.execute("DELETE FROM trace WHERE id = ?", (number,))
+            self._connection.execute("INSERT INTO condemned VALUES (?)", (number,))
+            if rows <= _SLICE_ROWS:
+                self._delete_rows(number)
+            counts.spans -= spans
             counts.logs -= logs
             counts.traces -= 1
-            counts.dropped_spans += trace_spans
+            counts.dropped_spans += spans
             counts.dropped_logs += logs
             counts.dropped_traces += 1
             counts.dropped_before = max(counts.dropped_before, start)
-        self._dropped_since_sweep += spans
+        self._dropped_since_sweep += rows
         return dropped
 
     def _oldest(self) -> list[tuple[int, int, int, int]]:
@@ -67,14 +83,37 @@ class Bounds:
         ).fetchall()
         return idle or self._connection.execute(select.format("")).fetchall()
 
+    def _first_condemned(self) -> int | None:
+        row = self._connection.execute("SELECT trace FROM condemned LIMIT 1").fetchone()
+        return None if row is None else int(row[0])
 
-def delete_trace(connection: sqlite3.Connection, number: int) -> None:
-    """Delete a trace and all that belongs to it."""
-    first = number << TRACE_SHIFT
-    last = first + (1 << TRACE_SHIFT) - 1
-    for table in ("span", "detail", "log"):
-        connection.execute(f"DELETE FROM {table} WHERE id BETWEEN ? AND ?", (first, last))
-    connection.execute("DELETE FROM trace WHERE id = ?", (number,))
+    def _delete_rows(self, trace: int) -> None:
+        first, last = rows_of(trace)
+        for table in _TABLES:
+            deleted = self._connection.execute(
+                f"DELETE FROM {table} WHERE id IN "
+                f"(SELECT id FROM {table} WHERE id BETWEEN ? AND ? LIMIT {_SLICE_ROWS})",
+                (first, last),
+            ).rowcount
+            if deleted == _SLICE_ROWS:
+                return
+        self._connection.execute("DELETE FROM condemned WHERE trace = ?", (trace,))
+
+    def sweep(self) -> bool:
+        """Delete texts that no span has any more, now and then; return whether any may be gone.
+
+        Without this, names that hold an id or an address would fill the file in the long run.
+        """
+        if self._dropped_since_sweep < self._limits.spans // 2:
+            return False
+        self._dropped_since_sweep = 0
+        swept = False
+        for table, used in _DICTIONARIES:
+            (rows,) = self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+            if rows > _DICTIONARY_ROWS:
+                self._connection.execute(f"DELETE FROM {table} WHERE id NOT IN ({used})")
+                swept = True
+        return swept
 
 
 def used_bytes(connection: sqlite3.Connection) -> int:

@@ -76,3 +76,8 @@ class Decoded:
     logs_without_trace: int = 0
     metrics: int = 0
     cut: int = 0
+
+    @property
+    def accepted(self) -> int:
+        """The number of spans and log records."""
+        return sum(len(group.spans) + len(group.logs) for group in self.groups)

@@ -17,6 +17,7 @@ except ImportError:  # Windows has no flock; two viewers on one file are not rec
 
 APPLICATION_ID: Final = 0x746B7677
 VERSION: Final = 1
+CLEARED_TABLES: Final = "trace span detail log condemned name service resource scope lane".split()
 
 # Of SQLite 3.31 on: no RETURNING, no STRICT, no JSON arrows.
 _TABLES: Final = """
@@ -51,6 +52,8 @@ CREATE TABLE trace (
     services TEXT NOT NULL,          -- JSON array of service.id, in order of arrival
     changed INTEGER NOT NULL         -- ns; when the last span arrived
 );
+-- Traces that were dropped, and whose rows are being deleted: there is no row in `trace` for them.
+CREATE TABLE condemned (trace INTEGER PRIMARY KEY);
 CREATE INDEX trace_start ON trace (start);
 CREATE INDEX trace_duration ON trace (duration);
 

@@ -20,6 +20,7 @@ from tracekit._viewer.store.records import (
     TRACE_SHIFT,
 )
 from tracekit._viewer.store.rows import Decoded, Group
+from tracekit._viewer.store.schema import CLEARED_TABLES
 from tracekit._viewer.store.span_set import FINGERPRINT_MASK, FINGERPRINT_MULTIPLIER
 from tracekit._viewer.store.summaries import Summaries, Summary
 
@@ -229,6 +230,8 @@ class Writer:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             dropped = self._bounds.drop_slice(counts)
+            if self._bounds.sweep():
+                self._dictionaries.forget()
             self._save_counts(counts)
             self._connection.execute("COMMIT")
         except BaseException:
@@ -236,15 +239,14 @@ class Writer:
             raise
         self._summaries.forget(dropped)
         self._counts = counts
-        return bool(dropped) and self._bounds.passed(counts)
+        return self._bounds.passed(counts)
 
     def clear(self) -> None:
         """Delete all traces and counts."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            for table in ("span", "detail", "log", "trace", "name", "service", "resource", "scope"):
+            for table in CLEARED_TABLES:
                 self._connection.execute(f"DELETE FROM {table}")
-            self._connection.execute("DELETE FROM lane")
             self._save_counts(Counts())
             self._connection.execute("COMMIT")
         except BaseException:
