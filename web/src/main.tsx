@@ -8,6 +8,7 @@ import { followLinks, route } from "./shell/router.ts";
 import { nextTheme, switchZone } from "./shell/settings.ts";
 import { Toast } from "./shell/toast.tsx";
 import { TracePage } from "./trace/trace_page.tsx";
+import { prepareWorker } from "./worker/client.ts";
 
 function App() {
   const everywhere = useMemo<KeyScope>(
@@ -32,6 +33,7 @@ function App() {
   );
 }
 
+prepareWorker();
 followLinks();
 listenForKeys();
 render(<App />, document.getElementById("app")!);

@@ -39,6 +39,7 @@ export function tickTimes(from: number, to: number, most: number): number[] {
  * many decimals as its step needs.
  */
 export function tickLabel(time: number, step: number, range: number): string {
+  if (time === 0) return "0";
   if (step >= 60e9) {
     const minutes = Math.round(time / 60e9);
     const rest = String(minutes % 60).padStart(2, "0");

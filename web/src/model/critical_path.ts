@@ -24,87 +24,109 @@ export interface CriticalPath {
 
 interface Frame {
   row: number;
-  /** Children that the span may have waited for, the last end first. */
-  candidates: Int32Array;
+  /** Children by their end, those that have not been looked at: `children[first … next - 1]`. */
+  children: Int32Array;
+  first: number;
   next: number;
   /** The path of this span reaches from `from` to `at`; it moves backwards. */
   from: number;
   at: number;
+  /** A SERVER child is cut here, if the span is a CLIENT. */
+  cut: number;
 }
 
 /** Return the critical path of a trace. */
 export function criticalPath(skeleton: Skeleton, ends: Float64Array, tree: Tree): CriticalPath {
-  const starts = skeleton.startTime;
-  const { childStart, children, roots } = tree;
-  const rows: number[] = [];
-  const froms: number[] = [];
-  const tos: number[] = [];
-  const endWithin = (child: number, parent: number, end: number): number => {
-    const isAnswer =
-      parent >= 0 && skeleton.kind[parent] === KIND_CLIENT && skeleton.kind[child] === KIND_SERVER;
-    return isAnswer ? Math.min(ends[child]!, end) : ends[child]!;
+  const { startTime: starts, kind } = skeleton;
+  const segments = new Segments(skeleton.spans);
+  const endOf = (child: number, cut: number): number => {
+    const end = ends[child]!;
+    return end > cut && kind[child] === KIND_SERVER ? cut : end;
   };
   const frame = (row: number, from: number, at: number): Frame => {
-    const all = row < 0 ? roots.slice() : children.slice(childStart[row], childStart[row + 1]);
-    const limit = row < 0 ? at : ends[row]!;
-    const end = (child: number): number => endWithin(child, row, limit);
-    const candidates = all.filter((child) => end(child) <= at && end(child) > from).reverse();
+    const list = row < 0 ? tree.roots : tree.children;
+    const first = row < 0 ? 0 : tree.childStart[row]!;
+    const next = row < 0 ? list.length : tree.childStart[row + 1]!;
+    const isClient = row >= 0 && kind[row] === KIND_CLIENT;
+    const cut = isClient ? ends[row]! : Number.POSITIVE_INFINITY;
     // Children that ran one after the other are in that order already, and there may be a million.
-    const sorted = candidates.every(
-      (child, index) => index === 0 || end(child) <= end(candidates[index - 1]!),
-    );
-    if (!sorted) candidates.sort((a, b) => end(b) - end(a) || starts[b]! - starts[a]!);
-    return { row, candidates, next: 0, from, at };
-  };
-  const segment = (row: number, from: number, to: number): void => {
-    if (row < 0 || to <= from) return;
-    rows.push(row);
-    froms.push(from);
-    tos.push(to);
+    for (let index = first + 1; index < next; index++) {
+      if (endOf(list[index]!, cut) >= endOf(list[index - 1]!, cut)) continue;
+      const children = list.slice(first, next);
+      children.sort((a, b) => endOf(a, cut) - endOf(b, cut) || starts[a]! - starts[b]!);
+      return { row, children, first: 0, next: children.length, from, at, cut };
+    }
+    return { row, children: list, first, next, from, at, cut };
   };
 
   let last = 0;
-  for (const root of roots) last = Math.max(last, ends[root]!);
+  for (const root of tree.roots) last = Math.max(last, ends[root]!);
   const stack: Frame[] = [frame(-1, Number.NEGATIVE_INFINITY, last)];
   while (stack.length > 0) {
     const top = stack[stack.length - 1]!;
-    const child = top.next < top.candidates.length ? top.candidates[top.next++]! : undefined;
-    if (child === undefined || top.at <= top.from) {
-      segment(top.row, top.from, top.at);
+    if (top.next === top.first || top.at <= top.from) {
+      segments.add(top.row, top.from, top.at);
       stack.pop();
       continue;
     }
-    const end = endWithin(child, top.row, top.row < 0 ? top.at : ends[top.row]!);
-    if (end > top.at) continue; // it ran beside the child that the path went through
+    const child = top.children[--top.next]!;
+    const end = endOf(child, top.cut);
+    // A child that ends later outlives its parent, or ran beside the child that the path took.
+    if (end > top.at) continue;
     const from = Math.max(starts[child]!, top.from);
     if (end <= from) continue; // without a duration within the span, it held nothing up
-    segment(top.row, end, top.at);
+    segments.add(top.row, end, top.at);
     top.at = from;
-    stack.push(frame(child, from, end));
+    if (tree.childStart[child] === tree.childStart[child + 1]) segments.add(child, from, end);
+    else stack.push(frame(child, from, end));
   }
-  return inTreeOrder(rows, froms, tos, tree.place, skeleton.spans);
+  return segments.inTreeOrder(tree);
 }
 
-function inTreeOrder(
-  rows: number[],
-  froms: number[],
-  tos: number[],
-  place: Int32Array,
-  count: number,
-): CriticalPath {
-  const sorted = rows
-    .map((_, index) => index)
-    .sort((a, b) => place[rows[a]!]! - place[rows[b]!]! || froms[a]! - froms[b]!);
-  const time = new Float64Array(count);
-  rows.forEach((row, index) => {
-    time[row]! += tos[index]! - froms[index]!;
-  });
-  return {
-    row: Int32Array.from(sorted, (index) => rows[index]!),
-    from: Float64Array.from(sorted, (index) => froms[index]!),
-    to: Float64Array.from(sorted, (index) => tos[index]!),
-    time,
-  };
+/** Segments as they are found: those of one span from its end to its start. */
+class Segments {
+  private readonly rows: number[] = [];
+  private readonly froms: number[] = [];
+  private readonly tos: number[] = [];
+  private readonly counts: Uint32Array;
+
+  constructor(private readonly spans: number) {
+    this.counts = new Uint32Array(spans);
+  }
+
+  add(row: number, from: number, to: number): void {
+    if (row < 0 || to <= from) return;
+    this.rows.push(row);
+    this.froms.push(from);
+    this.tos.push(to);
+    this.counts[row]!++;
+  }
+
+  inTreeOrder({ order }: Tree): CriticalPath {
+    const size = this.rows.length;
+    // The place after the last segment of every span; filling goes backwards from it.
+    const next = new Uint32Array(this.spans);
+    let total = 0;
+    for (const row of order) {
+      total += this.counts[row]!;
+      next[row] = total;
+    }
+    const path: CriticalPath = {
+      row: new Int32Array(size),
+      from: new Float64Array(size),
+      to: new Float64Array(size),
+      time: new Float64Array(this.spans),
+    };
+    for (let index = 0; index < size; index++) {
+      const row = this.rows[index]!;
+      const at = --next[row]!;
+      path.row[at] = row;
+      path.from[at] = this.froms[index]!;
+      path.to[at] = this.tos[index]!;
+      path.time[row]! += path.to[at]! - path.from[at]!;
+    }
+    return path;
+  }
 }
 
 /**

@@ -3,7 +3,7 @@ import { useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { colourOf, coloursVersion, currentPalette } from "../canvas/palette.ts";
 import { Surface } from "../canvas/surface.ts";
-import { MINIMAP_ERROR, MINIMAP_HEIGHT, MINIMAP_WIDTH } from "../model/minimap.ts";
+import { MINIMAP_ERROR, MINIMAP_WIDTH } from "../model/minimap.ts";
 import { scheme } from "../shell/settings.ts";
 import type { TraceModel } from "./model.ts";
 import type { TraceSession } from "./session.ts";
@@ -13,11 +13,10 @@ const EDGE = 6;
 /** Paint the cells once; later frames copy the picture. */
 function paintCells(model: TraceModel): OffscreenCanvas {
   const palette = currentPalette();
-  const rows = Math.max(1, Math.min(MINIMAP_HEIGHT, model.skeleton.spans));
+  const { cells, height: rows } = model.data.minimap;
   const picture = new OffscreenCanvas(MINIMAP_WIDTH, rows);
   const context = picture.getContext("2d")!;
   const colours = model.skeleton.services.map((service) => palette.self[colourOf(service)]!);
-  const cells = model.data.minimap;
   for (let y = 0; y < rows; y++) {
     let x = 0;
     while (x < MINIMAP_WIDTH) {

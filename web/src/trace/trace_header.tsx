@@ -20,7 +20,7 @@ function Services({ names }: { names: string[] }) {
     <span class="trace-services" title={names.join(", ")}>
       {shown.map((name) => (
         <span class="service" key={name}>
-          <span class={`dot self-${colourOf(name)}`} /> {name}
+          <span class={`dot self-${colourOf(name)}`} /> <span class="service-name">{name}</span>
         </span>
       ))}
       {names.length > shown.length && <span class="muted">+{names.length - shown.length}</span>}

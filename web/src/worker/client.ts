@@ -16,9 +16,22 @@ function workerUrl(): string {
   return URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
 }
 
+let spare: Worker | undefined;
+
+/** Start a worker before it is needed, so that a trace does not wait for it. */
+export function prepareWorker(): void {
+  spare ??= new Worker(workerUrl());
+}
+
+function takeWorker(): Worker {
+  const taken = spare ?? new Worker(workerUrl());
+  spare = undefined;
+  return taken;
+}
+
 /** One worker, which holds one trace. */
 export class TraceWorker {
-  private readonly worker = new Worker(workerUrl());
+  private readonly worker = takeWorker();
   private readonly waiting = new Map<number, Waiting>();
   private number = 0;
 

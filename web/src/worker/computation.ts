@@ -49,7 +49,7 @@ export class TraceComputation {
       siblings,
       errors,
       firstDepth: firstDepth(tree, siblings),
-      minimap: minimapCells(skeleton, ends, tree.order, end),
+      minimap: minimapCells(skeleton, ends, tree, siblings, end),
     };
   }
 

@@ -18,7 +18,7 @@ export interface TraceData {
   /** Rows that failed, in the order of the tree. */
   errors: Int32Array;
   firstDepth: number;
-  minimap: Uint8Array;
+  minimap: { cells: Uint8Array; height: number };
 }
 
 export interface FoldMessage {
