@@ -19,7 +19,7 @@ import tracekit
 from tracekit._viewer.api.app import Api, make_app
 from tracekit._viewer.api.live import Changes
 from tracekit._viewer.api.security import GuardedHost, GuardedPage, HostRules, Token
-from tracekit._viewer.intake.files import FileFollower, check_file
+from tracekit._viewer.intake.files import DroppedFiles, FileFollower, check_file
 from tracekit._viewer.intake.grpc_receiver import GrpcReceiver
 from tracekit._viewer.intake.http_receiver import make_http_receiver
 from tracekit._viewer.intake.request_queue import RequestQueue
@@ -76,6 +76,7 @@ class Viewer:
         self._writer = WriterThread(self.store, self.queue, self.changes.on_commit)
         self._writer.start()
         self._follower = FileFollower(settings.files, self.queue)
+        self._files = [each.progress for each in self._follower.files]
         self._grpc = GrpcReceiver(
             self.queue,
             rules,
@@ -84,7 +85,13 @@ class Viewer:
         )
         self.port, self.http_port = (each.getsockname()[1] for each in (page, otlp))
         self.grpc_port = self._grpc.port
-        self._api = Api(self.store, self.changes, self.status, self._clear)
+        self._api = Api(
+            self.store,
+            self.changes,
+            self.status,
+            self._clear,
+            DroppedFiles(self.queue, self._files),
+        )
         apps: dict[int, ASGIApp] = {
             self.port: GuardedHost(
                 GuardedPage(make_app(self._api), self.token), rules, own_origin=True
@@ -155,7 +162,7 @@ class Viewer:
             "metrics_not_kept": counts.metrics,
             "logs_not_kept": counts.logs_without_trace,
             "queue": {"bytes": self.queue.bytes, "limit": self.queue.limit},
-            "files": [asdict(each.progress) for each in self._follower.files],
+            "files": [asdict(each) for each in self._files],
             "database": str(self.store.path),
             "endpoints": {
                 "grpc": f"http://{_bracketed(self._shown_host)}:{self.grpc_port}",

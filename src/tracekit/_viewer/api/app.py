@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -25,6 +27,8 @@ from tracekit._viewer.api.cursors import decode_cursor, encode_cursor
 from tracekit._viewer.api.details import describe_span, describe_trace
 from tracekit._viewer.api.live import Changes, stream_changes
 from tracekit._viewer.api.skeleton import encode_skeleton
+from tracekit._viewer.errors import ViewerError
+from tracekit._viewer.intake.files import DroppedFiles
 from tracekit._viewer.store.reader import Reader, TraceSummary
 from tracekit._viewer.store.store import Store
 
@@ -47,11 +51,13 @@ class Api:
         changes: Changes,
         status: Callable[[], dict[str, Any]],
         clear: Callable[[], None],
+        dropped_files: DroppedFiles,
     ) -> None:
         self._store = store
         self._changes = changes
         self._status = status
         self._clear = clear
+        self._dropped_files = dropped_files
         self.closing = asyncio.Event()
 
     def routes(self) -> list[Route]:
@@ -62,6 +68,7 @@ class Api:
             Route("/api/traces", self._delete_traces, methods=["DELETE"]),
             Route("/api/durations", self._get_durations),
             Route("/api/live", self._get_live),
+            Route("/api/files", self._post_file, methods=["POST"]),
             Route("/api/traces/{trace}", self._get_trace),
             Route("/api/traces/{trace}/skeleton", self._get_skeleton),
             Route("/api/traces/{trace}/spans/{span}", self._get_span),
@@ -118,6 +125,18 @@ class Api:
     async def _delete_traces(self, request: Request) -> Response:
         await run_in_threadpool(self._clear)
         return Response(status_code=204)
+
+    async def _post_file(self, request: Request) -> Response:
+        length = request.headers.get("content-length", "")
+        name = unquote(request.headers.get("x-file-name", "")) or "dropped file"
+        file = self._dropped_files.open(name, int(length) if length.isdigit() else 0)
+        try:
+            async for piece in request.stream():
+                await run_in_threadpool(file.write, piece)
+            await run_in_threadpool(file.finish)
+        except ViewerError as error:
+            raise HTTPException(400, str(error)) from None
+        return _json(asdict(file.progress))
 
     def _get_trace(self, request: Request) -> Response:
         with self._store.reading() as reader:

@@ -19,6 +19,7 @@ _INTERVAL: Final = 0.2
 _READ_AT_ONCE: Final = 256 * 1024
 _LOOKED_AT: Final = 4 * 1024 * 1024
 _LINES_LOOKED_AT: Final = 20
+_MOST_FILES: Final = 100
 
 
 class FollowedFile:
@@ -128,6 +129,70 @@ class FileFollower(threading.Thread):
         """End after the lines that are being stored."""
         self._stopping.set()
         self.join(30.0)
+
+
+class DroppedFiles:
+    """Files whose content a page sends."""
+
+    def __init__(self, queue: RequestQueue, files: list[FileProgress]) -> None:
+        """Make them.
+
+        Args:
+            queue: Where their lines go.
+            files: Gets the progress of each.
+        """
+        self._queue = queue
+        self._files = files
+
+    def open(self, name: str, size: int) -> DroppedFile:
+        """Begin with a file of a name and a size."""
+        progress = FileProgress(name, size, state="reading")
+        self._files.append(progress)
+        # The list is for what a user looks at now.
+        del self._files[:-_MOST_FILES]
+        return DroppedFile(progress, self._queue)
+
+
+class DroppedFile:
+    """One file whose content comes in pieces."""
+
+    def __init__(self, progress: FileProgress, queue: RequestQueue) -> None:
+        self.progress = progress
+        self._feed = LineFeed(queue, progress, lambda: False)
+        self._splitter = LineSplitter()
+
+    def write(self, data: bytes) -> None:
+        """Store the lines that a piece completes.
+
+        Raises:
+            ViewerError: The file began as gzip and is not.
+        """
+        try:
+            for lines in self._splitter.split(data):
+                self._feed.feed(lines)
+        except zlib.error as error:
+            raise self._fail(f"is not valid gzip: {error}") from None
+        self.progress.read += len(data)
+
+    def finish(self) -> None:
+        """Store a last line without its end.
+
+        Raises:
+            ViewerError: The file has lines, and none of them is OTLP.
+        """
+        rest = self._splitter.take_rest()
+        if rest.strip():
+            self._feed.feed([rest])
+        progress = self.progress
+        if progress.bad_lines and progress.bad_lines == progress.lines:
+            raise self._fail(
+                f"does not hold OTLP as JSON lines; its first line is {progress.error}"
+            )
+        progress.state = "read"
+
+    def _fail(self, why: str) -> ViewerError:
+        self.progress.state, self.progress.error = "failed", f"{self.progress.path} {why}"
+        return ViewerError(self.progress.error)
 
 
 def check_file(path: Path) -> None:

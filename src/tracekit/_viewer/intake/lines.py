@@ -170,6 +170,12 @@ class LineSplitter:
         self._rest.clear()
         return rest
 
+    def take_rest(self) -> bytes:
+        """Return and forget what follows the last line feed."""
+        rest = bytes(self._rest)
+        self._rest.clear()
+        return rest
+
 
 class _Members:
     """Decompresses gzip with one member or several, which may grow."""

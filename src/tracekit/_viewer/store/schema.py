@@ -96,17 +96,17 @@ def open_database(path: Path) -> sqlite3.Connection:
     Raises:
         DatabaseError: The file is not a database of this version of the viewer.
     """
-    with contextlib.suppress(FileExistsError):
-        # SQLite gives its own files beside this one the same mode.
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     try:
+        with contextlib.suppress(FileExistsError):
+            # SQLite gives its own files beside this one the same mode.
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             _prepare(connection, path)
         except BaseException:
             connection.close()
             raise
-    except sqlite3.DatabaseError as error:
+    except (OSError, sqlite3.DatabaseError) as error:
         raise DatabaseError(
             f"{path} cannot be used as the viewer's database: {error}. Name another file with --db"
         ) from error
