@@ -133,8 +133,7 @@ class _Columns:
         values["id"].frombytes(words[ID_WORD::WORDS].tobytes())
         self._parents.frombytes(words[PARENT_WORD::WORDS].tobytes())
         values["duration"].frombytes(floats[DURATION_WORD::WORDS].tobytes())
-        idle = array("d", words[IDLE_WORD::WORDS].tolist())
-        values["idle"].extend(idle)
+        values["idle"].frombytes(floats[IDLE_WORD::WORDS].tobytes())
         for name, place in (
             ("name", NAME_HALF),
             ("lane", LANE_HALF),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+    from collections.abc import MutableSequence
+
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -38,38 +40,34 @@ def cut_value(value: AnyValue, limit: int) -> int:  # noqa: PLR0911 - one for ea
         return 0
     kind = value.WhichOneof("value")
     if kind == "string_value":
-        if len(value.string_value) <= limit:
-            return 0
         value.string_value = _cut_text(value.string_value, limit)
         return 1
     if kind == "bytes_value":
         value.bytes_value = value.bytes_value[:limit]
         return 1
     if kind == "array_value":
-        return _cut_list(value.array_value.values, limit)
+        values = value.array_value.values
+        # Within a container half of the limit, so that not all of it is lost to one long text.
+        cut = sum(cut_value(each, limit // 2) for each in values)
+        return cut + _cut_items(values, limit)
     if kind == "kvlist_value":
         pairs = value.kvlist_value.values
-        cut = sum(cut_value(pair.value, limit) for pair in pairs)
-        kept, room = 0, limit
-        while kept < len(pairs) and (room := room - pairs[kept].ByteSize()) >= 0:
-            kept += 1
-        if kept < len(pairs):
-            del pairs[kept:]
-            cut += 1
-        return cut
+        cut = sum(cut_value(pair.value, limit // 2) for pair in pairs)
+        return cut + _cut_items(pairs, limit)
     return 0
 
 
-def _cut_list(values: list[AnyValue], limit: int) -> int:
-    cut = sum(cut_value(value, limit) for value in values)
+def _cut_items(items: MutableSequence[AnyValue] | MutableSequence[KeyValue], limit: int) -> int:
+    """Keep the first items, as many as the limit has room for; return 1 if any went."""
     kept, room = 0, limit
-    while kept < len(values) and (room := room - values[kept].ByteSize()) >= 0:
+    while kept < len(items) and (room := room - items[kept].ByteSize()) >= 0:
         kept += 1
-    if kept < len(values):
-        del values[kept:]
-        cut += 1
-    return cut
+    if kept == len(items):
+        return 0
+    del items[kept:]
+    return 1
 
 
 def _cut_text(text: str, limit: int) -> str:
-    return f"{text[:limit]}… (cut by the viewer: {len(text):,} characters)"
+    kept = text[:limit].encode()[:limit].decode(errors="ignore")
+    return f"{kept}… (cut by the viewer: {len(text):,} characters)"

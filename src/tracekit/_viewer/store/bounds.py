@@ -57,8 +57,9 @@ class Bounds:
             return set()
         dropped: set[int] = set()
         rows = 0
+        wanted = self._rows_beyond(counts)
         for number, spans, logs, start in self._oldest():
-            if rows and rows + spans + logs > _SLICE_ROWS:
+            if rows >= wanted or (rows and rows + spans + logs > _SLICE_ROWS):
                 break
             rows += spans + logs
             dropped.add(number)
@@ -75,6 +76,15 @@ class Bounds:
             counts.dropped_before = max(counts.dropped_before, start)
         self._dropped_since_sweep += rows
         return dropped
+
+    def _rows_beyond(self, counts: Counts) -> int:
+        """Return how many rows are to go; by bytes, that is an estimate."""
+        share = 1 - _SLACK
+        rows = counts.spans + counts.logs
+        used = used_bytes(self._connection)
+        beyond_bytes = (used - self._limits.bytes * share) * rows / max(used, 1)
+        most = self._limits.spans * share
+        return max(1, int(max(counts.spans - most, counts.logs - most, beyond_bytes)))
 
     def _oldest(self) -> list[tuple[int, int, int, int]]:
         select = "SELECT id, spans, logs, start FROM trace {} ORDER BY id LIMIT 500"
