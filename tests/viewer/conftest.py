@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -29,3 +30,30 @@ def client(viewer: Viewer) -> Iterator[httpx.Client]:
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store(tmp_path / "spans.db") as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    from tests.viewer.browser import launch
+
+    with launch() as running:
+        yield running
+
+
+@pytest.fixture
+def open_window(browser: Any, viewer: Viewer) -> Iterator[Callable[..., Any]]:
+    """Open windows on the viewer; none may report an error or ask another origin."""
+    from tests.viewer.browser import Window
+
+    windows: list[Window] = []
+
+    def open_one(**options: Any) -> Window:
+        windows.append(Window(browser, viewer, **options))
+        return windows[-1]
+
+    yield open_one
+    for window in windows:
+        problems, foreign = window.problems, window.foreign
+        window.close()
+        assert problems == []
+        assert foreign == []

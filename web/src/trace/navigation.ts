@@ -8,7 +8,8 @@ export function moveBy(session: TraceSession, by: number): void {
     return;
   }
   const place = session.cursorPlace();
-  session.moveTo(place < 0 ? Math.ceil(session.scroll.peek()) : place + by);
+  const from = place < 0 ? Math.ceil(session.scroll.peek()) - Math.sign(by) : place;
+  session.moveTo(from + by);
 }
 
 /** Fold the row under the cursor, or go to its parent. */

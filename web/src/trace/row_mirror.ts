@@ -6,7 +6,7 @@
  */
 import { cutMiddle } from "../format/text.ts";
 import type { VisibleRows } from "../model/folding.ts";
-import { DURATION_WIDTH, type Indentation, ROW, textX } from "./layout.ts";
+import { DURATION_WIDTH, type Indentation, textX } from "./layout.ts";
 import type { TraceModel } from "./model.ts";
 import { type RowText, rowText } from "./row_text.ts";
 
@@ -32,8 +32,8 @@ export interface MirrorState {
   rows: VisibleRows;
   first: number;
   last: number;
-  /** Pixels from the top of the screen to the top of the list. */
-  top: number;
+  /** Return y of a row. */
+  y: (place: number) => number;
   indent: Indentation;
   nameWidth: number;
   figure: "total" | "self";
@@ -114,7 +114,7 @@ export class RowMirror {
     const x = textX(depth, indent);
     const row = model.rowOfItem(item);
     const { classList, style } = slot.row;
-    style.transform = `translateY(${place * ROW - state.top}px)`;
+    style.transform = `translateY(${state.y(place)}px)`;
     classList.toggle("is-selected", item === state.cursor);
     const isMatch = state.marked?.[row] === 1;
     classList.toggle("is-match", isMatch);

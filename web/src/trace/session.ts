@@ -15,8 +15,10 @@ import {
 } from "../model/folding.ts";
 import type { Lanes } from "../model/lanes.ts";
 import type { NameRow } from "../model/names.ts";
+import { motionIsReduced } from "../shell/settings.ts";
 import { TraceWorker } from "../worker/client.ts";
 import type { Matches } from "../worker/protocol.ts";
+import type { FoldMotion } from "./fold_motion.ts";
 import { TraceModel } from "./model.ts";
 import { TimeView } from "./time_view.ts";
 
@@ -118,8 +120,11 @@ export class TraceSession {
     this.worker.close();
   }
 
+  /** The motion of the last fold; it is drawn once. */
+  motion: FoldMotion | undefined;
+
   /** Ask the worker for the visible rows, after a change of what is folded. */
-  async refreshRows(): Promise<void> {
+  async refreshRows(folded?: number): Promise<void> {
     const number = ++this.foldNumber;
     const { depth, toggled, group, only } = this.fold.peek();
     const rows = await this.worker.call("rows", {
@@ -128,7 +133,15 @@ export class TraceSession {
       group,
       only: only !== undefined,
     });
-    if (number === this.foldNumber) this.rows.value = rows;
+    if (number !== this.foldNumber) return;
+    const before = this.rows.peek();
+    const place = folded === undefined || before === null ? -1 : findItem(before, folded);
+    this.motion =
+      place < 0 || motionIsReduced()
+        ? undefined
+        : { place, delta: rows.item.length - before!.item.length, began: performance.now() };
+    this.rows.value = rows;
+    this.setScroll(this.scroll.peek());
   }
 
   async needLanes(): Promise<void> {
@@ -149,7 +162,7 @@ export class TraceSession {
     const next = new Set(this.toggled.peek());
     if (!next.delete(item)) next.add(item);
     this.toggled.value = next;
-    void this.refreshRows();
+    void this.refreshRows(item);
   }
 
   unfoldTo(depth: number): void {

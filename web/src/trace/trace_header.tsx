@@ -103,7 +103,7 @@ export function TraceHeader({ session }: { session: TraceSession }) {
       <span class="spring" />
       {!isStandalone && (
         <Menu
-          label="Take this trace away"
+          label="Share this trace"
           className="button"
           items={[
             {

@@ -129,7 +129,7 @@ export function traceKeys(session: TraceSession): KeyScope {
           session.mode.value = modes[(modes.indexOf(session.mode.peek()) + 1) % 3]!;
         },
       },
-      { keys: ["y"], label: "Copy the link to what is seen", run: () => copyLink() },
+      { keys: ["y"], label: "Copy what the pointer is on, or the link", run: () => copyHere() },
       { keys: ["o"], label: "Source in the editor", run: () => press("source") },
       { keys: ["t"], label: "Turn this off, or up", run: () => press("directive") },
       {
@@ -145,7 +145,14 @@ export function traceKeys(session: TraceSession): KeyScope {
   };
 }
 
-/** Copy the address, which holds the whole state. It is written a moment after the state changes. */
-function copyLink(): void {
+/** Copy the value under the pointer or the focus of the panel; where there is none, the link. */
+function copyHere(): void {
+  const line = document.querySelector("[data-copy]:hover, [data-copy]:focus-within");
+  const text = line?.getAttribute("data-copy");
+  if (text) {
+    void copyText(text, "the value");
+    return;
+  }
+  // The address holds the whole state; it is written a moment after the state changes.
   setTimeout(() => void copyText(location.href, "the link"), 200);
 }

@@ -41,7 +41,7 @@ export function restorePlace(session: TraceSession, model: TraceModel): void {
   const search = parameters.peek();
   const span = search.get("span");
   const item = span ? itemFromText(span, model) : undefined;
-  session.cursor.value = item ?? null;
+  session.cursor.value = item ?? model.data.tree.roots[0] ?? null;
   const toggled = new Set<number>();
   for (const text of (search.get("fold") ?? "").split(",").filter(Boolean)) {
     const found = itemFromText(text, model);

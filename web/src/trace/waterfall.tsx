@@ -5,9 +5,11 @@ import type { TimeScale } from "../canvas/bars.ts";
 import { currentPalette } from "../canvas/palette.ts";
 import { Surface } from "../canvas/surface.ts";
 import { nameWidth, scheme } from "../shell/settings.ts";
+import { isArriving, progress, rowOffset } from "./fold_motion.ts";
 import { DURATION_WIDTH, indentation, levelX, ROW, SCROLLBAR } from "./layout.ts";
 import { listenForPointer, timelineLeft } from "./pointer.ts";
 import { RowMirror } from "./row_mirror.ts";
+import { rowText } from "./row_text.ts";
 import { Ruler } from "./ruler.tsx";
 import { Scrollbar } from "./scrollbar.tsx";
 import type { TraceSession } from "./session.ts";
@@ -72,7 +74,21 @@ class Waterfall {
     const model = session.model.peek();
     const rows = session.rows.peek();
     if (model === null || rows === null) return;
-    const [first, last, top] = this.visible(height);
+    const { motion } = session;
+    const done = progress(motion, performance.now());
+    const [first, end, top] = this.visible(height);
+    // Rows that make room for others come from above: they are drawn before they are in their place.
+    const coming =
+      done < 1 ? Math.min(Math.max(0, motion?.delta ?? 0), Math.ceil(height / ROW)) : 0;
+    const last = Math.min(rows.item.length, end + coming);
+    const y = (place: number): number => {
+      const there = place * ROW - top + rowOffset(motion, place, done, height);
+      if (done >= 1 || motion === undefined || !isArriving(motion, place)) return there;
+      const edge = motion.place + motion.delta + 1;
+      const isHidden = there >= edge * ROW - top + rowOffset(motion, edge, done, height);
+      return isHidden ? -2 * ROW : there;
+    };
+    if (done < 1) requestAnimationFrame(() => this.request());
     const names = Number(nameWidth.peek());
     const { left, width: timeWidth } = this.timeline();
     const from = session.view.from.peek();
@@ -88,7 +104,7 @@ class Waterfall {
       rows,
       first,
       last,
-      top,
+      y,
       indent,
       nameWidth: names,
       cursor: session.cursor.peek(),
@@ -141,10 +157,20 @@ class Waterfall {
     this.session.view.show(model.skeleton.startTime[row]!, model.data.ends[row]!);
   }
 
+  /** What is cut in the row, whole. */
+  private tooltip(place: number): string {
+    const item = this.session.rows.peek()?.item[place];
+    const model = this.session.model.peek();
+    if (item === undefined || model === null) return "";
+    const { name, count, spoken } = rowText(model, item, this.session.figure.peek());
+    return `${name} ${count}\n${model.service(model.rowOfItem(item))}\n${spoken}`;
+  }
+
   private hoverAt(x: number, y: number): void {
     const place = y < 0 || y > this.surface.height || x < 0 ? -1 : this.placeAt(y);
     if (place === this.hover) return;
     this.hover = place;
+    this.grid.title = this.tooltip(place);
     this.request();
   }
 }

@@ -18,7 +18,8 @@ export interface PaintState {
   rows: VisibleRows;
   first: number;
   last: number;
-  top: number;
+  /** Return y of a row. */
+  y: (place: number) => number;
   scale: TimeScale;
   indent: Indentation;
   nameWidth: number;
@@ -73,7 +74,7 @@ export function tickDistance(scale: TimeScale): number {
 function paintBackground(context: Context, width: number, place: number, state: PaintState): void {
   const { palette } = state;
   const item = state.rows.item[place]!;
-  const y = place * ROW - state.top;
+  const y = state.y(place);
   const isMatch = state.marked?.[state.model.rowOfItem(item)] === 1;
   if (item === state.cursor) {
     context.fillStyle = palette.selected;
@@ -96,7 +97,7 @@ function paintBackground(context: Context, width: number, place: number, state: 
 function paintTree(context: Context, place: number, state: PaintState): void {
   const { rows, indent, palette, model } = state;
   const item = rows.item[place]!;
-  const y = place * ROW - state.top;
+  const y = state.y(place);
   const middle = Math.round(y + ROW / 2);
   const depth = rows.depth[place]!;
   const x = levelX(depth, indent);
@@ -145,7 +146,7 @@ function paintTree(context: Context, place: number, state: PaintState): void {
 function paintRow(context: Context, place: number, state: PaintState): void {
   const { model, scale, palette } = state;
   const item = state.rows.item[place]!;
-  const y = place * ROW - state.top + BAR_TOP;
+  const y = state.y(place) + BAR_TOP;
   if (isGroup(item)) {
     paintGroup(context, groupOf(item), item, y, state);
   } else {

@@ -35,7 +35,7 @@ function Value({ attribute }: { attribute: Attribute }) {
 export function AttributeRow({ attribute }: { attribute: Attribute }) {
   const text = valueText(attribute);
   return (
-    <div class="attribute">
+    <div class="attribute" data-copy={text}>
       <dt title={attribute.key}>{attribute.key}</dt>
       <dd>
         <Value attribute={attribute} />

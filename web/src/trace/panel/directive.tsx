@@ -14,7 +14,7 @@ const MODES: [DirectiveMode, string][] = [
 
 function CopyLine({ label, text }: { label: string; text: string }) {
   return (
-    <div class="copy-line">
+    <div class="copy-line" data-copy={text}>
       <span class="copy-label">{label}</span>
       <code title={text}>{text}</code>
       <button

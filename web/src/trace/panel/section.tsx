@@ -1,24 +1,31 @@
-/** A part of the panel that can be folded. */
+/** A part of the panel that can be folded. What is folded is not asked of the server. */
 import type { ComponentChildren } from "preact";
+import { useEffect, useState } from "preact/hooks";
 import { Icon } from "../../shell/icons.tsx";
 import { copyText } from "../../shell/toast.tsx";
 
-export function Section({
-  title,
-  count,
-  open = true,
-  copy,
-  children,
-}: {
+export interface SectionProps {
   title: string;
   count?: number;
   open?: boolean;
   /** The text that the section's copy button copies. */
   copy?: () => string;
+  onToggle?: (open: boolean) => void;
   children: ComponentChildren;
-}) {
+}
+
+export function Section({ title, count, open = true, copy, onToggle, children }: SectionProps) {
+  const [shown, setShown] = useState(open);
+  useEffect(() => setShown(open), [open]);
   return (
-    <details class="section" open={open}>
+    <details
+      class="section"
+      open={shown}
+      onToggle={(event) => {
+        setShown(event.currentTarget.open);
+        onToggle?.(event.currentTarget.open);
+      }}
+    >
       <summary>
         <span class="section-title">{title}</span>
         {count !== undefined && <span class="section-count">{count}</span>}
@@ -34,7 +41,7 @@ export function Section({
           <Icon name="copy" />
         </button>
       )}
-      <div class="section-body">{children}</div>
+      <div class="section-body">{shown && children}</div>
     </details>
   );
 }

@@ -82,7 +82,7 @@ function LinkItem({ link, session }: { link: SpanLink; session: TraceSession }) 
 
 function Identity({ label, text }: { label: string; text: string }) {
   return (
-    <div class="copy-line">
+    <div class="copy-line" data-copy={text}>
       <span class="copy-label">{label}</span>
       <code title={text}>{text}</code>
       <button
@@ -127,7 +127,13 @@ function Details({
       {detail.status.message !== "" && <p class="status-message">{detail.status.message}</p>}
       {source && <Source {...source} />}
       {!isStandalone && (
-        <Section title="Turn this off, or up" open={directiveShown.value}>
+        <Section
+          title="Turn this off, or up"
+          open={directiveShown.value}
+          onToggle={(open) => {
+            directiveShown.value = open;
+          }}
+        >
           <DirectiveView trace={session.id} span={detail.id} />
         </Section>
       )}
