@@ -12,11 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+import anyio.to_thread
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import tracekit
-from tracekit._viewer.api.app import Api, make_app
+from tracekit._viewer.api.app import PAGE, Api, make_app
 from tracekit._viewer.api.live import Changes
 from tracekit._viewer.api.security import GuardedHost, GuardedPage, HostRules, Token
 from tracekit._viewer.intake.files import DroppedFiles, FileFollower, check_file
@@ -29,6 +30,7 @@ from tracekit._viewer.store.limits import Limits
 from tracekit._viewer.store.store import Store
 
 _BODY_BYTES: Final = 32 * 1024 * 1024
+_THREADS: Final = 8
 _LOOPBACK: Final = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -45,6 +47,7 @@ class Settings:
     allowed_hosts: Sequence[str] = ()
     token: str | None = None
     files: Sequence[Path] = ()
+    page: Path = PAGE
 
 
 class Viewer:
@@ -94,7 +97,7 @@ class Viewer:
         )
         apps: dict[int, ASGIApp] = {
             self.port: GuardedHost(
-                GuardedPage(make_app(self._api), self.token), rules, own_origin=True
+                GuardedPage(make_app(self._api, settings.page), self.token), rules, own_origin=True
             ),
             self.http_port: GuardedHost(
                 make_http_receiver(self.queue, body_bytes=_BODY_BYTES), rules, own_origin=False
@@ -121,6 +124,8 @@ class Viewer:
 
     def _serve(self, sockets: list[socket.socket]) -> None:
         async def serve() -> None:
+            # Each thread that reads the store has a connection with its own cache.
+            anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
             self._started.set_result(asyncio.get_running_loop())
             await self._server.serve(sockets)
 

@@ -37,8 +37,7 @@ _IMMUTABLE: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 _MOST_TRACES: Final = 1000
 PAGE: Final = Path(str(files("tracekit._viewer"))) / "page"
 _NOT_BUILT: Final = (
-    "The page is not built. In a checkout, `python web/build.py` builds it; "
-    "wheels of a release contain it.\n"
+    "The page is not built. In a checkout, `make page` builds it; wheels of a release contain it.\n"
 )
 
 
@@ -81,7 +80,7 @@ class Api:
     def _get_traces(self, request: Request) -> Response:
         query = request.query_params
         sort = query.get("sort") or "time"
-        limit = min(_number(query.get("limit")) or 100, _MOST_TRACES)
+        limit = _limit(query.get("limit"), 100, _MOST_TRACES)
         cursor = query.get("cursor")
         if sort not in {"time", "duration", "spans", "errors"}:
             raise HTTPException(400, "sort must be time, duration, spans or errors")
@@ -118,7 +117,7 @@ class Api:
             columns = reader.durations(
                 start=_number(query.get("start")),
                 end=_number(query.get("end")),
-                limit=min(_number(query.get("limit")) or 20_000, 100_000),
+                limit=_limit(query.get("limit"), 20_000, 100_000),
             )
         return _json(columns)
 
@@ -160,7 +159,9 @@ class Api:
     def _get_span(self, request: Request) -> Response:
         with self._store.reading() as reader:
             trace = _find(reader, request)
-            span = describe_span(reader, trace, _id(request, "span", 8))
+            span = describe_span(
+                reader, trace, _id(request, "span", 8), _number(request.query_params.get("start"))
+            )
         if span is None:
             raise HTTPException(404, "the span is not stored")
         return _json(span)
@@ -227,6 +228,15 @@ def _number(text: str | None) -> int | None:
         return max(-(1 << 63), min(int(text), (1 << 63) - 1))
     except ValueError:
         raise HTTPException(400, f"not a number: {text!r}") from None
+
+
+def _limit(text: str | None, default: int, most: int) -> int:
+    number = _number(text)
+    if number is None:
+        return default
+    if number < 1:
+        raise HTTPException(400, "a limit must be at least 1")
+    return min(number, most)
 
 
 def _id(request: Request, name: str, length: int) -> bytes:

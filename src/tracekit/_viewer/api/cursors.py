@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tracekit._viewer.store.records import LARGEST
+
 
 def encode_cursor(value: int, number: int) -> str:
     """Encode the value that a list is sorted by and the number of its last trace."""
@@ -15,4 +17,7 @@ def decode_cursor(text: str) -> tuple[int, int]:
         ValueError: It is not one.
     """
     value, _, number = text.partition(".")
-    return int(value), int(number)
+    pair = int(value), int(number)
+    if not all(-LARGEST <= each <= LARGEST for each in pair):
+        raise ValueError(text)
+    return pair

@@ -37,9 +37,11 @@ def describe_trace(trace: TraceSummary) -> Json:
     }
 
 
-def describe_span(reader: Reader, trace: TraceSummary, span_id: bytes) -> Json | None:
+def describe_span(
+    reader: Reader, trace: TraceSummary, span_id: bytes, start: int | None = None
+) -> Json | None:
     """Return a span with its attributes, events, links, resource, scope and logs."""
-    data = reader.span(trace, span_id)
+    data = reader.span(trace, span_id, start)
     if data is None:
         return None
     span = Span.FromString(data.raw)

@@ -34,7 +34,7 @@ def cut_log(record: LogRecord, limit: int) -> int:
     )
 
 
-def cut_value(value: AnyValue, limit: int) -> int:  # noqa: PLR0911 - one for each type
+def cut_value(value: AnyValue, limit: int) -> int:
     """Cut a value, within arrays and mappings too; return how many texts were cut."""
     if value.ByteSize() <= limit:
         return 0

@@ -16,6 +16,7 @@ _SELECT_TRACES: Final = (
     "SELECT id, trace_id, start, duration, root_name, root_service, root_rank, root_status, "
     "root_open, spans, open, errors, logs, dropped, services FROM trace"
 )
+_64_BITS: Final = (1 << 64) - 1
 _CHUNK: Final = 20_000
 
 
@@ -177,15 +178,19 @@ class Reader:
         rows = self._connection.execute(
             "SELECT DISTINCT span FROM log WHERE id BETWEEN ? AND ?", rows_of(trace.number)
         )
-        return {number & 0xFFFFFFFFFFFFFFFF for (number,) in rows}
+        return {number & _64_BITS for (number,) in rows}
 
-    def span(self, trace: TraceSummary, span_id: bytes) -> SpanData | None:
-        """Return a span by its id (8 bytes); the first of several with the same id."""
+    def span(
+        self, trace: TraceSummary, span_id: bytes, start: int | None = None
+    ) -> SpanData | None:
+        """Return a span by its id (8 bytes) and its start, or the first with that id."""
+        begin = b"" if start is None else (start & _64_BITS).to_bytes(8, "little")
         row = self._connection.execute(
             "SELECT d.raw, r.raw, s.raw FROM detail d JOIN resource r ON r.id = d.resource "
             "JOIN scope s ON s.id = d.scope WHERE d.id = (SELECT id FROM span "
-            "WHERE id BETWEEN ? AND ? AND substr(record, 17, 8) = ? LIMIT 1)",
-            (*rows_of(trace.number), span_id[::-1]),
+            "WHERE id BETWEEN ? AND ? AND substr(record, 17, 8) = ? "
+            "AND substr(record, 1, ?) = ? LIMIT 1)",
+            (*rows_of(trace.number), span_id[::-1], len(begin), begin),
         ).fetchone()
         return SpanData(*row) if row else None
 
