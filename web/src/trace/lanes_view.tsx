@@ -60,7 +60,7 @@ export function LanesView({ session }: { session: TraceSession }) {
           scale: scaleNow(),
           top: session.scroll.peek() * TRACK,
           cursor: cursor === null ? -1 : model.rowOfItem(cursor),
-          marked: session.matches.peek()?.marked,
+          marked: session.search.matches.peek()?.marked,
           path: session.showPath.peek() ? session.path.peek() : null,
           font: getComputedStyle(canvas.current!).font,
         });
@@ -115,7 +115,7 @@ export function LanesView({ session }: { session: TraceSession }) {
     session.view.to.value;
     session.path.value;
     session.showPath.value;
-    session.matches.value;
+    session.search.matches.value;
     scheme.value;
     surface.current?.request();
   });

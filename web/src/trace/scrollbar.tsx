@@ -49,7 +49,7 @@ export function Scrollbar({ session, label }: { session: TraceSession; label: st
             context.fillRect(x, y, width / 2 - 2, 2);
           }
         };
-        const matches = session.matches.peek();
+        const matches = session.search.matches.peek();
         if (matches) mark(matches.inOrder, palette.warning, width / 2);
         mark(model.data.errors, palette.error, 2);
       }
@@ -70,7 +70,7 @@ export function Scrollbar({ session, label }: { session: TraceSession; label: st
     session.scroll.value;
     session.rowCount.value;
     session.page.value;
-    session.matches.value;
+    session.search.matches.value;
     scheme.value;
     surface.current?.request();
   });

@@ -1,6 +1,7 @@
 /** The state of the trace page: what is open, what is seen, where the cursor is. */
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
-import { getTrace, searchTrace } from "../api/client.ts";
+import { getTrace } from "../api/client.ts";
+import { listenToTraces } from "../api/live.ts";
 import { fromBase64, standalone } from "../api/standalone.ts";
 import type { TraceSummary } from "../api/types.ts";
 import type { CriticalPath } from "../model/critical_path.ts";
@@ -17,21 +18,15 @@ import type { Lanes } from "../model/lanes.ts";
 import type { NameRow } from "../model/names.ts";
 import { motionIsReduced } from "../shell/settings.ts";
 import { TraceWorker } from "../worker/client.ts";
-import type { Matches } from "../worker/protocol.ts";
 import type { FoldMotion } from "./fold_motion.ts";
+import { itemFromText, itemToText } from "./item_text.ts";
 import { TraceModel } from "./model.ts";
 import { TimeView } from "./time_view.ts";
+import { TraceSearch } from "./trace_search.ts";
 
 const MOST_DEPTH = 1e9;
 
 export type Mode = "tree" | "lanes" | "names";
-
-export interface SearchState {
-  state: "none" | "busy" | "done" | "error";
-  message?: string;
-  place?: [number, number] | undefined;
-  looked?: [number, number] | undefined;
-}
 
 export class TraceSession {
   readonly id: string;
@@ -42,11 +37,10 @@ export class TraceSession {
   readonly path = signal<CriticalPath | null>(null);
   readonly lanes = signal<Lanes | null>(null);
   readonly names = signal<NameRow[] | null>(null);
-  readonly matches = signal<Matches | null>(null);
-  readonly search = signal<SearchState>({ state: "none" });
+  /** Whether spans of this trace have arrived since it was loaded. */
+  readonly changed = signal(false);
 
   readonly mode = signal<Mode>("tree");
-  readonly query = signal("");
   readonly only = signal(false);
   readonly showPath = signal(true);
   readonly figure = signal<"total" | "self">("total");
@@ -65,13 +59,18 @@ export class TraceSession {
   readonly fold: ReadonlySignal<FoldState>;
   private readonly worker = new TraceWorker();
   private readonly abort = new AbortController();
-  private searches = 0;
+  readonly search: TraceSearch;
+  private readonly stopListening: () => void;
   private foldNumber = 0;
 
   constructor(id: string) {
     this.id = id;
+    this.search = new TraceSearch(id, this.worker, this.abort.signal);
+    this.stopListening = listenToTraces(({ ids }) => {
+      if (ids.includes(id) && this.model.peek() !== null) this.changed.value = true;
+    });
     this.fold = computed(() => {
-      const only = this.only.value ? this.matches.value?.marked : undefined;
+      const only = this.only.value ? this.search.matches.value?.marked : undefined;
       const depth = this.depth.value ?? this.model.value?.data.firstDepth ?? 1;
       return {
         // What matches may be deep: nothing of it is folded until it is toggled.
@@ -105,6 +104,7 @@ export class TraceSession {
         this.view.setEnd(model.end);
         restore(model);
         this.model.value = model;
+        this.changed.value = false;
       });
       await this.refreshRows();
       performance.mark("trace-rows");
@@ -115,7 +115,31 @@ export class TraceSession {
     }
   }
 
+  /** Load the trace anew with what has arrived, and stay where the cursor and the folds are. */
+  async reload(): Promise<void> {
+    const before = this.model.peek();
+    if (before === null) return;
+    const { from, to, isWhole } = this.view;
+    const range: [number, number] = [from.peek(), to.peek()];
+    const cursor = this.cursor.peek();
+    const text = (item: number): string => itemToText(item, before);
+    const toggled = [...this.toggled.peek()].map(text);
+    await this.load((model) => {
+      const item = (name: string): number | undefined => itemFromText(name, model);
+      const known = toggled.map(item).filter((one) => one !== undefined);
+      this.toggled.value = new Set(known);
+      this.cursor.value = cursor === null ? null : (item(text(cursor)) ?? null);
+      this.lanes.value = null;
+      this.names.value = null;
+      if (!isWhole) this.view.jump(...range);
+    });
+    if (this.mode.peek() === "lanes") await this.needLanes();
+    if (this.mode.peek() === "names") await this.needNames();
+    if (this.search.query.peek() !== "") await this.find(this.search.query.peek());
+  }
+
   close(): void {
+    this.stopListening();
     this.abort.abort();
     this.worker.close();
   }
@@ -236,7 +260,7 @@ export class TraceSession {
     const start = isGroup(item) ? tree.parent[model.rowOfItem(item)]! : item;
     const closed = start < 0 ? [] : closedAbove(start, tree, siblings, this.fold.peek());
     if (isGroup(item) && start >= 0 && !this.isOpen(start)) closed.push(start);
-    if (this.only.peek() && this.matches.peek()?.marked[model.rowOfItem(item)] !== 1) {
+    if (this.only.peek() && this.search.matches.peek()?.marked[model.rowOfItem(item)] !== 1) {
       this.only.value = false;
       closed.push(...closedAbove(start, tree, siblings, this.fold.peek()));
     }
@@ -265,38 +289,8 @@ export class TraceSession {
 
   /** Search within the trace; an empty query ends the search. */
   async find(query: string): Promise<void> {
-    const number = ++this.searches;
-    this.query.value = query;
-    if (query.trim() === "") {
-      batch(() => {
-        this.search.value = { state: "none" };
-        this.matches.value = null;
-        this.only.value = false;
-      });
-      await this.worker.call("match", null);
-      await this.refreshRows();
-      return;
-    }
-    this.search.value = { ...this.search.peek(), state: "busy" };
-    try {
-      const found = await searchTrace(this.id, query, this.abort.signal);
-      if (number !== this.searches) return;
-      const request = found === undefined ? { text: query } : { rows: found.rows };
-      const matches = await this.worker.call("match", request);
-      if (number !== this.searches) return;
-      const looked: [number, number] | undefined =
-        found === undefined || found.done ? undefined : [found.looked_at, found.total];
-      batch(() => {
-        this.matches.value = matches;
-        this.search.value = { state: "done", looked };
-      });
-      if (this.only.peek()) await this.refreshRows();
-    } catch (error) {
-      if (number !== this.searches) return;
-      const place =
-        "place" in (error as object) ? (error as { place: [number, number] }).place : undefined;
-      this.search.value = { state: "error", message: (error as Error).message, place };
-    }
+    if (query.trim() === "") this.only.value = false;
+    if (await this.search.find(query)) await this.refreshRows();
   }
 
   /** The rows of the group under the cursor, or undefined. */

@@ -31,8 +31,8 @@ function Modes({ session }: { session: TraceSession }) {
 }
 
 function SearchCount({ session }: { session: TraceSession }) {
-  const { state, message, looked } = session.search.value;
-  const matches = session.matches.value;
+  const { state, message, looked } = session.search.state.value;
+  const matches = session.search.matches.value;
   if (state === "error") return <span class="search-error">{message}</span>;
   if (state === "busy" && matches === null) return <span class="search-count">searching…</span>;
   if (matches === null) return null;
@@ -59,14 +59,14 @@ function Search({ session }: { session: TraceSession }) {
   };
   const press = (event: KeyboardEvent): void => {
     if (event.key !== "Enter") return;
-    const list = session.matches.peek()?.inOrder;
+    const list = session.search.matches.peek()?.inOrder;
     if (list !== undefined) session.step(list, event.shiftKey ? -1 : 1);
     event.preventDefault();
   };
-  const none = (session.matches.value?.inOrder.length ?? 0) === 0;
+  const none = (session.search.matches.value?.inOrder.length ?? 0) === 0;
   return (
     <div class="search-group">
-      <div class={`search ${session.search.value.state === "error" ? "is-wrong" : ""}`}>
+      <div class={`search ${session.search.state.value.state === "error" ? "is-wrong" : ""}`}>
         <Icon name="search" />
         <input
           ref={field}
@@ -75,7 +75,7 @@ function Search({ session }: { session: TraceSession }) {
           autocomplete="off"
           placeholder="Search in this trace"
           aria-label="Search in this trace"
-          value={session.query.value}
+          value={session.search.query.value}
           data-action="search"
           onClick={() => field.current?.focus()}
           onInput={(event) => type(event.currentTarget.value)}
@@ -84,7 +84,7 @@ function Search({ session }: { session: TraceSession }) {
         <SearchCount session={session} />
         <kbd>/</kbd>
       </div>
-      {session.matches.value !== null && (
+      {session.search.matches.value !== null && (
         <>
           <button
             type="button"
@@ -92,7 +92,7 @@ function Search({ session }: { session: TraceSession }) {
             aria-label="Previous match"
             title="Previous match (N)"
             disabled={none}
-            onClick={() => session.step(session.matches.peek()!.inOrder, -1)}
+            onClick={() => session.step(session.search.matches.peek()!.inOrder, -1)}
           >
             <Icon name="up" />
           </button>
@@ -102,7 +102,7 @@ function Search({ session }: { session: TraceSession }) {
             aria-label="Next match"
             title="Next match (n)"
             disabled={none}
-            onClick={() => session.step(session.matches.peek()!.inOrder, 1)}
+            onClick={() => session.step(session.search.matches.peek()!.inOrder, 1)}
           >
             <Icon name="down" />
           </button>

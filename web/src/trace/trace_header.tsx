@@ -101,6 +101,16 @@ export function TraceHeader({ session }: { session: TraceSession }) {
       <Services names={services} />
       <Meta session={session} />
       <span class="spring" />
+      {session.changed.value && (
+        <button
+          type="button"
+          class="quiet is-new"
+          title="Take in what is new (.)"
+          onClick={() => void session.reload()}
+        >
+          new spans <kbd>.</kbd>
+        </button>
+      )}
       {!isStandalone && (
         <Menu
           label="Share this trace"

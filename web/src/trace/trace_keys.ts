@@ -17,7 +17,7 @@ function press(action: string): void {
 export function traceKeys(session: TraceSession): KeyScope {
   const page = (): number => Math.max(1, Math.floor(session.page.peek()) - 1);
   const list = (): Int32Array => session.model.peek()?.data.errors ?? new Int32Array();
-  const found = (): Int32Array => session.matches.peek()?.inOrder ?? new Int32Array();
+  const found = (): Int32Array => session.search.matches.peek()?.inOrder ?? new Int32Array();
   return {
     title: "Trace",
     commands: [
@@ -68,7 +68,7 @@ export function traceKeys(session: TraceSession): KeyScope {
       {
         keys: ["m"],
         label: "Only matches",
-        run: () => session.setOnly(!session.only.peek() && session.matches.peek() !== null),
+        run: () => session.setOnly(!session.only.peek() && session.search.matches.peek() !== null),
       },
       {
         keys: ["c"],
@@ -129,6 +129,7 @@ export function traceKeys(session: TraceSession): KeyScope {
           session.mode.value = modes[(modes.indexOf(session.mode.peek()) + 1) % 3]!;
         },
       },
+      { keys: ["."], label: "Take in what is new", run: () => void session.reload() },
       { keys: ["y"], label: "Copy what the pointer is on, or the link", run: () => copyHere() },
       { keys: ["o"], label: "Source in the editor", run: () => press("source") },
       { keys: ["t"], label: "Turn this off, or up", run: () => press("directive") },
@@ -137,7 +138,7 @@ export function traceKeys(session: TraceSession): KeyScope {
         shown: "Esc",
         label: "Back",
         run: () => {
-          if (session.query.peek() !== "") void session.find("");
+          if (session.search.query.peek() !== "") void session.find("");
           else navigate(listAddress.peek());
         },
       },

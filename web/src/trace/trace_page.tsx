@@ -57,8 +57,8 @@ export function TracePage({ id }: { id: string }) {
       .load((model) => restorePlace(session, model))
       .then(async () => {
         const wanted = new URLSearchParams(location.search || location.hash.slice(1));
-        if (session.query.peek() === "") return;
-        await session.find(session.query.peek());
+        if (session.search.query.peek() === "") return;
+        await session.find(session.search.query.peek());
         if (wanted.get("only") === "1") session.setOnly(true);
       });
     const stop = writeState(session);

@@ -1,26 +1,13 @@
 /** The state of the trace page in the URL, so that a reload or a colleague sees the same. */
 import { effect } from "@preact/signals";
-import { groupItem, isGroup } from "../model/folding.ts";
 import { parameters, setParameters } from "../shell/router.ts";
+import { itemFromText, itemToText } from "./item_text.ts";
 import type { TraceModel } from "./model.ts";
 import type { Mode, TraceSession } from "./session.ts";
 
 /** More folds than this do not fit into an address that can be sent to somebody. */
 const MOST_FOLDS = 100;
 const WRITE_AFTER_MS = 150;
-const GROUP = "~";
-
-/** Return an item as text: the id of the span, or of the first span of a group after `~`. */
-export function itemToText(item: number, model: TraceModel): string {
-  return (isGroup(item) ? GROUP : "") + model.idOf(model.rowOfItem(item));
-}
-
-export function itemFromText(text: string, model: TraceModel): number | undefined {
-  const row = model.rowWithId(text.replace(GROUP, ""));
-  if (row === undefined || !text.startsWith(GROUP)) return row;
-  const group = model.data.siblings.of[row]!;
-  return group < 0 ? row : groupItem(group);
-}
 
 /** Set the state that does not depend on the trace's data. */
 export function restoreChoices(session: TraceSession): void {
@@ -31,7 +18,7 @@ export function restoreChoices(session: TraceSession): void {
   session.showPath.value = search.get("path") !== "0";
   session.group.value = search.get("repeats") !== "0";
   session.panelOpen.value = search.get("panel") !== "0";
-  session.query.value = search.get("q") ?? "";
+  session.search.query.value = search.get("q") ?? "";
   const depth = Number.parseInt(search.get("depth") ?? "", 10);
   session.depth.value = Number.isNaN(depth) ? null : depth;
 }
@@ -72,7 +59,7 @@ export function writeState(session: TraceSession): () => void {
       panel: session.panelOpen.value ? null : "0",
       depth: session.depth.value === null ? null : String(session.depth.value),
       fold: toggled.map((item) => itemToText(item, model)).join(","),
-      q: session.query.value,
+      q: session.search.query.value,
       only: session.only.value ? "1" : null,
     };
     clearTimeout(timer);

@@ -109,7 +109,7 @@ class Waterfall {
       nameWidth: names,
       cursor: session.cursor.peek(),
       isOpen: (item: number) => session.isOpen(item),
-      marked: session.matches.peek()?.marked,
+      marked: session.search.matches.peek()?.marked,
     };
     const path = session.showPath.peek() ? session.path.peek() : null;
     const palette = currentPalette();
@@ -118,7 +118,7 @@ class Waterfall {
     this.mirror.update({
       ...shared,
       figure: session.figure.peek(),
-      dimmed: session.only.peek() && session.matches.peek() !== null,
+      dimmed: session.only.peek() && session.search.matches.peek() !== null,
     });
     if (!this.painted) performance.mark("trace-painted");
     this.painted = true;
@@ -195,7 +195,7 @@ export function WaterfallView({ session }: { session: TraceSession }) {
     session.view.to.value;
     session.path.value;
     session.showPath.value;
-    session.matches.value;
+    session.search.matches.value;
     session.only.value;
     session.figure.value;
     nameWidth.value;
