@@ -167,6 +167,7 @@ class Viewer:
             "metrics_not_kept": counts.metrics,
             "logs_not_kept": counts.logs_without_trace,
             "queue": {"bytes": self.queue.bytes, "limit": self.queue.limit},
+            "problem": self._writer.problem,
             "files": [asdict(each) for each in self._files],
             "database": str(self.store.path),
             "endpoints": {

@@ -40,6 +40,8 @@ class WriterThread(threading.Thread):
         self._store = store
         self._queue = queue
         self._on_commit = on_commit
+        # Why the last commit failed, or None if it did not.
+        self.problem: str | None = None
         self._calls: SimpleQueue[tuple[Callable[[], None], Future[None]]] = SimpleQueue()
 
     def call(self, function: Callable[[], None]) -> None:
@@ -88,10 +90,13 @@ class WriterThread(threading.Thread):
         try:
             commit = self._store.writer.write(decoded)
         except sqlite3.Error as error:
-            logger.error("the viewer could not store spans, and senders try again: %s", error)
+            if self.problem is None:
+                logger.error("the viewer cannot store spans, and senders try again: %s", error)
+            self.problem = str(error)
             for request, _ in outcomes:
                 request.outcome.set_exception(StoreFailedError(str(error)))
             return
+        self.problem = None
         for request, outcome in outcomes:
             request.outcome.set_result(outcome)
         self._on_commit(commit)
