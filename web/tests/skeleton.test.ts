@@ -2,7 +2,7 @@ import { deepEqual, equal, throws } from "node:assert/strict";
 import { test } from "node:test";
 import { skeletonOf } from "../fixtures/builder.ts";
 import { order } from "../fixtures/shop.ts";
-import { encodeSkeleton, endTimes, hexId, parseSkeleton, traceEnd } from "../src/model/skeleton.ts";
+import { encodeSkeleton, endTimes, hexId, parseSkeleton } from "../src/model/skeleton.ts";
 
 test("a skeleton comes out of its buffer as it went in", () => {
   const { skeleton } = skeletonOf(order());
@@ -40,11 +40,12 @@ test("an open span lasts until the end of the trace", () => {
     { name: "a", start: 0, end: 10 },
     { name: "b", start: 4, end: undefined },
   ]);
-  equal(traceEnd(skeleton), 10);
-  deepEqual([...endTimes(skeleton, 10)], [10, 10]);
+  const { ends, end } = endTimes(skeleton);
+  equal(end, 10);
+  deepEqual([...ends], [10, 10]);
 });
 
 test("a negative duration is drawn as none", () => {
   const { skeleton } = skeletonOf([{ name: "a", start: 7, end: 3 }]);
-  deepEqual([...endTimes(skeleton, traceEnd(skeleton))], [7]);
+  deepEqual([...endTimes(skeleton).ends], [7]);
 });

@@ -27,8 +27,9 @@ export function parseStackTrace(text: string): StackLine[] {
     } else if (inFrame && /^\s/.test(line)) {
       lines.push({ kind: "code", text: line, foreign });
     } else {
+      // After the frames comes the exception itself: a dotted name, and its text.
+      const isError = inFrame && /^\s*(?:\| +)?[\p{L}_][\p{L}\p{N}_.]*(?:: |:?$)/u.test(line);
       inFrame = false;
-      const isError = /^[\w.]*(?:Error|Exception|Exit|Interrupt|Warning|Group)\b/.test(line);
       lines.push({ kind: isError ? "error" : "text", text: line });
     }
   }

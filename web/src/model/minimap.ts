@@ -10,6 +10,12 @@ export const MINIMAP_ERROR = 255;
 const MOST_SERVICES = 250;
 const ERROR_WIDTH = 6;
 
+/** Cells of the minimap row by row, and how many of its rows are used; 0 is empty. */
+export interface MinimapPicture {
+  cells: Uint8Array;
+  height: number;
+}
+
 /**
  * Return the line of every row in the minimap, and how many there are.
  *
@@ -40,7 +46,7 @@ export function minimapLines(
 }
 
 /**
- * Return the cells of the minimap, row by row, and how many of its rows are used; 0 is empty.
+ * Return the cells of the minimap.
  *
  * Lines share the height. Where several spans meet in a cell, the deepest one is seen, and an error
  * always.
@@ -51,7 +57,7 @@ export function minimapCells(
   tree: Pick<Tree, "order" | "parent">,
   siblings: Pick<Siblings, "of" | "members" | "memberStart">,
   end: number,
-): { cells: Uint8Array; height: number } {
+): MinimapPicture {
   const { line, lines } = minimapLines(tree, siblings);
   const used = Math.max(1, Math.min(MINIMAP_HEIGHT, lines));
   const cells = new Uint8Array(MINIMAP_WIDTH * used);

@@ -4,6 +4,7 @@ import type { Tree } from "./tree.ts";
 
 /** Fewer siblings than this are easier to read as rows of their own. */
 export const FEWEST_TO_FOLD = 5;
+const MOST_KEYS = 1 << 20;
 
 export interface Siblings {
   /** The group of a row, or -1. */
@@ -23,53 +24,86 @@ export function groupCount(siblings: Siblings): number {
 
 /** Return the groups of repeated siblings of a trace. */
 export function groupSiblings(skeleton: Skeleton, ends: Float64Array, tree: Tree): Siblings {
+  const { startTime, status } = skeleton;
   const of = new Int32Array(skeleton.spans).fill(-1);
-  const starts = [0];
+  const keys = new SiblingKeys(skeleton);
+  const memberStart = [0];
   const members: number[] = [];
   const total: number[] = [];
   const slowest: number[] = [];
   const errors: number[] = [];
-  const groupAll = (siblings: Int32Array): void => {
-    if (siblings.length < FEWEST_TO_FOLD) return;
-    const byKey = new Map<number, number[]>();
-    for (const row of siblings) {
-      const key = skeleton.name[row]! * 65_536 + skeleton.service[row]!;
-      const found = byKey.get(key);
-      if (found === undefined) byKey.set(key, [row]);
-      else found.push(row);
-    }
-    for (const rows of byKey.values()) {
-      if (rows.length < FEWEST_TO_FOLD) continue;
-      const group = starts.length - 1;
-      let sum = 0;
-      let failed = 0;
-      let longest = rows[0]!;
-      for (const row of rows) {
-        of[row] = group;
-        members.push(row);
-        const duration = ends[row]! - skeleton.startTime[row]!;
-        sum += duration;
-        if (duration > ends[longest]! - skeleton.startTime[longest]!) longest = row;
-        if (skeleton.status[row] === STATUS_ERROR) failed++;
+  const addGroup = (rows: number[]): void => {
+    let sum = 0;
+    let failed = 0;
+    let slow = rows[0]!;
+    let longest = -1;
+    for (const row of rows) {
+      of[row] = total.length;
+      members.push(row);
+      const duration = ends[row]! - startTime[row]!;
+      sum += duration;
+      if (duration > longest) {
+        longest = duration;
+        slow = row;
       }
-      starts.push(members.length);
-      total.push(sum);
-      slowest.push(longest);
-      errors.push(failed);
+      if (status[row] === STATUS_ERROR) failed++;
     }
+    memberStart.push(members.length);
+    total.push(sum);
+    slowest.push(slow);
+    errors.push(failed);
   };
-  groupAll(tree.roots);
+  const groupAll = (list: Int32Array, first: number, end: number): void => {
+    if (end - first < FEWEST_TO_FOLD) return;
+    for (const rows of keys.repeated(list, first, end)) addGroup(rows);
+  };
+  groupAll(tree.roots, 0, tree.roots.length);
   for (let row = 0; row < skeleton.spans; row++) {
-    const first = tree.childStart[row]!;
-    const end = tree.childStart[row + 1]!;
-    if (end - first >= FEWEST_TO_FOLD) groupAll(tree.children.subarray(first, end));
+    groupAll(tree.children, tree.childStart[row]!, tree.childStart[row + 1]!);
   }
   return {
     of,
-    memberStart: Uint32Array.from(starts),
+    memberStart: Uint32Array.from(memberStart),
     members: Int32Array.from(members),
     total: Float64Array.from(total),
     slowest: Int32Array.from(slowest),
     errors: Uint32Array.from(errors),
   };
+}
+
+/** Counts spans by name and service, for one parent after the other, without a map for each. */
+class SiblingKeys {
+  private readonly services: number;
+  private readonly counts: Uint32Array;
+
+  constructor(private readonly skeleton: Skeleton) {
+    this.services = Math.max(1, skeleton.services.length);
+    const size = Math.max(1, skeleton.names.length) * this.services;
+    // Names may be as many as spans: keys then share their counts, and are told apart afterwards.
+    this.counts = new Uint32Array(Math.min(size, MOST_KEYS));
+  }
+
+  private keyOf(row: number): number {
+    return this.skeleton.name[row]! * this.services + this.skeleton.service[row]!;
+  }
+
+  /** Return the rows of a list that have a key which is there often enough, by their keys. */
+  repeated(list: Int32Array, first: number, end: number): number[][] {
+    const { counts } = this;
+    let any = false;
+    for (let at = first; at < end; at++) {
+      if (++counts[this.keyOf(list[at]!) % MOST_KEYS]! === FEWEST_TO_FOLD) any = true;
+    }
+    const found = new Map<number, number[]>();
+    for (let at = first; any && at < end; at++) {
+      const row = list[at]!;
+      const key = this.keyOf(row);
+      if (counts[key % MOST_KEYS]! < FEWEST_TO_FOLD) continue;
+      const rows = found.get(key);
+      if (rows === undefined) found.set(key, [row]);
+      else rows.push(row);
+    }
+    for (let at = first; at < end; at++) counts[this.keyOf(list[at]!) % MOST_KEYS] = 0;
+    return [...found.values()].filter((rows) => rows.length >= FEWEST_TO_FOLD);
+  }
 }

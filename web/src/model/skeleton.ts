@@ -189,24 +189,28 @@ export function hexId(skeleton: Pick<Skeleton, "id">, row: number): string {
   return skeleton.id[row]!.toString(16).padStart(16, "0");
 }
 
-/** Return the end of the trace in nanoseconds since its start: open spans count to their start. */
-export function traceEnd(skeleton: Pick<Skeleton, "spans" | "startTime" | "duration">): number {
+/**
+ * Return the end of every span and of the trace, in nanoseconds since its start.
+ *
+ * An open span ends with the trace, to whose end it counts with its start; a negative duration is
+ * none.
+ */
+export function endTimes(skeleton: Pick<Skeleton, "spans" | "startTime" | "duration">): {
+  ends: Float64Array;
+  end: number;
+} {
+  const { spans, startTime, duration } = skeleton;
+  const ends = new Float64Array(spans);
+  const open: number[] = [];
   let end = 0;
-  for (let row = 0; row < skeleton.spans; row++) {
-    const duration = skeleton.duration[row]!;
-    const last = skeleton.startTime[row]! + Math.max(0, duration || 0);
+  for (let row = 0; row < spans; row++) {
+    const length = duration[row]!;
+    let last = startTime[row]!;
+    if (length > 0) last += length;
+    else if (Number.isNaN(length)) open.push(row);
+    ends[row] = last;
     if (last > end) end = last;
   }
-  return end;
-}
-
-/** Return the end of every span; an open span ends with the trace, a negative duration is none. */
-export function endTimes(skeleton: Skeleton, end: number): Float64Array {
-  const ends = new Float64Array(skeleton.spans);
-  for (let row = 0; row < skeleton.spans; row++) {
-    const start = skeleton.startTime[row]!;
-    const duration = skeleton.duration[row]!;
-    ends[row] = Number.isNaN(duration) ? Math.max(end, start) : start + Math.max(0, duration);
-  }
-  return ends;
+  for (const row of open) ends[row] = end;
+  return { ends, end };
 }

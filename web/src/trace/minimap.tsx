@@ -3,7 +3,7 @@ import { useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { colourOf, coloursVersion, currentPalette } from "../canvas/palette.ts";
 import { Surface } from "../canvas/surface.ts";
-import { MINIMAP_ERROR, MINIMAP_WIDTH } from "../model/minimap.ts";
+import { MINIMAP_ERROR, MINIMAP_WIDTH, type MinimapPicture } from "../model/minimap.ts";
 import { scheme } from "../shell/settings.ts";
 import type { TraceModel } from "./model.ts";
 import type { TraceSession } from "./session.ts";
@@ -11,9 +11,8 @@ import type { TraceSession } from "./session.ts";
 const EDGE = 6;
 
 /** Paint the cells once; later frames copy the picture. */
-function paintCells(model: TraceModel): OffscreenCanvas {
+function paintCells(model: TraceModel, { cells, height: rows }: MinimapPicture): OffscreenCanvas {
   const palette = currentPalette();
-  const { cells, height: rows } = model.data.minimap;
   const picture = new OffscreenCanvas(MINIMAP_WIDTH, rows);
   const context = picture.getContext("2d")!;
   const colours = model.skeleton.services.map((service) => palette.self[colourOf(service)]!);
@@ -45,14 +44,16 @@ export function Minimap({ session }: { session: TraceSession }) {
     surface.current = new Surface(canvas.current!, (context, width, height) => {
       const model = session.model.peek();
       if (model === null) return;
-      picture.current ??= paintCells(model);
+      const cells = session.minimap.peek();
+      if (cells !== null) picture.current ??= paintCells(model, cells);
       const palette = currentPalette();
       context.imageSmoothingEnabled = false;
-      const used = Math.min(height - 8, picture.current.height * 4);
-      const top = Math.round((height - used) / 2);
-      context.globalAlpha = 0.85;
-      context.drawImage(picture.current, 0, top, width, used);
-      context.globalAlpha = 1;
+      if (picture.current !== undefined) {
+        const used = Math.min(height - 8, picture.current.height * 4);
+        context.globalAlpha = 0.85;
+        context.drawImage(picture.current, 0, Math.round((height - used) / 2), width, used);
+        context.globalAlpha = 1;
+      }
       const scale = width / model.end;
       const cursor = session.cursor.peek();
       if (cursor !== null) {
@@ -87,7 +88,7 @@ export function Minimap({ session }: { session: TraceSession }) {
   useSignalEffect(() => {
     scheme.value;
     coloursVersion.value;
-    session.model.value;
+    session.minimap.value;
     picture.current = undefined;
     surface.current?.request();
   });

@@ -40,6 +40,8 @@ export interface MirrorState {
   cursor: number | null;
   isOpen: (item: number) => boolean;
   marked: Uint8Array | undefined;
+  /** Places of rows that hide a failed span. */
+  hidesError: ReadonlySet<number>;
   /** Rows that are shown for the sake of those below them. */
   dimmed: boolean;
 }
@@ -122,20 +124,22 @@ export class RowMirror {
     setAttribute(slot.row, "aria-selected", String(item === state.cursor));
     const open = model.hasChildren(item) ? String(state.isOpen(item)) : null;
     setAttribute(slot.row, "aria-expanded", open);
-    const key = `${item} ${depth} ${x} ${nameWidth} ${figure} ${place}`;
+    const hides = state.hidesError.has(place);
+    const key = `${item} ${depth} ${x} ${nameWidth} ${figure} ${place} ${hides}`;
     if (slot.key === key) return;
     slot.key = key;
     setAttribute(slot.row, "aria-rowindex", String(place + 1));
     setAttribute(slot.row, "aria-level", String(depth + 1));
-    this.write(slot, rowText(model, item, figure), x, nameWidth);
+    this.write(slot, rowText(model, item, figure), x, nameWidth, hides);
   }
 
-  private write(slot: Slot, text: RowText, x: number, nameWidth: number): void {
+  private write(slot: Slot, text: RowText, x: number, nameWidth: number, hides: boolean): void {
     slot.nameCell.style.width = `${nameWidth}px`;
     slot.nameCell.style.paddingLeft = `${x}px`;
-    slot.error.hidden = !text.failed;
+    slot.error.hidden = !text.failed && !hides;
+    slot.error.classList.toggle("is-below", !text.failed && hides);
     slot.warning.hidden = !text.warning;
-    const badges = (text.failed ? BADGE : 0) + (text.warning ? BADGE : 0);
+    const badges = (text.failed || hides ? BADGE : 0) + (text.warning ? BADGE : 0);
     const room = (nameWidth - x - badges - 8) / CHARACTER - text.count.length;
     const most = Math.max(6, Math.floor(room));
     setText(slot.name, cutMiddle(text.name, most) + (text.links ? " ⇢" : ""));
@@ -143,6 +147,6 @@ export class RowMirror {
     setText(slot.service, text.service);
     slot.figure.style.width = `${DURATION_WIDTH}px`;
     setText(slot.figure, text.figure);
-    setText(slot.spoken, text.spoken);
+    setText(slot.spoken, hides ? `${text.spoken}. A failed span is folded below.` : text.spoken);
   }
 }

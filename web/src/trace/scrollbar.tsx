@@ -37,21 +37,18 @@ export function Scrollbar({ session, label }: { session: TraceSession; label: st
       if (model === null || rows === 0) return;
       const palette = currentPalette();
       if (session.mode.peek() === "tree") {
-        const { order } = model.data.tree;
-        // Marks stand where the whole tree would have them: exact enough to aim at.
-        const mark = (list: Int32Array, colour: string, x: number): void => {
+        const mark = (places: Int32Array, colour: string, x: number): void => {
           context.fillStyle = colour;
           let reached = -2;
-          for (const row of list) {
-            const y = Math.floor((model.data.tree.place[row]! / order.length) * height);
+          for (const place of places) {
+            const y = Math.floor((place / Math.max(rows, session.page.peek())) * height);
             if (y - reached < 2) continue;
             reached = y;
             context.fillRect(x, y, width / 2 - 2, 2);
           }
         };
-        const matches = session.search.matches.peek();
-        if (matches) mark(matches.inOrder, palette.warning, width / 2);
-        mark(model.data.errors, palette.error, 2);
+        mark(session.marks.matches.peek().places, palette.warning, width / 2);
+        mark(session.marks.errors.peek().places, palette.error, 2);
       }
       const page = session.page.peek();
       if (rows <= page) return;

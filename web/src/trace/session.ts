@@ -15,11 +15,13 @@ import {
   type VisibleRows,
 } from "../model/folding.ts";
 import type { Lanes } from "../model/lanes.ts";
+import type { MinimapPicture } from "../model/minimap.ts";
 import type { NameRow } from "../model/names.ts";
 import { motionIsReduced } from "../shell/settings.ts";
 import { TraceWorker } from "../worker/client.ts";
 import type { FoldMotion } from "./fold_motion.ts";
 import { itemFromText, itemToText } from "./item_text.ts";
+import { MarkedRows } from "./marked_rows.ts";
 import { TraceModel } from "./model.ts";
 import { TimeView } from "./time_view.ts";
 import { TraceSearch } from "./trace_search.ts";
@@ -35,6 +37,7 @@ export class TraceSession {
   readonly failure = signal<Error | null>(null);
   readonly rows = signal<VisibleRows | null>(null);
   readonly path = signal<CriticalPath | null>(null);
+  readonly minimap = signal<MinimapPicture | null>(null);
   readonly lanes = signal<Lanes | null>(null);
   readonly names = signal<NameRow[] | null>(null);
   /** Whether spans of this trace have arrived since it was loaded. */
@@ -109,6 +112,8 @@ export class TraceSession {
       await this.refreshRows();
       performance.mark("trace-rows");
       if (this.cursor.peek() !== null) this.reveal(this.cursor.peek()!);
+      // What follows may take longer than the rows: it comes when it is ready.
+      this.minimap.value = await this.worker.call("minimap", null);
       this.path.value = await this.worker.call("path", null);
     } catch (error) {
       if (!this.abort.signal.aborted) this.failure.value = error as Error;
@@ -143,6 +148,8 @@ export class TraceSession {
     this.abort.abort();
     this.worker.close();
   }
+
+  readonly marks = new MarkedRows(this);
 
   /** The motion of the last fold; it is drawn once. */
   motion: FoldMotion | undefined;

@@ -118,6 +118,7 @@ class Waterfall {
     this.mirror.update({
       ...shared,
       figure: session.figure.peek(),
+      hidesError: session.marks.errors.peek().hidden,
       dimmed: session.only.peek() && session.search.matches.peek() !== null,
     });
     if (!this.painted) performance.mark("trace-painted");

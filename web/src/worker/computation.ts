@@ -2,18 +2,12 @@
 import { type CriticalPath, criticalPath } from "../model/critical_path.ts";
 import { firstDepth, type VisibleRows, visibleRows, withAncestors } from "../model/folding.ts";
 import { type Lanes, packLanes } from "../model/lanes.ts";
-import { minimapCells } from "../model/minimap.ts";
+import { type MinimapPicture, minimapCells } from "../model/minimap.ts";
 import { type NameRow, nameTable } from "../model/names.ts";
 import { textMatches } from "../model/search.ts";
 import { selfTimes } from "../model/self_time.ts";
 import { groupSiblings, type Siblings } from "../model/siblings.ts";
-import {
-  endTimes,
-  parseSkeleton,
-  type Skeleton,
-  STATUS_ERROR,
-  traceEnd,
-} from "../model/skeleton.ts";
+import { endTimes, parseSkeleton, type Skeleton, STATUS_ERROR } from "../model/skeleton.ts";
 import { buildTree, type Tree } from "../model/tree.ts";
 import type { FoldMessage, Matches, TraceData } from "./protocol.ts";
 
@@ -29,8 +23,7 @@ export class TraceComputation {
 
   constructor(buffer: ArrayBuffer) {
     this.skeleton = parseSkeleton(buffer);
-    this.end = traceEnd(this.skeleton);
-    this.ends = endTimes(this.skeleton, this.end);
+    ({ ends: this.ends, end: this.end } = endTimes(this.skeleton));
     this.tree = buildTree(this.skeleton, this.ends);
     this.self = selfTimes(this.skeleton.startTime, this.ends, this.tree);
     this.siblings = groupSiblings(this.skeleton, this.ends, this.tree);
@@ -49,7 +42,6 @@ export class TraceComputation {
       siblings,
       errors,
       firstDepth: firstDepth(tree, siblings),
-      minimap: minimapCells(skeleton, ends, tree, siblings, end),
     };
   }
 
@@ -72,6 +64,10 @@ export class TraceComputation {
     for (const row of request.rows ?? []) if (row < marked.length) marked[row] = 1;
     this.keep = withAncestors(marked, this.tree);
     return { marked, inOrder: this.tree.order.filter((row) => marked[row] === 1) };
+  }
+
+  minimap(): MinimapPicture {
+    return minimapCells(this.skeleton, this.ends, this.tree, this.siblings, this.end);
   }
 
   path(): CriticalPath {

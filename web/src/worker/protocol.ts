@@ -2,6 +2,7 @@
 import type { CriticalPath } from "../model/critical_path.ts";
 import type { VisibleRows } from "../model/folding.ts";
 import type { Lanes } from "../model/lanes.ts";
+import type { MinimapPicture } from "../model/minimap.ts";
 import type { NameRow } from "../model/names.ts";
 import type { Siblings } from "../model/siblings.ts";
 import type { Tree } from "../model/tree.ts";
@@ -18,7 +19,6 @@ export interface TraceData {
   /** Rows that failed, in the order of the tree. */
   errors: Int32Array;
   firstDepth: number;
-  minimap: { cells: Uint8Array; height: number };
 }
 
 export interface FoldMessage {
@@ -40,6 +40,7 @@ export interface WorkerCalls {
   open: { request: { url?: string; skeleton?: ArrayBuffer }; answer: TraceData };
   rows: { request: FoldMessage; answer: VisibleRows };
   match: { request: { rows?: number[]; text?: string } | null; answer: Matches | null };
+  minimap: { request: null; answer: MinimapPicture };
   path: { request: null; answer: CriticalPath };
   names: { request: null; answer: NameRow[] };
   lanes: { request: null; answer: Lanes };

@@ -57,6 +57,8 @@ async function answer(call: CallName, request: unknown): Promise<unknown> {
       return trace.rows(request as WorkerCalls["rows"]["request"]);
     case "match":
       return trace.match(request as WorkerCalls["match"]["request"]);
+    case "minimap":
+      return trace.minimap();
     case "path":
       return trace.path();
     case "names":
