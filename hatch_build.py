@@ -36,7 +36,10 @@ class PageBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchling'
         required = self.target_name == "sdist" or bool(os.environ.get(_REQUIRED))
         built = _build(root / "web" / "build.py", install=required)
         if not built and required:
-            msg = "A release holds the viewer's page, and the page could not be built (see above)."
+            msg = (
+                "A release holds the viewer's page, and the page could not be built. "
+                "`make page` builds it beforehand, and gets Node from PyPI where there is none."
+            )
             raise RuntimeError(msg)
         if not built:
             self.app.display_warning(

@@ -83,3 +83,17 @@ test("no two spans of a track overlap, and a child stands below its parent in it
     }
   }
 });
+
+test("lanes of one process stand together", () => {
+  const { skeleton, ends, tree } = treeOf([
+    { name: "a", start: 0, end: 9, lane: "shop · one" },
+    { name: "b", start: 1, end: 9, lane: "mail · one", service: "mail" },
+    { name: "c", start: 2, end: 9, lane: "shop · two" },
+  ]);
+  const lanes = packLanes(skeleton, ends, tree);
+  deepEqual(
+    [...lanes.lane].map((lane) => skeleton.lanes[lane]?.service),
+    ["shop", "shop", "mail"],
+  );
+  deepEqual([...lanes.trackOf], [0, 2, 1]);
+});

@@ -42,9 +42,11 @@ export async function getTrace(trace: string, signal?: AbortSignal): Promise<Tra
   return (await standalone())?.trace ?? getJson(`/api/traces/${trace}`, signal);
 }
 
+/** Return all of a span; its start, in nanoseconds, tells spans of one id apart. */
 export async function getSpan(
   trace: string,
   span: string,
+  start: bigint,
   signal?: AbortSignal,
 ): Promise<SpanDetail> {
   const file = await standalone();
@@ -53,7 +55,7 @@ export async function getSpan(
     if (found === undefined) throw new ApiError(404, "The file has no details of this span.");
     return found;
   }
-  return getJson(`/api/traces/${trace}/spans/${span}`, signal);
+  return getJson(`/api/traces/${trace}/spans/${span}?start=${start}`, signal);
 }
 
 /** Return the rows of a trace that match a query, or undefined where there is no server. */

@@ -4,11 +4,11 @@
  * Within a lane a span stands below its parent. Spans that overlap without being parent and child,
  * as asynchronous ones do, get tracks of their own.
  */
-import type { Skeleton } from "./skeleton.ts";
+import type { LaneName, Skeleton } from "./skeleton.ts";
 import type { Tree } from "./tree.ts";
 
 export interface Lanes {
-  /** The lanes that have spans, in the order of their first span. */
+  /** The lanes that have spans: by process, in the order of their first span. */
   lane: Uint32Array;
   /** Tracks of the lane at i are `trackStart[i] … trackStart[i + 1] - 1`. */
   trackStart: Uint32Array;
@@ -85,20 +85,44 @@ export function packLanes(skeleton: Skeleton, ends: Float64Array, tree: Tree): L
     laneIndex[row] = index;
     used[index] = Math.max(used[index]!, track + 1);
   }
+  const lane = Uint32Array.from(indexOf.keys());
+  const shown = byProcess(lane, skeleton.lanes);
   const trackStart = new Uint32Array(used.length + 1);
-  used.forEach((tracks, index) => {
-    trackStart[index + 1] = trackStart[index]! + tracks;
+  // The first track of a lane, by the index that the lane was found with.
+  const base = new Uint32Array(used.length);
+  shown.forEach((index, place) => {
+    base[index] = trackStart[place]!;
+    trackStart[place + 1] = trackStart[place]! + used[index]!;
   });
   const tracks = trackStart[used.length]!;
   const trackOf = new Uint32Array(count);
   const spanStart = new Uint32Array(tracks + 1);
   for (let row = 0; row < count; row++) {
-    trackOf[row] = trackStart[laneIndex[row]!]! + local[row]!;
+    trackOf[row] = base[laneIndex[row]!]! + local[row]!;
     spanStart[trackOf[row]! + 1]!++;
   }
   for (let track = 0; track < tracks; track++) spanStart[track + 1]! += spanStart[track]!;
   const next = spanStart.slice(0, tracks);
   const spans = new Int32Array(count);
   for (let row = 0; row < count; row++) spans[next[trackOf[row]!]!++] = row;
-  return { lane: Uint32Array.from(indexOf.keys()), trackStart, spanStart, spans, trackOf };
+  return {
+    lane: Uint32Array.from(shown, (index) => lane[index]!),
+    trackStart,
+    spanStart,
+    spans,
+    trackOf,
+  };
+}
+
+/** Return the indices of lanes so that those of one process stand together, the first one first. */
+function byProcess(lanes: Uint32Array, names: LaneName[]): number[] {
+  const processes = new Map<string, number[]>();
+  lanes.forEach((lane, index) => {
+    const { service, process } = names[lane] ?? { service: "", process: "" };
+    const key = `${service}\n${process}`;
+    const found = processes.get(key);
+    if (found === undefined) processes.set(key, [index]);
+    else found.push(index);
+  });
+  return [...processes.values()].flat();
 }

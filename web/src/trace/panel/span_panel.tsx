@@ -211,7 +211,8 @@ export function SpanPanel({ session, row }: { session: TraceSession; row: number
     const abort = new AbortController();
     failure.value = "";
     // The details before stay until the next are there: moving through rows does not flicker.
-    getSpan(session.id, id, abort.signal).then(
+    const start = model.skeleton.start + BigInt(Math.round(model.skeleton.startTime[row]!));
+    getSpan(session.id, id, start, abort.signal).then(
       (found) => {
         detail.value = found;
       },
@@ -220,7 +221,7 @@ export function SpanPanel({ session, row }: { session: TraceSession; row: number
       },
     );
     return () => abort.abort();
-  }, [session, id]);
+  }, [session, id, row]);
 
   const service = model.service(row);
   const level = ["", "trace", "debug", "info", "warn", "error"][model.skeleton.level[row]!] ?? "";
