@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -35,6 +35,7 @@ from tracekit._viewer.store.store import Store
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _IMMUTABLE: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 _MOST_TRACES: Final = 1000
+_PART: Final = 1 << 20
 PAGE: Final = Path(str(files("tracekit._viewer"))) / "page"
 _NOT_BUILT: Final = (
     "The page is not built. In a checkout, `make page` builds it; wheels of a release contain it.\n"
@@ -145,13 +146,9 @@ class Api:
         with self._store.reading() as reader:
             pieces = encode_skeleton(reader, _find(reader, request))
 
-        async def body() -> Any:
-            for piece in pieces:
-                yield piece
-
         length = sum(len(piece) for piece in pieces)
         return StreamingResponse(
-            body(),
+            _in_parts(pieces),
             media_type="application/octet-stream",
             headers={**_NO_STORE, "Content-Length": str(length)},
         )
@@ -210,6 +207,15 @@ def make_app(api: Api, page: Path = PAGE) -> Starlette:
         ],
         exception_handlers={HTTPException: _describe_error},
     )
+
+
+async def _in_parts(pieces: list[bytes | memoryview]) -> AsyncIterator[bytes | memoryview]:
+    """Yield parts of a bounded size, so that no large one is copied to wait for the network."""
+    pieces.reverse()
+    while pieces:
+        piece = pieces.pop()
+        for begin in range(0, len(piece), _PART):
+            yield piece[begin : begin + _PART]
 
 
 async def _describe_error(_: Request, error: Exception) -> Response:

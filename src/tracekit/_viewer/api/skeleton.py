@@ -10,6 +10,7 @@ import json
 import struct
 from array import array
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import Any, Final
 
 from tracekit._viewer.store.reader import Reader, TraceSummary
@@ -29,6 +30,7 @@ from tracekit._viewer.store.records import (
     REMOTE_PARENT,
     SCOPE_HALF,
     SERVICE_HALF,
+    SPAN_RECORD,
     START_WORD,
     STATUS_BYTE,
     WORDS,
@@ -61,8 +63,11 @@ MISSING_PARENT: Final = -2
 REMOTE_MISSING_PARENT: Final = -3
 
 
-def encode_skeleton(reader: Reader, trace: TraceSummary) -> list[bytes]:
-    """Return the skeleton of a trace, in pieces that follow each other."""
+def encode_skeleton(reader: Reader, trace: TraceSummary) -> list[bytes | memoryview]:
+    """Return the skeleton of a trace, in pieces that follow each other.
+
+    The pieces are views of the columns: copies of a million spans would take 50 MB.
+    """
     columns = _Columns()
     for rows in reader.records(trace):
         columns.append(rows)
@@ -92,10 +97,10 @@ def encode_skeleton(reader: Reader, trace: TraceSummary) -> list[bytes]:
     }
     encoded = json.dumps(header, ensure_ascii=False).encode()
     encoded += b" " * (-(4 + len(encoded)) % 8)
-    pieces = [struct.pack("<I", len(encoded)) + encoded]
+    pieces: list[bytes | memoryview] = [struct.pack("<I", len(encoded)) + encoded]
     for name in (*_SPAN_COLUMNS, *_EVENT_COLUMNS):
-        data = columns.values[name].tobytes()
-        pieces.append(data + bytes(-len(data) % 8))
+        data = memoryview(columns.values[name]).cast("B")
+        pieces += [data, bytes(-len(data) % 8)]
     return pieces
 
 
@@ -120,14 +125,17 @@ class _Columns:
         self._parents = array("Q")
         self.base = 0
 
-    def append(self, rows: Sequence[tuple[bytes, bytes | None]]) -> None:
+    def append(self, rows: Sequence[tuple[bytes]]) -> None:
         """Append the columns of records, which are taken apart by strided views."""
-        data = memoryview(b"".join([record for record, _ in rows]))
+        size = SPAN_RECORD.size
+        data = memoryview(b"".join([record for (record,) in rows]))
+        if not self._parents:
+            self.base, *_ = SPAN_RECORD.unpack_from(data)
+        if len(data) != size * len(rows):
+            self._append_events(rows)
+            data = memoryview(b"".join([record[:size] for (record,) in rows]))
         words, floats, halves = data.cast("Q"), data.cast("d"), data.cast("I")
         starts = words[START_WORD::WORDS].tolist()
-        first_row = len(self._parents)
-        if not first_row:
-            self.base = starts[0]
         base, values = self.base, self.values
         values["start"].extend(array("d", [start - base for start in starts]))
         values["id"].frombytes(words[ID_WORD::WORDS].tobytes())
@@ -148,27 +156,21 @@ class _Columns:
             ("flags", FLAGS_BYTE),
         ):
             values[name].frombytes(data[place :: 8 * WORDS].tobytes())
-        self._append_events(first_row, [events for _, events in rows])
 
-    def _append_events(self, first_row: int, events: Sequence[bytes | None]) -> None:
-        if not any(events):
-            return
-        rows, times, kinds = (self.values[name] for name in _EVENT_COLUMNS)
-        base = self.base
-        for row, packed in enumerate(events, first_row):
-            if packed:
-                for time, kind in EVENT_RECORD.iter_unpack(packed):
-                    rows.append(row)
-                    times.append(time - base)
-                    kinds.append(kind)
+    def _append_events(self, rows: Sequence[tuple[bytes]]) -> None:
+        event_rows, times, kinds = (self.values[name] for name in _EVENT_COLUMNS)
+        for row, (record,) in enumerate(rows, len(self._parents)):
+            for time, kind in EVENT_RECORD.iter_unpack(record[SPAN_RECORD.size :]):
+                event_rows.append(row)
+                times.append(time - self.base)
+                kinds.append(kind)
 
     def finish(self, with_logs: set[int]) -> None:
         """Resolve parents to rows, and set the flags that other spans decide."""
         ids, flags, parents = self.values["id"], self.values["flags"], self._parents
         rows = self._rows_by_id()
         rows[0] = NO_PARENT
-        find = rows.get
-        resolved = array("i", [find(parent, MISSING_PARENT) for parent in parents])
+        resolved = array("i", map(rows.get, parents, repeat(MISSING_PARENT)))
         self.values["parent"] = resolved
         if MISSING_PARENT in resolved:
             for row, parent in enumerate(resolved):
@@ -207,6 +209,6 @@ class _Columns:
             self.values[column] = array(type_, [0]) * len(raw)
         else:
             local = {number: index for index, number in enumerate(used)}
-            self.values[column] = array(type_, [local[each] for each in raw])
+            self.values[column] = array(type_, map(local.__getitem__, raw))
         texts: Mapping[int, str] = reader.texts(dictionary, used)
         return [texts.get(number, "") for number in used]

@@ -144,7 +144,7 @@ def _append_spans(group: Group, spans: Iterable[Span], decoded: Decoded, value_b
             # Beyond 63 bits only a wrong clock takes it; SQLite's integers end there.
             duration = max(-LARGEST, min(end - start, LARGEST))
         flags = 0
-        events = None
+        events = b""
         if span.events:
             flags = HAS_EVENTS
             events = b"".join(

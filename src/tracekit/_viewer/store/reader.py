@@ -17,7 +17,7 @@ _SELECT_TRACES: Final = (
     "root_open, spans, open, errors, logs, dropped, services FROM trace"
 )
 _64_BITS: Final = (1 << 64) - 1
-_CHUNK: Final = 20_000
+_CHUNK: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +164,10 @@ class Reader:
             )
         return found
 
-    def records(self, trace: TraceSummary) -> Iterator[list[tuple[bytes, bytes | None]]]:
-        """Return records and events of a trace's spans in order of start, in chunks."""
+    def records(self, trace: TraceSummary) -> Iterator[list[tuple[bytes]]]:
+        """Return the records of a trace's spans in order of start, in chunks of rows."""
         cursor = self._connection.execute(
-            "SELECT record, events FROM span WHERE id BETWEEN ? AND ? ORDER BY start, id",
+            "SELECT record FROM span WHERE id BETWEEN ? AND ? ORDER BY start, id",
             rows_of(trace.number),
         )
         while rows := cursor.fetchmany(_CHUNK):

@@ -1,4 +1,6 @@
-"""The fixed-size record of a span: all that a skeleton needs, packed when the span is stored.
+"""The record of a span: all that a skeleton needs, packed when the span is stored.
+
+A record is of a fixed size, and the records of the span's events follow it.
 
 A skeleton of a million spans is read as one column of records and taken apart by strided views,
 because fetching thirteen columns a row takes longer than the rest of the work.

@@ -21,7 +21,7 @@ class SpanRow(NamedTuple):
     flags: int
     idle: int
     lane: str | None
-    events: bytes | None  # records.EVENT_RECORD, one after the other
+    events: bytes  # records.EVENT_RECORD, one after the other
     raw: bytes
 
 

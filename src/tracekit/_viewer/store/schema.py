@@ -58,7 +58,7 @@ CREATE INDEX trace_start ON trace (start);
 CREATE INDEX trace_duration ON trace (duration);
 
 -- id: trace.id << 22 | place in the trace. What queries compare is in columns; what a skeleton
--- needs is in `record` (records.py) and `events`.
+-- needs is in `record` (records.py).
 CREATE TABLE span (
     id INTEGER PRIMARY KEY,
     start INTEGER NOT NULL,
@@ -68,8 +68,7 @@ CREATE TABLE span (
     status INTEGER NOT NULL,
     kind INTEGER NOT NULL,
     level INTEGER NOT NULL,
-    record BLOB NOT NULL,
-    events BLOB
+    record BLOB NOT NULL
 );
 -- raw: the OTLP span as it was received.
 CREATE TABLE detail (

@@ -152,7 +152,7 @@ class Summaries:
             "SELECT id, record, duration FROM span WHERE id BETWEEN ? AND ?", rows_of(summary.id)
         )
         for number, record, duration in spans:
-            start, _, span_id, *_ = SPAN_RECORD.unpack(record)
+            start, _, span_id, *_ = SPAN_RECORD.unpack_from(record)
             summary.known.add(fingerprint(span_id, start))
             if duration is None:
                 summary.open_rows[span_id] = number

@@ -24,7 +24,7 @@ from tracekit._viewer.store.schema import CLEARED_TABLES
 from tracekit._viewer.store.span_set import FINGERPRINT_MASK, FINGERPRINT_MULTIPLIER
 from tracekit._viewer.store.summaries import Summaries, Summary
 
-_SPAN: Final = "INSERT OR REPLACE INTO span VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SPAN: Final = "INSERT OR REPLACE INTO span VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _DETAIL: Final = "INSERT OR REPLACE INTO detail VALUES (?, ?, ?, ?)"
 _LOG: Final = "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?)"
 _NAN: Final = math.nan
@@ -162,8 +162,8 @@ class Writer:
                         status,
                         level,
                         flags,
-                    ),
-                    events,
+                    )
+                    + events,
                 )
             )
             details.append((row, resource, scope, raw))
