@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: demo test check lint types layers docs bench leaks nox clean page page-check
+.PHONY: demo test check lint types layers docs bench leaks nox clean page page-check pictures
 
 demo: $(VENV)/ready-demo
 	$(BIN)/python -m examples.user_service.demo
@@ -34,6 +34,10 @@ docs: $(VENV)/ready-check
 # The viewer's page, with the machine's Node or PyPI's.
 page: $(VENV)/ready
 	$(BIN)/python web/build.py
+
+# The pictures of the documentation, taken in headless Chromium.
+pictures: page $(VENV)/ready-test
+	$(BIN)/python -m tests.viewer.pictures
 
 page-check: page
 	cd web && npm run check && npm test

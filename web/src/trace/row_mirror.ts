@@ -21,7 +21,7 @@ interface Slot {
   warning: HTMLElement;
   name: HTMLElement;
   count: HTMLElement;
-  service: HTMLElement;
+  aside: HTMLElement;
   figure: HTMLElement;
   spoken: HTMLElement;
   key: string;
@@ -100,13 +100,13 @@ export class RowMirror {
     warning.setAttribute("aria-hidden", "true");
     const name = element("span", "row-text");
     const count = element("span", "row-count");
-    const service = element("span", "row-service");
-    nameCell.append(error, warning, name, count, service);
+    const aside = element("span", "row-aside");
+    nameCell.append(error, warning, name, count, aside);
     const figure = element("div", "row-figure", "gridcell");
     const spoken = element("div", "row-spoken", "gridcell");
     row.append(nameCell, figure, spoken);
     this.container.append(row);
-    return { row, nameCell, error, warning, name, count, service, figure, spoken, key: "" };
+    return { row, nameCell, error, warning, name, count, aside, figure, spoken, key: "" };
   }
 
   private fill(slot: Slot, place: number, state: MirrorState): void {
@@ -144,7 +144,7 @@ export class RowMirror {
     const most = Math.max(6, Math.floor(room));
     setText(slot.name, cutMiddle(text.name, most) + (text.links ? " ⇢" : ""));
     setText(slot.count, text.count);
-    setText(slot.service, text.service);
+    setText(slot.aside, text.aside);
     slot.figure.style.width = `${DURATION_WIDTH}px`;
     setText(slot.figure, text.figure);
     setText(slot.spoken, hides ? `${text.spoken}. A failed span is folded below.` : text.spoken);

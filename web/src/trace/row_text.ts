@@ -5,8 +5,8 @@ import type { TraceModel } from "./model.ts";
 
 export interface RowText {
   name: string;
-  /** The service, where it is another one than the parent's. */
-  service: string;
+  /** The service, where it is another one than the parent's; of a group, its slowest. */
+  aside: string;
   /** After the name: `× 412`, and the slowest of a group. */
   count: string;
   figure: string;
@@ -64,7 +64,7 @@ export function rowText(model: TraceModel, item: number, figure: "total" | "self
     const errors = siblings.errors[group]!;
     return {
       name: model.name(row),
-      service,
+      aside: `${service === "" ? "" : `${service} · `}slowest ${formatDuration(longest)}`,
       count: `× ${formatCount(members.length)}`,
       figure: formatDuration(sum),
       failed: errors > 0,
@@ -87,7 +87,7 @@ export function rowText(model: TraceModel, item: number, figure: "total" | "self
   if (model.failed(row)) spoken.push("failed");
   return {
     name: model.name(row),
-    service,
+    aside: service,
     count: "",
     figure: formatDuration(figure === "self" ? self[row]! : total),
     failed: model.failed(row),
