@@ -31,9 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"tracekit: {error}", file=sys.stderr)  # noqa: T201 - a command's output
         return 2
     except ModuleNotFoundError as error:
-        if error.name not in {"starlette", "uvicorn", "grpc", "anyio"}:
+        package = (error.name or "").partition(".")[0]
+        if package not in {"starlette", "uvicorn", "anyio"}:
             raise
-        print(_EXTRA_MISSING.format(name=error.name), file=sys.stderr)  # noqa: T201 - likewise
+        print(_EXTRA_MISSING.format(name=package), file=sys.stderr)  # noqa: T201 - likewise
         return 2
 
 
@@ -84,11 +85,14 @@ def _parser() -> argparse.ArgumentParser:
 def _number(text: str) -> int:
     digits, unit = text.rstrip("kKmMgG"), text.lower()[-1:]
     try:
-        return int(float(digits) * _UNITS[unit if unit.isalpha() else ""])
-    except (ValueError, KeyError):
+        number = int(float(digits) * _UNITS[unit if unit.isalpha() else ""])
+    except (ValueError, KeyError, OverflowError):
+        number = 0
+    if number < 1:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a number; write it like 200000, 200k, 1M or 2G"
-        ) from None
+            f"{text!r} is not a positive number; write it like 200000, 200k, 1M or 2G"
+        )
+    return number
 
 
 def _view(options: argparse.Namespace) -> int:
@@ -126,3 +130,7 @@ def _view(options: argparse.Namespace) -> int:
             webbrowser.open(viewer.url)
         stop.wait()
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 from pathlib import Path
 
@@ -38,9 +39,11 @@ def listen(host: str, port: int, option: str) -> socket.socket:
 
 
 def describe_taken(host: str, port: int, option: str, error: OSError) -> str:
-    """Say why a port cannot be listened on, by whom it is taken, and what to do."""
+    """Return why a port cannot be listened on, by whom it is taken, and what to do."""
+    if error.errno != errno.EADDRINUSE:
+        return f"Port {port} of {host} cannot be listened on: {error.strerror or error}"
     owner = find_owner(port)
-    by = f" by {owner}" if owner else f" ({error.strerror or error})"
+    by = f" by {owner}" if owner else ""
     return f"Port {port} of {host} is taken{by}. Stop that, or choose another with {option}"
 
 

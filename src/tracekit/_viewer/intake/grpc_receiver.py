@@ -19,6 +19,7 @@ from tracekit._viewer.intake.request_queue import (
     StoreFailedError,
 )
 from tracekit._viewer.intake.responses import encode_response
+from tracekit._viewer.untraced import suppress_tracing
 
 if TYPE_CHECKING:
     from tracekit._viewer.api.security import HostRules
@@ -46,7 +47,9 @@ class GrpcReceiver:
             PortError: The port cannot be listened on.
         """
         self._server = grpc.server(
-            ThreadPoolExecutor(_THREADS, thread_name_prefix="tracekit-viewer-grpc"),
+            ThreadPoolExecutor(
+                _THREADS, thread_name_prefix="tracekit-viewer-grpc", initializer=suppress_tracing
+            ),
             handlers=[_Services(queue, rules, body_bytes)],
             options=[
                 ("grpc.so_reuseport", 0),

@@ -24,6 +24,7 @@ from tracekit._viewer.intake.request_queue import (
     StoreFailedError,
 )
 from tracekit._viewer.store.rows import Decoded
+from tracekit._viewer.untraced import suppress_tracing
 
 if TYPE_CHECKING:
     from tracekit._viewer.store.store import Store
@@ -53,6 +54,7 @@ class WriterThread(threading.Thread):
 
     def run(self) -> None:
         """Decode and commit requests, and drop what is beyond the bounds in between."""
+        suppress_tracing()
         prune = False
         while not self._queue.finished:
             requests = self._queue.take(0.0 if prune else None)
@@ -61,6 +63,11 @@ class WriterThread(threading.Thread):
                 self._queue.done(requests)
             self._run_calls()
             prune = self._prune()
+
+    def stop(self) -> None:
+        """Commit what is in the queue, and end."""
+        self._queue.close()
+        self.join()
 
     def _run_calls(self) -> None:
         while not self._calls.empty():
