@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from tracekit._viewer.allocator import return_large_blocks
 from tracekit._viewer.errors import ViewerError
 from tracekit._viewer.store.limits import Limits
 
@@ -113,6 +114,7 @@ def _view(options: argparse.Namespace) -> int:
         allowed_hosts=options.allow_host,
         files=options.files,
     )
+    return_large_blocks()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

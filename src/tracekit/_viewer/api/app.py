@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -58,6 +59,7 @@ class Api:
         self._status = status
         self._clear = clear
         self._dropped_files = dropped_files
+        self._skeletons = ThreadPoolExecutor(1, "tracekit-viewer-skeletons")
         self.closing = asyncio.Event()
 
     def routes(self) -> list[Route]:
@@ -142,10 +144,14 @@ class Api:
         with self._store.reading() as reader:
             return _json(describe_trace(_find(reader, request)))
 
-    def _get_skeleton(self, request: Request) -> Response:
-        with self._store.reading() as reader:
-            pieces = encode_skeleton(reader, _find(reader, request))
+    async def _get_skeleton(self, request: Request) -> Response:
+        def encode() -> list[bytes | memoryview]:
+            with self._store.reading() as reader:
+                return encode_skeleton(reader, _find(reader, request))
 
+        # One at a time, in one thread: a million spans take about 100 MB while they are encoded,
+        # and the allocator of the C library keeps memory for each thread.
+        pieces = await asyncio.get_running_loop().run_in_executor(self._skeletons, encode)
         length = sum(len(piece) for piece in pieces)
         return StreamingResponse(
             _in_parts(pieces),

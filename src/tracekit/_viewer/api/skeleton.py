@@ -10,7 +10,7 @@ import json
 import struct
 from array import array
 from collections.abc import Mapping, Sequence
-from itertools import repeat
+from itertools import compress, repeat
 from typing import Any, Final
 
 from tracekit._viewer.store.reader import Reader, TraceSummary
@@ -54,6 +54,19 @@ _SPAN_COLUMNS: Final = {
     "level": "u8",
     "flags": "u8",
     "idle": "f64",
+}
+# Places of the smaller columns in a record, in units of their sizes.
+_HALVES: Final = {
+    "name": NAME_HALF,
+    "lane": LANE_HALF,
+    "service": SERVICE_HALF,
+    "scope": SCOPE_HALF,
+}
+_BYTES: Final = {
+    "kind": KIND_BYTE,
+    "status": STATUS_BYTE,
+    "level": LEVEL_BYTE,
+    "flags": FLAGS_BYTE,
 }
 _EVENT_COLUMNS: Final = {"event_row": "u32", "event_time": "f64", "event_kind": "u8"}
 
@@ -126,36 +139,25 @@ class _Columns:
         self.base = 0
 
     def append(self, rows: Sequence[tuple[bytes]]) -> None:
-        """Append the columns of records, which are taken apart by strided views."""
+        """Append the columns of records, which are taken apart by slices with a step."""
         size = SPAN_RECORD.size
-        data = memoryview(b"".join([record for (record,) in rows]))
+        data = b"".join([record for (record,) in rows])
         if not self._parents:
             self.base, *_ = SPAN_RECORD.unpack_from(data)
         if len(data) != size * len(rows):
             self._append_events(rows)
-            data = memoryview(b"".join([record[:size] for (record,) in rows]))
-        words, floats, halves = data.cast("Q"), data.cast("d"), data.cast("I")
-        starts = words[START_WORD::WORDS].tolist()
+            data = b"".join([record[:size] for (record,) in rows])
+        words, floats, halves = array("Q", data), array("d", data), array("I", data)
         base, values = self.base, self.values
-        values["start"].extend(array("d", [start - base for start in starts]))
-        values["id"].frombytes(words[ID_WORD::WORDS].tobytes())
-        self._parents.frombytes(words[PARENT_WORD::WORDS].tobytes())
-        values["duration"].frombytes(floats[DURATION_WORD::WORDS].tobytes())
-        values["idle"].frombytes(floats[IDLE_WORD::WORDS].tobytes())
-        for name, place in (
-            ("name", NAME_HALF),
-            ("lane", LANE_HALF),
-            ("service", SERVICE_HALF),
-            ("scope", SCOPE_HALF),
-        ):
-            self._raw[name].frombytes(halves[place :: 2 * WORDS].tobytes())
-        for name, place in (
-            ("kind", KIND_BYTE),
-            ("status", STATUS_BYTE),
-            ("level", LEVEL_BYTE),
-            ("flags", FLAGS_BYTE),
-        ):
-            values[name].frombytes(data[place :: 8 * WORDS].tobytes())
+        values["start"].extend(array("d", [start - base for start in words[START_WORD::WORDS]]))
+        values["id"] += words[ID_WORD::WORDS]
+        self._parents += words[PARENT_WORD::WORDS]
+        values["duration"] += floats[DURATION_WORD::WORDS]
+        values["idle"] += floats[IDLE_WORD::WORDS]
+        for name, place in _HALVES.items():
+            self._raw[name] += halves[place :: 2 * WORDS]
+        for name, place in _BYTES.items():
+            values[name].frombytes(data[place::size])
 
     def _append_events(self, rows: Sequence[tuple[bytes]]) -> None:
         event_rows, times, kinds = (self.values[name] for name in _EVENT_COLUMNS)
@@ -193,6 +195,11 @@ class _Columns:
         else:
             # Most spans are nobody's parent: a table of all ids would take 100 MB a million.
             looked_for = set(self._parents)
+            is_parent = [*map(looked_for.__contains__, reversed(ids))]
+            pairs = zip(reversed(ids), range(len(ids) - 1, -1, -1), strict=True)
+            rows = dict(compress(pairs, is_parent))
+            if len(rows) == sum(is_parent):
+                return rows
         flags = self.values["flags"]
         rows = {}
         for row, span_id in enumerate(ids):
