@@ -100,6 +100,8 @@ export interface ServerStatus {
   limits: { spans: number; bytes: number; value_bytes: number };
   dropped: { spans: number; traces: number; before: string | null };
   malformed: number;
+  /** Why the last commit failed. */
+  problem: string | null;
   metrics_not_kept: number;
   queue: { bytes: number; limit: number };
   files: {

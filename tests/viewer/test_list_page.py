@@ -1,0 +1,179 @@
+"""The list of traces, in a real browser."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.viewer.browser import AXE, Window
+from tests.viewer.clients import eventually, make_span, post
+from tests.viewer.traffic import MS, SERVER, Trace
+from tracekit._viewer.server import Viewer
+
+OpenWindow = Callable[..., Window]
+ROWS = "[...document.querySelectorAll('.list-row')]"
+
+
+def send(
+    viewer: Viewer, name: str, *, age: float, length: float, spans: int = 1, error: bool = False
+) -> str:
+    """Send a trace that began some seconds ago, and return its id."""
+    trace = Trace(time.time_ns() - int(age * 1000 * MS))
+    root = trace.span(name, 0, length, kind=SERVER, error="failed" if error else None)
+    for n in range(spans - 1):
+        trace.span(f"step {n}", 1, 1, root)
+    assert post(viewer, *(span for _, span in trace.spans)).status_code == 200
+    return trace.id.hex()
+
+
+@pytest.fixture
+def traces(viewer: Viewer, client: httpx.Client) -> dict[str, str]:
+    """Three stored traces, the newest first."""
+    ids = {
+        "newest": send(viewer, "newest", age=1, length=20, spans=3),
+        "slow": send(viewer, "slow", age=10, length=900, error=True),
+        "large": send(viewer, "large", age=20, length=50, spans=9),
+    }
+    eventually(lambda: client.get("/api/status").json(), lambda status: status["spans"] == 13)
+    return ids
+
+
+def roots(window: Window) -> list[str]:
+    return window.page.evaluate(f"{ROWS}.map((row) => row.querySelector('a').textContent)")
+
+
+def wait_roots(window: Window, expected: list[str]) -> None:
+    window.wait_for(
+        f"(expected) => JSON.stringify({ROWS}.map((row) => row.querySelector('a').textContent))"
+        " === JSON.stringify(expected)",
+        expected,
+    )
+
+
+@pytest.mark.usefixtures("traces")
+def test_order(open_window: OpenWindow) -> None:
+    """The newest trace is first; a header orders by its column, and turns the order round."""
+    window = open_window()
+    wait_roots(window, ["newest", "slow", "large"])
+    window.page.get_by_role("button", name="Duration").click()
+    wait_roots(window, ["slow", "large", "newest"])
+    window.page.get_by_role("button", name="Duration").click()
+    wait_roots(window, ["newest", "large", "slow"])
+    window.page.get_by_role("button", name="Spans").click()
+    wait_roots(window, ["large", "newest", "slow"])
+    window.page.reload()
+    wait_roots(window, ["large", "newest", "slow"])
+
+
+@pytest.mark.usefixtures("traces")
+def test_row(open_window: OpenWindow) -> None:
+    """A row has service, duration, number of spans and errors."""
+    window = open_window()
+    row = window.page.locator(".list-row", has_text="slow")
+    row.wait_for()
+    text = row.inner_text()
+    assert "shop" in text
+    assert "900\u2009ms" in text
+    assert "✕ 1" in text
+
+
+def test_open_and_back(open_window: OpenWindow, traces: dict[str, str]) -> None:
+    """Enter opens the trace under the cursor, and Escape returns to the list as it was."""
+    window = open_window()
+    window.open("/?sort=duration")
+    wait_roots(window, ["slow", "large", "newest"])
+    window.page.keyboard.press("j")
+    window.page.keyboard.press("j")
+    window.page.keyboard.press("Enter")
+    window.page.wait_for_url(f"**/trace/{traces['large']}*")
+    window.page.wait_for_selector("[role=treegrid] [role=row]:not([hidden])")
+    window.page.keyboard.press("Escape")
+    wait_roots(window, ["slow", "large", "newest"])
+
+
+@pytest.mark.usefixtures("traces")
+def test_live(open_window: OpenWindow, viewer: Viewer) -> None:
+    """Traces appear as they arrive; while one is selected they are counted, and `.` takes them."""
+    window = open_window()
+    wait_roots(window, ["newest", "slow", "large"])
+    send(viewer, "arrived", age=0, length=5)
+    wait_roots(window, ["arrived", "newest", "slow", "large"])
+    window.page.keyboard.press("j")
+    send(viewer, "later", age=0, length=5)
+    window.page.get_by_text("1 new").wait_for()
+    assert roots(window)[0] == "arrived"
+    window.page.keyboard.press(".")
+    wait_roots(window, ["later", "arrived", "newest", "slow", "large"])
+
+
+def test_empty(open_window: OpenWindow, viewer: Viewer) -> None:
+    """Without traces the page shows the line that sends one; the first trace replaces it."""
+    window = open_window()
+    window.page.get_by_text('init_telemetry("my-service", exporter="viewer")').wait_for()
+    assert f"http://127.0.0.1:{viewer.grpc_port}" in window.page.locator(".empty").inner_text()
+    send(viewer, "first", age=0, length=5)
+    wait_roots(window, ["first"])
+
+
+def test_file_drop(open_window: OpenWindow, tmp_path: Path) -> None:
+    """A file that is dropped onto the page is read."""
+    span = (
+        '{"traceId":"0af7651916cd43dd8448eb211c80319c","spanId":"b7ad6b7169203331","name":"dropped",'
+        '"startTimeUnixNano":"1000","endTimeUnixNano":"2000"}'
+    )
+    lines = f'{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{span}]}}]}}]}}\nnot JSON\n'
+    window = open_window()
+    window.page.get_by_text("No trace yet").wait_for()
+    window.page.evaluate(
+        """(text) => {
+            const data = new DataTransfer();
+            data.items.add(new File([text], "spans.jsonl"));
+            const options = { dataTransfer: data, bubbles: true, cancelable: true };
+            document.body.dispatchEvent(new DragEvent("drop", options));
+        }""",
+        lines,
+    )
+    window.page.get_by_text("1 span, 1 line skipped").wait_for()
+    wait_roots(window, ["dropped"])
+
+
+def test_many_rows(open_window: OpenWindow, viewer: Viewer, client: httpx.Client) -> None:
+    """Ten thousand traces are scrolled to the last one, with few elements at a time."""
+    now = time.time_ns()
+    count = 10_000
+    for begin in range(0, count, 1000):
+        spans = [
+            make_span(trace=n + 1, span=n + 1, start=now - n * MS, end=now, name=f"trace {n}")
+            for n in range(begin, begin + 1000)
+        ]
+        assert post(viewer, *spans).status_code == 200
+    eventually(lambda: client.get("/api/status").json(), lambda status: status["spans"] == count)
+    window = open_window()
+    window.page.locator(".list-row").first.wait_for()
+    window.wait_for(
+        """(last) => {
+            const body = document.querySelector(".list-body");
+            body.scrollTop = body.scrollHeight;
+            const rows = [...document.querySelectorAll(".list-row")];
+            return rows.some((row) => row.textContent.includes(last));
+        }""",
+        f"trace {count - 1}",
+    )
+    assert window.page.locator(".list-row").count() < 100
+
+
+@pytest.mark.usefixtures("traces")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 1000])
+def test_axe(open_window: OpenWindow, scheme: str, width: int) -> None:
+    """The checks of axe find nothing wrong, in both themes, wide and narrow."""
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: npm ci in web")
+    window = open_window(color_scheme=scheme, viewport={"width": width, "height": 800})
+    wait_roots(window, ["newest", "slow", "large"])
+    window.page.keyboard.press("j")
+    assert window.axe() == []

@@ -1,0 +1,184 @@
+/** The state of the list: the query, the order, and the traces found so far. */
+import { batch, computed, signal } from "@preact/signals";
+import { ApiError, getJson } from "../api/client.ts";
+import { listenToTraces, type TracesEvent } from "../api/live.ts";
+import type { TraceSummary } from "../api/types.ts";
+import { listAddress, parameters, setParameters } from "../shell/router.ts";
+import { withNewer } from "./newer.ts";
+
+export type SortKey = "time" | "duration" | "spans" | "errors";
+
+interface TracePage {
+  traces: TraceSummary[];
+  cursor: string | null;
+  looked_at: number;
+  total: number;
+  done: boolean;
+}
+
+const PAGE = 200;
+/** A search that stopped at its deadline goes on by itself until there is something to read. */
+const ENOUGH_ROWS = 40;
+const MOST_ROUNDS = 10;
+const REFRESH_MS = 400;
+
+export class ListSession {
+  readonly query = computed(() => parameters.value.get("query") ?? "");
+  readonly sort = computed<SortKey>(() => {
+    const found = parameters.value.get("sort");
+    return found === "duration" || found === "spans" || found === "errors" ? found : "time";
+  });
+  readonly order = computed(() => (parameters.value.get("order") === "asc" ? "asc" : "desc"));
+  readonly start = computed(() => parameters.value.get("start"));
+  readonly end = computed(() => parameters.value.get("end"));
+
+  readonly traces = signal<TraceSummary[]>([]);
+  readonly total = signal(0);
+  readonly lookedAt = signal(0);
+  readonly isDone = signal(true);
+  readonly cursor = signal<string | null>(null);
+  readonly isLoading = signal(false);
+  readonly isLoaded = signal(false);
+  readonly failure = signal<Error | null>(null);
+  /** Traces that arrived and are not in the list. */
+  readonly waiting = signal(0);
+  readonly isLive = signal(true);
+  /** Rises when the list was asked for anew, so that what stands beside it follows. */
+  readonly version = signal(0);
+  /** The place of the row under the cursor, or -1. */
+  readonly selected = signal(-1);
+  readonly isAtTop = signal(true);
+
+  private abort = new AbortController();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private readonly stopListening = listenToTraces((event) => this.onTraces(event));
+
+  /** The parameters that the list, the points and the facets have in common. */
+  filter(): URLSearchParams {
+    const search = new URLSearchParams();
+    for (const [key, value] of [
+      ["query", this.query.value],
+      ["start", this.start.value],
+      ["end", this.end.value],
+    ] as const) {
+      if (value) search.set(key, value);
+    }
+    return search;
+  }
+
+  private address(cursor: string | null, limit = PAGE): string {
+    const search = this.filter();
+    search.set("sort", this.sort.value);
+    search.set("order", this.order.value);
+    search.set("limit", String(limit));
+    if (cursor) search.set("cursor", cursor);
+    return `/api/traces?${search}`;
+  }
+
+  /** Ask for the list anew. */
+  async load(): Promise<void> {
+    this.abort.abort();
+    this.abort = new AbortController();
+    listAddress.value = location.pathname === "/" ? location.pathname + location.search : "/";
+    batch(() => {
+      this.isLoading.value = true;
+      this.failure.value = null;
+      this.waiting.value = 0;
+      this.selected.value = -1;
+      this.version.value = this.version.peek() + 1;
+    });
+    await this.fetch(null, []);
+  }
+
+  private async fetch(cursor: string | null, before: TraceSummary[]): Promise<void> {
+    const { signal: aborted } = this.abort;
+    let next = cursor;
+    let traces = before;
+    let looked = cursor === null ? 0 : this.lookedAt.peek();
+    try {
+      for (let round = 0; round < MOST_ROUNDS; round++) {
+        const page = await getJson<TracePage>(this.address(next), aborted);
+        traces = [...traces, ...page.traces];
+        looked += page.looked_at;
+        next = page.cursor;
+        batch(() => {
+          this.traces.value = traces;
+          this.total.value = page.total;
+          this.lookedAt.value = looked;
+          this.isDone.value = page.done;
+          this.cursor.value = next;
+          this.isLoaded.value = true;
+        });
+        if (page.done || next === null || traces.length >= before.length + ENOUGH_ROWS) break;
+      }
+    } catch (error) {
+      if (aborted.aborted) return;
+      batch(() => {
+        this.failure.value = error as Error;
+        if (error instanceof ApiError && error.status === 400) this.traces.value = [];
+      });
+    }
+    this.isLoading.value = false;
+  }
+
+  /** Go on where the list ends, or where the search stopped. */
+  async more(): Promise<void> {
+    const cursor = this.cursor.peek();
+    if (cursor === null || this.isLoading.peek()) return;
+    this.isLoading.value = true;
+    await this.fetch(cursor, this.traces.peek());
+  }
+
+  private onTraces({ new: count }: TracesEvent): void {
+    this.waiting.value = this.waiting.peek() + count;
+    const isReading = !this.isAtTop.peek() || this.selected.peek() >= 0;
+    if (!this.isLive.peek() || isReading || this.timer !== undefined) return;
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      void this.takeIn();
+    }, REFRESH_MS);
+  }
+
+  /** Take in what has arrived. */
+  async takeIn(): Promise<void> {
+    if (this.sort.peek() !== "time" || this.order.peek() !== "desc") {
+      await this.load();
+      return;
+    }
+    try {
+      const page = await getJson<TracePage>(this.address(null, 100), this.abort.signal);
+      batch(() => {
+        const before = this.traces.peek();
+        this.traces.value = withNewer(before, page.traces);
+        this.total.value = page.total;
+        this.waiting.value = 0;
+        this.isLoaded.value = true;
+        if (before.length === 0) this.cursor.value = page.cursor;
+        this.version.value = this.version.peek() + 1;
+      });
+    } catch {
+      // the next event tries again; a server that is gone is shown by the connection
+    }
+  }
+
+  setQuery(query: string): void {
+    setParameters({ query: query.trim() }, true);
+  }
+
+  /** Order by a column; the same column again turns the order round. */
+  sortBy(key: SortKey): void {
+    const turned = this.sort.peek() === key && this.order.peek() === "desc" ? "asc" : null;
+    setParameters({ sort: key === "time" ? null : key, order: turned });
+  }
+
+  setRange(start: bigint | null, end: bigint | null): void {
+    const text = (value: bigint | null): string | null => (value === null ? null : String(value));
+    setParameters({ start: text(start), end: text(end) }, true);
+  }
+
+  close(): void {
+    clearTimeout(this.timer);
+    this.stopListening();
+    this.abort.abort();
+  }
+}
