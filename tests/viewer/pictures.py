@@ -137,7 +137,7 @@ def take_pictures(browser: Any, viewer: Viewer, trace: str, out: Path) -> None:
         window.page.keyboard.press("j")
         window.page.locator(".section-title", has_text="Attributes").wait_for()
         _take(window, out / f"viewer-trace-{scheme}.png")
-        for _ in range(5):
+        for _ in range(4):
             window.page.keyboard.press("e")
         window.page.locator(".stack").wait_for()
         panel = window.page.locator("aside.panel")

@@ -99,7 +99,7 @@ export function FacetPanel({ session }: { session: ListSession }) {
     return () => abort.abort();
   }, [session.version.value]);
   const found = facets.value;
-  if (found === null) return <nav class="facets" aria-label="Narrow the list" />;
+  if (found === null || found.services.length === 0) return null;
   return (
     <nav class="facets" aria-label="Narrow the list">
       <FacetList kind="services" title="Services" facets={found.services} session={session} />

@@ -1,5 +1,6 @@
 /** The field for a query: completion from what is stored, and errors in their place. */
 import { useComputed, useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 import { ApiError, getJson } from "../api/client.ts";
 import { formatCount } from "../format/numbers.ts";
@@ -20,6 +21,8 @@ export interface QueryFieldProps {
   failure: Error | null;
   label: string;
   placeholder: string;
+  /** What stands in the field after the text, such as a count. */
+  children?: ComponentChildren;
   /** Enter, where no completion is chosen; returns whether it did something else than the query. */
   onEnter?: ((isShift: boolean) => boolean) | undefined;
 }
@@ -123,6 +126,7 @@ export function QueryField(props: QueryFieldProps) {
           }}
           onKeyDown={press}
         />
+        {props.children}
         <kbd>/</kbd>
       </div>
       <div

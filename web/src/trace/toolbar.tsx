@@ -1,6 +1,7 @@
 /** Above the waterfall: the kind of view, the search within the trace, zoom. */
 import { useRef } from "preact/hooks";
 import { formatCount } from "../format/numbers.ts";
+import { QueryField } from "../query/query_field.tsx";
 import { Icon } from "../shell/icons.tsx";
 import type { Mode, TraceSession } from "./session.ts";
 
@@ -31,11 +32,10 @@ function Modes({ session }: { session: TraceSession }) {
 }
 
 function SearchCount({ session }: { session: TraceSession }) {
-  const { state, message, looked } = session.search.state.value;
+  const { state, looked } = session.search.state.value;
   const matches = session.search.matches.value;
-  if (state === "error") return <span class="search-error">{message}</span>;
   if (state === "busy" && matches === null) return <span class="search-count">searching…</span>;
-  if (matches === null) return null;
+  if (state === "error" || matches === null) return null;
   const model = session.model.value;
   const cursor = session.cursor.value;
   const row = cursor === null || model === null ? -1 : model.rowOfItem(cursor);
@@ -52,38 +52,30 @@ function SearchCount({ session }: { session: TraceSession }) {
 
 function Search({ session }: { session: TraceSession }) {
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
-  const field = useRef<HTMLInputElement>(null);
   const type = (text: string): void => {
     clearTimeout(timer.current);
     timer.current = setTimeout(() => void session.find(text), TYPING_MS);
   };
-  const press = (event: KeyboardEvent): void => {
-    if (event.key !== "Enter") return;
+  const enter = (isShift: boolean): boolean => {
     const list = session.search.matches.peek()?.inOrder;
-    if (list !== undefined) session.step(list, event.shiftKey ? -1 : 1);
-    event.preventDefault();
+    if (list === undefined || list.length === 0) return false;
+    session.step(list, isShift ? -1 : 1);
+    return true;
   };
   const none = (session.search.matches.value?.inOrder.length ?? 0) === 0;
   return (
     <div class="search-group">
-      <div class={`search ${session.search.state.value.state === "error" ? "is-wrong" : ""}`}>
-        <Icon name="search" />
-        <input
-          ref={field}
-          type="search"
-          spellcheck={false}
-          autocomplete="off"
-          placeholder="Search in this trace"
-          aria-label="Search in this trace"
-          value={session.search.query.value}
-          data-action="search"
-          onClick={() => field.current?.focus()}
-          onInput={(event) => type(event.currentTarget.value)}
-          onKeyDown={press}
-        />
+      <QueryField
+        value={session.search.query.value}
+        onQuery={(query) => void session.find(query)}
+        onTyping={type}
+        onEnter={enter}
+        failure={session.search.state.value.failure ?? null}
+        label="Search in this trace"
+        placeholder="Search in this trace"
+      >
         <SearchCount session={session} />
-        <kbd>/</kbd>
-      </div>
+      </QueryField>
       {session.search.matches.value !== null && (
         <>
           <button

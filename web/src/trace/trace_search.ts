@@ -1,14 +1,13 @@
 /** The search within a trace: the server finds the rows, the worker marks them. */
 import { batch, signal } from "@preact/signals";
-import { ApiError, searchTrace } from "../api/client.ts";
+import { searchTrace } from "../api/client.ts";
 import type { TraceWorker } from "../worker/client.ts";
 import type { Matches } from "../worker/protocol.ts";
 
 export interface SearchState {
   state: "none" | "busy" | "done" | "error";
-  message?: string;
-  /** Where in the query the error is. */
-  place?: [number, number] | undefined;
+  /** Why the search failed, with the place in the query where that is known. */
+  failure?: Error;
   /** How many spans have been looked at, of how many, where that is not all. */
   looked?: [number, number] | undefined;
 }
@@ -55,8 +54,7 @@ export class TraceSearch {
       return true;
     } catch (error) {
       if (number !== this.number) return false;
-      const place = error instanceof ApiError ? error.place : undefined;
-      this.state.value = { state: "error", message: (error as Error).message, place };
+      this.state.value = { state: "error", failure: error as Error };
       return false;
     }
   }
