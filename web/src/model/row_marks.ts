@@ -10,6 +10,9 @@ export interface RowMarks {
   hidden: ReadonlySet<number>;
 }
 
+const UNKNOWN = -2;
+const NOWHERE = -1;
+
 /** Return the place of every span that has a row, alone or in a group; -1 for those that have none. */
 export function placesOfRows(rows: VisibleRows, siblings: Siblings, spans: number): Int32Array {
   const placeOf = new Int32Array(spans).fill(-1);
@@ -35,12 +38,17 @@ export function rowMarks(
 ): RowMarks {
   const found = new Set<number>();
   const hidden = new Set<number>();
+  // Where a walk upwards led, so that the next one ends there: a chain may be as long as the trace.
+  const known = new Int32Array(placeOf.length).fill(UNKNOWN);
   for (const span of spans) {
     let at = span;
-    while (at >= 0 && placeOf[at]! < 0) at = tree.parent[at]!;
-    if (at < 0) continue; // it is not among the rows that are shown
-    found.add(placeOf[at]!);
-    if (at !== span) hidden.add(placeOf[at]!);
+    while (at >= 0 && placeOf[at]! < 0 && known[at] === UNKNOWN) at = tree.parent[at]!;
+    let place = NOWHERE;
+    if (at >= 0) place = placeOf[at]! >= 0 ? placeOf[at]! : known[at]!;
+    for (let below = span; below !== at; below = tree.parent[below]!) known[below] = place;
+    if (place === NOWHERE) continue; // it is not among the rows that are shown
+    found.add(place);
+    if (placeOf[span]! < 0) hidden.add(place);
   }
   return { places: Int32Array.from(found).sort(), hidden };
 }

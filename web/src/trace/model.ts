@@ -19,8 +19,9 @@ export class TraceModel {
     this.skeleton = parseSkeleton(data.skeleton);
   }
 
+  /** The end of the trace in nanoseconds since its start; a trace without a length has one. */
   get end(): number {
-    return this.data.end;
+    return Math.max(1, this.data.end);
   }
 
   /** Return the row that stands for an item: its own, or that of a group's first member. */
@@ -45,7 +46,7 @@ export class TraceModel {
   }
 
   name(row: number): string {
-    return this.skeleton.names[this.skeleton.name[row]!] ?? "";
+    return this.skeleton.names[this.skeleton.name[row]!] || "(no name)";
   }
 
   service(row: number): string {
