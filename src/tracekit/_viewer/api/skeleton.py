@@ -85,15 +85,7 @@ def encode_skeleton(reader: Reader, trace: TraceSummary) -> list[bytes | memoryv
     for rows in reader.records(trace):
         columns.append(rows)
     columns.finish(reader.spans_with_logs(trace) if trace.logs else set())
-    names, services, lanes, scopes = (
-        columns.localize(reader, column, dictionary)
-        for column, dictionary in (
-            ("name", "name"),
-            ("service", "service"),
-            ("lane", "lane"),
-            ("scope", "scope"),
-        )
-    )
+    names, lanes, services, scopes = (columns.texts(reader, column) for column in _HALVES)
     header = {
         "version": 1,
         "spans": len(columns.values["id"]),
@@ -133,8 +125,7 @@ class _Columns:
             name: array(_TYPES[type_])
             for name, type_ in {**_SPAN_COLUMNS, **_EVENT_COLUMNS}.items()
         }
-        # As stored: numbers of the store's dictionaries, whose size a column's type need not have.
-        self._raw = {name: array("I") for name in ("name", "service", "lane", "scope")}
+        self._numbers = {name: _Numbers() for name in _HALVES}
         self._parents = array("Q")
         self.base = 0
 
@@ -155,7 +146,8 @@ class _Columns:
         values["duration"] += floats[DURATION_WORD::WORDS]
         values["idle"] += floats[IDLE_WORD::WORDS]
         for name, place in _HALVES.items():
-            self._raw[name] += halves[place :: 2 * WORDS]
+            numbers = map(self._numbers[name].__getitem__, halves[place :: 2 * WORDS])
+            values[name].extend(array(values[name].typecode, numbers))
         for name, place in _BYTES.items():
             values[name].frombytes(data[place::size])
 
@@ -172,6 +164,7 @@ class _Columns:
         ids, flags, parents = self.values["id"], self.values["flags"], self._parents
         rows = self._rows_by_id()
         rows[0] = NO_PARENT
+        self._parents = array("Q")
         resolved = array("i", map(rows.get, parents, repeat(MISSING_PARENT)))
         self.values["parent"] = resolved
         if MISSING_PARENT in resolved:
@@ -194,12 +187,15 @@ class _Columns:
             looked_for = set(ids)
         else:
             # Most spans are nobody's parent: a table of all ids would take 100 MB a million.
+            # What is not needed any more goes at once, for the same reason.
             looked_for = set(self._parents)
-            is_parent = [*map(looked_for.__contains__, reversed(ids))]
+            is_parent = bytes(map(looked_for.__contains__, reversed(ids)))
+            looked_for.clear()
             pairs = zip(reversed(ids), range(len(ids) - 1, -1, -1), strict=True)
             rows = dict(compress(pairs, is_parent))
             if len(rows) == sum(is_parent):
                 return rows
+            looked_for = set(rows)
         flags = self.values["flags"]
         rows = {}
         for row, span_id in enumerate(ids):
@@ -207,15 +203,16 @@ class _Columns:
                 flags[row] |= DUPLICATE_ID
         return rows
 
-    def localize(self, reader: Reader, column: str, dictionary: str) -> list[str]:
-        """Number what the trace uses of a dictionary from 0; return its texts in that order."""
-        raw = self._raw.pop(column)
-        used = sorted(set(raw))
-        type_ = _TYPES[_SPAN_COLUMNS[column]]
-        if len(used) == 1:
-            self.values[column] = array(type_, [0]) * len(raw)
-        else:
-            local = {number: index for index, number in enumerate(used)}
-            self.values[column] = array(type_, map(local.__getitem__, raw))
-        texts: Mapping[int, str] = reader.texts(dictionary, used)
+    def texts(self, reader: Reader, column: str) -> list[str]:
+        """Return the texts that the numbers of a column stand for, in their order."""
+        used = list(self._numbers.pop(column))
+        texts: Mapping[int, str] = reader.texts(column, used)
         return [texts.get(number, "") for number in used]
+
+
+class _Numbers(dict[int, int]):
+    """Numbers of the store's dictionaries, numbered from 0 in the order in which they come."""
+
+    def __missing__(self, number: int) -> int:
+        self[number] = index = len(self)
+        return index

@@ -118,10 +118,10 @@ def collect_traces(request: ExportTraceServiceRequest, value_bytes: int) -> Deco
 
 
 def _append_spans(group: Group, spans: Iterable[Span], decoded: Decoded, value_bytes: int) -> None:
-    append = group.spans.append
+    append, new_row, from_bytes = group.spans.append, tuple.__new__, int.from_bytes
     for span in spans:
         trace, id_bytes, parent_bytes = span.trace_id, span.span_id, span.parent_span_id
-        span_id = int.from_bytes(id_bytes, "big")
+        span_id = from_bytes(id_bytes, "big")
         if (
             len(trace) != _TRACE_ID_BYTES
             or len(id_bytes) != _SPAN_ID_BYTES
@@ -141,8 +141,10 @@ def _append_spans(group: Group, spans: Iterable[Span], decoded: Decoded, value_b
         start, end = span.start_time_unix_nano, span.end_time_unix_nano
         duration = None
         if end:
-            # Beyond 63 bits only a wrong clock takes it; SQLite's integers end there.
-            duration = max(-LARGEST, min(end - start, LARGEST))
+            duration = end - start
+            if not -LARGEST <= duration <= LARGEST:
+                # Only a wrong clock is beyond 63 bits, where SQLite's integers end.
+                duration = LARGEST if duration > 0 else -LARGEST
         flags = 0
         events = b""
         if span.events:
@@ -164,24 +166,25 @@ def _append_spans(group: Group, spans: Iterable[Span], decoded: Decoded, value_b
             lane = _read_short_text(raw, place + len(_THREAD_NAME))
         elif _THREAD_ID in raw:
             level, idle, lane = _read_attributes(span.attributes)
-        append(
-            SpanRow(
-                trace,
-                span_id,
-                int.from_bytes(parent_bytes, "big"),
-                start,
-                duration,
-                span.name,
-                span.kind if 0 <= span.kind <= _LARGEST_BYTE else 0,
-                span.status.code if 0 <= span.status.code <= STATUS_ERROR else 0,
-                level,
-                flags,
-                idle,
-                lane,
-                events,
-                raw,
-            )
+        kind, status = span.kind, span.status.code
+        # Made as a tuple, which takes a third of the time.
+        row = (
+            trace,
+            span_id,
+            from_bytes(parent_bytes, "big"),
+            start,
+            duration,
+            span.name,
+            kind if 0 <= kind <= _LARGEST_BYTE else 0,
+            status if 0 <= status <= STATUS_ERROR else 0,
+            level,
+            flags,
+            idle,
+            lane,
+            events,
+            raw,
         )
+        append(new_row(SpanRow, row))
 
 
 def _describe_ids(span: Span) -> str:

@@ -137,7 +137,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         )
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA cache_size=-24000")
+    connection.execute("PRAGMA cache_size=-12000")
     connection.execute("PRAGMA journal_size_limit=67108864")
     connection.execute("PRAGMA wal_autocheckpoint=2000")
 

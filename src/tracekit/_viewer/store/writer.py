@@ -133,7 +133,11 @@ class Writer:
             if summary is None or trace != current:
                 current = trace
                 summary = self._summaries.get(trace)
-            row = self._place(summary, span_id, start, duration, counts)
+                is_new = summary.known.add
+            if is_new((span_id ^ (start * FINGERPRINT_MULTIPLIER)) & FINGERPRINT_MASK):
+                row = self._append(summary, span_id, duration, counts)
+            else:
+                row = self._replace(summary, span_id, duration, counts)
             if row is None:
                 continue
             name = names.cached.get(text) or names.number(text)
@@ -170,35 +174,41 @@ class Writer:
         self._connection.executemany(_SPAN, spans)
         self._connection.executemany(_DETAIL, details)
 
-    def _place(
-        self, summary: Summary, span: int, start: int, duration: int | None, counts: Counts
+    def _append(
+        self, summary: Summary, span: int, duration: int | None, counts: Counts
     ) -> int | None:
-        """Return the key of a span's row, or None if the span is not to be stored."""
-        if summary.known.add((span ^ (start * FINGERPRINT_MULTIPLIER)) & FINGERPRINT_MASK):
-            place = summary.next_row
-            if summary.spans >= self._trace_spans or place >= SPANS_PER_TRACE:
-                summary.dropped += 1
-                counts.dropped_spans += 1
-                return None
-            row = (summary.id << TRACE_SHIFT) + place
-            summary.next_row = place + 1
-            summary.spans += 1
-            counts.spans += 1
-            if duration is None:
-                summary.open += 1
-                summary.open_rows[span] = row
-            return row
-        open_row = summary.open_rows.get(span)
-        if open_row is None:
+        """Return the key of a new span's row, or None beyond the cap of one trace."""
+        place = summary.next_row
+        if summary.spans >= self._trace_spans or place >= SPANS_PER_TRACE:
+            summary.dropped += 1
+            counts.dropped_spans += 1
+            return None
+        row = (summary.id << TRACE_SHIFT) + place
+        summary.next_row = place + 1
+        summary.spans += 1
+        counts.spans += 1
+        if duration is None:
+            summary.open += 1
+            summary.open_rows[span] = row
+        return row
+
+    def _replace(
+        self, summary: Summary, span: int, duration: int | None, counts: Counts
+    ) -> int | None:
+        """Return the key of the row of an open span, of which a newer state has come.
+
+        A span that has ended came before, and is counted as a duplicate.
+        """
+        row = summary.open_rows.get(span)
+        if row is None:
             counts.duplicates += 1
             return None
-        # The span is stored as open; what came now is newer.
-        if self._was_error(open_row):
+        if self._was_error(row):
             summary.errors -= 1
         if duration is not None:
             del summary.open_rows[span]
             summary.open -= 1
-        return open_row
+        return row
 
     def _was_error(self, row: int) -> bool:
         found = self._connection.execute("SELECT status FROM span WHERE id = ?", (row,)).fetchone()
