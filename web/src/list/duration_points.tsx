@@ -214,10 +214,10 @@ class Points {
     const isWholeHeight = y0 <= 0 && y1 >= this.surface.height - AXIS;
     if (!isWholeHeight) {
       const limits = [
-        `duration>${milliseconds(durationAt(scale, y1))}`,
-        `duration<${milliseconds(durationAt(scale, y0))}`,
+        `trace.duration>${milliseconds(durationAt(scale, y1))}`,
+        `trace.duration<${milliseconds(durationAt(scale, y0))}`,
       ];
-      this.session.setQuery(replaceTerms(this.session.query.peek(), /^duration[<>]/, limits));
+      this.session.setQuery(replaceTerms(this.session.query.peek(), /^trace\.duration[<>]/, limits));
     }
     const time = (x: number): bigint => BigInt(Math.round(timeAt(scale, x)));
     this.session.setRange(time(x0), time(x1));

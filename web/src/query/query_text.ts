@@ -2,7 +2,7 @@
 
 /** Return a value as the query language takes it: quoted where it has to be. */
 export function quoteValue(value: string): string {
-  return /^[\p{L}\p{N}_./@-]+$/u.test(value) ? value : `"${value.replace(/[\\"]/g, "\\$&")}"`;
+  return /^[\p{L}\p{N}_./@-]+$/u.test(value) ? value : `"${value.replace(/[\\"*]/g, "\\$&")}"`;
 }
 
 /** Return a term such as `service:shop`. */

@@ -17,25 +17,29 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import (
     FileResponse,
-    JSONResponse,
     PlainTextResponse,
     Response,
     StreamingResponse,
 )
 from starlette.routing import Route
 
-from tracekit._viewer.api.cursors import decode_cursor, encode_cursor
 from tracekit._viewer.api.details import describe_span, describe_trace
 from tracekit._viewer.api.live import Changes, stream_changes
+from tracekit._viewer.api.requests import (
+    NO_STORE,
+    read_id,
+    read_number,
+    respond_json,
+    trace_of,
+)
+from tracekit._viewer.api.searches import SearchRoutes
 from tracekit._viewer.api.skeleton import encode_skeleton
 from tracekit._viewer.errors import ViewerError
 from tracekit._viewer.intake.files import DroppedFiles
-from tracekit._viewer.store.reader import Reader, TraceSummary
+from tracekit._viewer.query.syntax import QueryError
 from tracekit._viewer.store.store import Store
 
-_NO_STORE: Final = {"Cache-Control": "no-store"}
 _IMMUTABLE: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
-_MOST_TRACES: Final = 1000
 _PART: Final = 1 << 20
 PAGE: Final = Path(str(files("tracekit._viewer"))) / "page"
 _NOT_BUILT: Final = (
@@ -66,63 +70,18 @@ class Api:
         """Return the routes."""
         return [
             Route("/api/status", self._get_status),
-            Route("/api/traces", self._get_traces, methods=["GET"]),
             Route("/api/traces", self._delete_traces, methods=["DELETE"]),
-            Route("/api/durations", self._get_durations),
             Route("/api/live", self._get_live),
             Route("/api/files", self._post_file, methods=["POST"]),
             Route("/api/traces/{trace}", self._get_trace),
             Route("/api/traces/{trace}/skeleton", self._get_skeleton),
             Route("/api/traces/{trace}/spans/{span}", self._get_span),
+            *SearchRoutes(self._store).routes(),
             Route("/api/{rest:path}", self._get_nothing),
         ]
 
     def _get_status(self, request: Request) -> Response:
-        return _json(self._status())
-
-    def _get_traces(self, request: Request) -> Response:
-        query = request.query_params
-        sort = query.get("sort") or "time"
-        limit = _limit(query.get("limit"), 100, _MOST_TRACES)
-        cursor = query.get("cursor")
-        if sort not in {"time", "duration", "spans", "errors"}:
-            raise HTTPException(400, "sort must be time, duration, spans or errors")
-        try:
-            after = decode_cursor(cursor) if cursor else None
-        except ValueError:
-            raise HTTPException(400, "the cursor is not one of this list") from None
-        with self._store.reading() as reader:
-            traces = reader.trace_page(
-                sort=sort,
-                descending=query.get("order") != "asc",
-                start=_number(query.get("start")),
-                end=_number(query.get("end")),
-                after=after,
-                limit=limit,
-            )
-            total = reader.trace_count()
-        following = None
-        if len(traces) == limit:
-            following = encode_cursor(_sort_value(traces[-1], sort), traces[-1].number)
-        return _json(
-            {
-                "traces": [describe_trace(trace) for trace in traces],
-                "cursor": following,
-                "looked_at": len(traces),
-                "total": total,
-                "done": True,
-            }
-        )
-
-    def _get_durations(self, request: Request) -> Response:
-        query = request.query_params
-        with self._store.reading() as reader:
-            columns = reader.durations(
-                start=_number(query.get("start")),
-                end=_number(query.get("end")),
-                limit=_limit(query.get("limit"), 20_000, 100_000),
-            )
-        return _json(columns)
+        return respond_json(self._status())
 
     async def _delete_traces(self, request: Request) -> Response:
         await run_in_threadpool(self._clear)
@@ -138,16 +97,16 @@ class Api:
             await run_in_threadpool(file.finish)
         except ViewerError as error:
             raise HTTPException(400, str(error)) from None
-        return _json(asdict(file.progress))
+        return respond_json(asdict(file.progress))
 
     def _get_trace(self, request: Request) -> Response:
         with self._store.reading() as reader:
-            return _json(describe_trace(_find(reader, request)))
+            return respond_json(describe_trace(trace_of(reader, request)))
 
     async def _get_skeleton(self, request: Request) -> Response:
         def encode() -> list[bytes | memoryview]:
             with self._store.reading() as reader:
-                return encode_skeleton(reader, _find(reader, request))
+                return encode_skeleton(reader, trace_of(reader, request))
 
         # One at a time, in one thread: a million spans take about 100 MB while they are encoded,
         # and the allocator of the C library keeps memory for each thread.
@@ -156,24 +115,25 @@ class Api:
         return StreamingResponse(
             _in_parts(pieces),
             media_type="application/octet-stream",
-            headers={**_NO_STORE, "Content-Length": str(length)},
+            headers={**NO_STORE, "Content-Length": str(length)},
         )
 
     def _get_span(self, request: Request) -> Response:
         with self._store.reading() as reader:
-            trace = _find(reader, request)
+            trace = trace_of(reader, request)
+            span_id = read_id(request.path_params["span"], "span", 8)
             span = describe_span(
-                reader, trace, _id(request, "span", 8), _number(request.query_params.get("start"))
+                reader, trace, span_id, read_number(request.query_params.get("start"))
             )
         if span is None:
             raise HTTPException(404, "the span is not stored")
-        return _json(span)
+        return respond_json(span)
 
     async def _get_live(self, request: Request) -> Response:
         return StreamingResponse(
             stream_changes(self._changes, self._status, self.closing),
             media_type="text/event-stream",
-            headers=_NO_STORE,
+            headers=NO_STORE,
         )
 
     async def _get_nothing(self, request: Request) -> Response:
@@ -211,7 +171,7 @@ def make_app(api: Api, page: Path = PAGE) -> Starlette:
             Route("/assets/{name}", get_asset),
             Route("/{rest:path}", get_page),
         ],
-        exception_handlers={HTTPException: _describe_error},
+        exception_handlers={HTTPException: _describe_error, QueryError: _describe_query_error},
     )
 
 
@@ -226,53 +186,10 @@ async def _in_parts(pieces: list[bytes | memoryview]) -> AsyncIterator[bytes | m
 
 async def _describe_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
-    return _json({"error": {"message": error.detail}}, error.status_code)
+    return respond_json({"error": {"message": error.detail}}, error.status_code)
 
 
-def _json(data: Any, status: int = 200) -> JSONResponse:
-    return JSONResponse(data, status, headers=_NO_STORE)
-
-
-def _number(text: str | None) -> int | None:
-    if not text:
-        return None
-    try:
-        return max(-(1 << 63), min(int(text), (1 << 63) - 1))
-    except ValueError:
-        raise HTTPException(400, f"not a number: {text!r}") from None
-
-
-def _limit(text: str | None, default: int, most: int) -> int:
-    number = _number(text)
-    if number is None:
-        return default
-    if number < 1:
-        raise HTTPException(400, "a limit must be at least 1")
-    return min(number, most)
-
-
-def _id(request: Request, name: str, length: int) -> bytes:
-    text = request.path_params[name]
-    try:
-        value = bytes.fromhex(text)
-    except ValueError:
-        value = b""
-    if len(value) != length:
-        raise HTTPException(400, f"a {name} id has {2 * length} hexadecimal digits")
-    return value
-
-
-def _find(reader: Reader, request: Request) -> TraceSummary:
-    trace = reader.trace(_id(request, "trace", 16))
-    if trace is None:
-        raise HTTPException(404, "the trace is not stored")
-    return trace
-
-
-def _sort_value(trace: TraceSummary, sort: str) -> int:
-    return {
-        "time": trace.start,
-        "duration": trace.duration,
-        "spans": trace.spans,
-        "errors": trace.errors,
-    }[sort]
+async def _describe_query_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, QueryError)  # noqa: S101 - registered for this class alone
+    place = {"message": error.reason, "start": error.start, "end": error.end}
+    return respond_json({"error": place}, 400)

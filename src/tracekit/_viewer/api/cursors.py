@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from tracekit._viewer.store.records import LARGEST
+from tracekit._viewer.store.search import Position
+
+_PARTS: Final = 3
 
 
-def encode_cursor(value: int, number: int) -> str:
-    """Encode the value that a list is sorted by and the number of its last trace."""
-    return f"{value}.{number}"
+def encode_cursor(position: Position) -> str:
+    """Encode the place where a list goes on."""
+    return ".".join(map(str, position))
 
 
-def decode_cursor(text: str) -> tuple[int, int]:
+def decode_cursor(text: str) -> Position:
     """Decode a cursor.
 
     Raises:
         ValueError: It is not one.
     """
-    value, _, number = text.partition(".")
-    pair = int(value), int(number)
-    if not all(-LARGEST <= each <= LARGEST for each in pair):
+    parts = [int(part) for part in text.split(".")]
+    if len(parts) != _PARTS or not all(-LARGEST <= part <= LARGEST for part in parts):
         raise ValueError(text)
-    return pair
+    return Position(*parts)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from tracekit._viewer.store.bounds import used_bytes
 from tracekit._viewer.store.records import LARGEST, rows_of
 
-_ORDERS: Final = {"time": "start", "duration": "duration", "spans": "spans", "errors": "errors"}
+ORDERS: Final = {"time": "start", "duration": "duration", "spans": "spans", "errors": "errors"}
 _SELECT_TRACES: Final = (
     "SELECT id, trace_id, start, duration, root_name, root_service, root_rank, root_status, "
     "root_open, spans, open, errors, logs, dropped, services FROM trace"
@@ -76,7 +76,7 @@ class Reader:
     """One consistent view of a store, for one thread."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+        self.connection = connection
         self._services: dict[int, str] = {}
 
     def trace_page(
@@ -99,7 +99,7 @@ class Reader:
             after: Value and number of the trace that the page follows.
             limit: How many at most.
         """
-        column = _ORDERS[sort]
+        column = ORDERS[sort]
         direction, beyond = ("DESC", "<") if descending else ("ASC", ">")
         conditions, values = ["spans > 0"], list[int]()
         if start is not None:
@@ -111,7 +111,7 @@ class Reader:
         if after is not None:
             conditions.append(f"({column}, id) {beyond} (?, ?)")
             values.extend(after)
-        rows = self._connection.execute(
+        rows = self.connection.execute(
             f"{_SELECT_TRACES} WHERE {' AND '.join(conditions)} "
             f"ORDER BY {column} {direction}, id {direction} LIMIT ?",
             (*values, limit),
@@ -120,10 +120,19 @@ class Reader:
 
     def trace(self, trace_id: bytes) -> TraceSummary | None:
         """Return one trace, or None if it is not stored."""
-        row = self._connection.execute(
+        row = self.connection.execute(
             f"{_SELECT_TRACES} WHERE trace_id = ? AND spans > 0", (trace_id,)
         ).fetchone()
         return self._summary(row) if row else None
+
+    def traces(self, numbers: Sequence[int]) -> list[TraceSummary]:
+        """Return traces by their numbers in the store, in the order of these."""
+        rows = self.connection.execute(
+            f"{_SELECT_TRACES} WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(numbers)),),
+        )
+        found = {row[0]: self._summary(row) for row in rows}
+        return [found[number] for number in numbers if number in found]
 
     def _summary(self, row: tuple[Any, ...]) -> TraceSummary:
         (number, trace_id, start, duration, name, service, rank, status, is_open) = row[:9]
@@ -158,7 +167,7 @@ class Reader:
             some = numbers[begin : begin + 500]
             places = ", ".join("?" * len(some))
             found.update(
-                self._connection.execute(
+                self.connection.execute(
                     f"SELECT id, {column} FROM {dictionary} WHERE id IN ({places})", some
                 )
             )
@@ -166,7 +175,7 @@ class Reader:
 
     def records(self, trace: TraceSummary) -> Iterator[list[tuple[bytes]]]:
         """Return the records of a trace's spans in order of start, in chunks of rows."""
-        cursor = self._connection.execute(
+        cursor = self.connection.execute(
             "SELECT record FROM span WHERE id BETWEEN ? AND ? ORDER BY start, id",
             rows_of(trace.number),
         )
@@ -175,7 +184,7 @@ class Reader:
 
     def spans_with_logs(self, trace: TraceSummary) -> set[int]:
         """Return the ids of spans that log records of the trace belong to."""
-        rows = self._connection.execute(
+        rows = self.connection.execute(
             "SELECT DISTINCT span FROM log WHERE id BETWEEN ? AND ?", rows_of(trace.number)
         )
         return {number & _64_BITS for (number,) in rows}
@@ -185,7 +194,7 @@ class Reader:
     ) -> SpanData | None:
         """Return a span by its id (8 bytes) and its start, or the first with that id."""
         begin = b"" if start is None else (start & _64_BITS).to_bytes(8, "little")
-        row = self._connection.execute(
+        row = self.connection.execute(
             "SELECT d.raw, r.raw, s.raw FROM detail d JOIN resource r ON r.id = d.resource "
             "JOIN scope s ON s.id = d.scope WHERE d.id = (SELECT id FROM span "
             "WHERE id BETWEEN ? AND ? AND substr(record, 17, 8) = ? "
@@ -197,7 +206,7 @@ class Reader:
     def spans(self, trace: TraceSummary) -> Iterator[SpanData]:
         """Return the spans of a trace as they were received, in order of arrival."""
         first, last = rows_of(trace.number)
-        cursor = self._connection.execute(
+        cursor = self.connection.execute(
             "SELECT d.raw, r.raw, s.raw FROM detail d JOIN resource r ON r.id = d.resource "
             "JOIN scope s ON s.id = d.scope WHERE d.id BETWEEN ? AND ? ORDER BY d.id",
             (first, last),
@@ -213,7 +222,7 @@ class Reader:
         if span_id is not None:
             condition = " AND l.span = ?"
             values.append(int.from_bytes(span_id, "big", signed=True))
-        cursor = self._connection.execute(
+        cursor = self.connection.execute(
             "SELECT l.raw, r.raw, s.raw FROM log l JOIN resource r ON r.id = l.resource "
             f"JOIN scope s ON s.id = l.scope WHERE l.id BETWEEN ? AND ?{condition} "
             "ORDER BY l.time, l.id",
@@ -223,28 +232,39 @@ class Reader:
 
     def is_stored(self, trace_id: bytes) -> bool:
         """Return whether any span of a trace is stored."""
-        row = self._connection.execute(
+        row = self.connection.execute(
             "SELECT 1 FROM trace WHERE trace_id = ? AND spans > 0", (trace_id,)
         ).fetchone()
         return row is not None
 
     def trace_count(self) -> int:
         """Return the number of traces that have spans."""
-        row = self._connection.execute("SELECT count(*) FROM trace WHERE spans > 0").fetchone()
+        row = self.connection.execute("SELECT count(*) FROM trace WHERE spans > 0").fetchone()
         return int(row[0])
 
     def bytes(self) -> int:
         """Return the size of the pages in use."""
-        return used_bytes(self._connection)
+        return used_bytes(self.connection)
 
     def durations(
         self, *, start: int | None = None, end: int | None = None, limit: int = 20_000
     ) -> dict[str, list[object]]:
         """Return start, duration, error and id of the newest traces, in columns."""
-        rows = self._connection.execute(
-            "SELECT start, duration, errors > 0, trace_id FROM trace "
-            "WHERE spans > 0 AND start >= ? AND start < ? ORDER BY start DESC LIMIT ?",
+        return self._durations(
+            "spans > 0 AND start >= ? AND start < ? ORDER BY start DESC LIMIT ?",
             (start or 0, LARGEST if end is None else end, limit),
+        )
+
+    def durations_of(self, numbers: Sequence[int]) -> dict[str, list[object]]:
+        """Return start, duration, error and id of traces, the newest first, in columns."""
+        return self._durations(
+            "id IN (SELECT value FROM json_each(?)) ORDER BY start DESC",
+            (json.dumps(list(numbers)),),
+        )
+
+    def _durations(self, condition: str, values: Sequence[object]) -> dict[str, list[object]]:
+        rows = self.connection.execute(
+            f"SELECT start, duration, errors > 0, trace_id FROM trace WHERE {condition}", values
         ).fetchall()
         return {
             "start": [str(row[0]) for row in rows],

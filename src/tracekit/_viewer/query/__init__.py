@@ -1,0 +1,1 @@
+"""The language of searches: its syntax, what it means, and its completion."""
