@@ -177,3 +177,26 @@ def test_axe(open_window: OpenWindow, scheme: str, width: int) -> None:
     wait_roots(window, ["newest", "slow", "large"])
     window.page.keyboard.press("j")
     assert window.axe() == []
+
+
+def test_way_back(open_window: OpenWindow, viewer: Viewer, client: httpx.Client) -> None:
+    """The way back from a trace leads to the same place of the list."""
+    now = time.time_ns()
+    spans = [
+        make_span(trace=n + 1, span=n + 1, start=now - n * MS, end=now, name=f"trace {n}")
+        for n in range(300)
+    ]
+    assert post(viewer, *spans).status_code == 200
+    eventually(lambda: client.get("/api/status").json(), lambda status: status["spans"] == 300)
+    window = open_window()
+    window.page.locator(".list-row").first.wait_for()
+    window.page.keyboard.press("G")
+    row = window.page.locator(".list-row.is-selected")
+    row.wait_for()
+    name = row.locator("a").inner_text()
+    window.page.keyboard.press("Enter")
+    window.page.wait_for_selector("[role=treegrid] [role=row]:not([hidden])")
+    window.page.go_back()
+    row.wait_for()
+    assert row.locator("a").inner_text() == name
+    assert window.page.evaluate("document.querySelector('.list-body').scrollTop") > 0

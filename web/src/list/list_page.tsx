@@ -144,13 +144,20 @@ function Foot({ session }: { session: ListSession }) {
   );
 }
 
+/** The list outlives its page, so that the way back from a trace leads to the same rows. */
+let kept: ListSession | undefined;
+
 export function ListPage() {
-  const session = useMemo(() => new ListSession(), []);
+  const session = useMemo(() => {
+    kept ??= new ListSession();
+    return kept;
+  }, []);
   const keys = useMemo(() => listKeys(session), [session]);
   useKeys(keys);
-  useEffect(() => () => session.close(), [session]);
+  useEffect(() => () => session.hide(), [session]);
   useEffect(() => {
-    void session.load();
+    document.title = "tracekit";
+    session.show();
   }, [session, parameters.value.toString()]);
 
   const { problem, malformed } = serverStatus.value ?? { problem: null, malformed: 0 };

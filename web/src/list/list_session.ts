@@ -48,10 +48,19 @@ export class ListSession {
   /** The place of the row under the cursor, or -1. */
   readonly selected = signal(-1);
   readonly isAtTop = signal(true);
+  /** Rises when the list has to scroll to its top. */
+  readonly toTop = signal(0);
+  /** Where the list was scrolled to, in pixels. */
+  scrollTop = 0;
 
   private abort = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private readonly stopListening = listenToTraces((event) => this.onTraces(event));
+  private loadedFor = "";
+  private isShown = false;
+
+  constructor() {
+    listenToTraces((event) => this.onTraces(event));
+  }
 
   /** The parameters that the list, the points and the facets have in common. */
   filter(): URLSearchParams {
@@ -75,11 +84,26 @@ export class ListSession {
     return `/api/traces?${search}`;
   }
 
+  /** The page shows the list; it is asked for where its state is another one than before. */
+  show(): void {
+    this.isShown = true;
+    listAddress.value = location.pathname + location.search;
+    if (this.loadedFor !== this.address(null) || this.failure.peek() !== null) void this.load();
+    else this.takeInIfIdle();
+  }
+
+  /** Another page is shown: the list stays as it is, and the URL is not its own. */
+  hide(): void {
+    this.isShown = false;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+
   /** Ask for the list anew. */
   async load(): Promise<void> {
+    this.loadedFor = this.address(null);
     this.abort.abort();
     this.abort = new AbortController();
-    listAddress.value = location.pathname === "/" ? location.pathname + location.search : "/";
     batch(() => {
       this.isLoading.value = true;
       this.failure.value = null;
@@ -131,16 +155,22 @@ export class ListSession {
 
   private onTraces({ new: count }: TracesEvent): void {
     this.waiting.value = this.waiting.peek() + count;
+    this.takeInIfIdle();
+  }
+
+  private takeInIfIdle(): void {
     const isReading = !this.isAtTop.peek() || this.selected.peek() >= 0;
-    if (!this.isLive.peek() || isReading || this.timer !== undefined) return;
+    if (!this.isShown || !this.isLive.peek() || isReading || this.timer !== undefined) return;
     this.timer = setTimeout(() => {
       this.timer = undefined;
       void this.takeIn();
     }, REFRESH_MS);
   }
 
-  /** Take in what has arrived. */
+  /** Take in what has arrived, and go to the top, where it is. */
   async takeIn(): Promise<void> {
+    this.selected.value = -1;
+    this.toTop.value = this.toTop.peek() + 1;
     if (this.sort.peek() !== "time" || this.order.peek() !== "desc") {
       await this.load();
       return;
@@ -174,11 +204,5 @@ export class ListSession {
   setRange(start: bigint | null, end: bigint | null): void {
     const text = (value: bigint | null): string | null => (value === null ? null : String(value));
     setParameters({ start: text(start), end: text(end) }, true);
-  }
-
-  close(): void {
-    clearTimeout(this.timer);
-    this.stopListening();
-    this.abort.abort();
   }
 }

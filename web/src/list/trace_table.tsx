@@ -26,11 +26,13 @@ function Row({
   place,
   isSelected,
   longest,
+  onSelect,
 }: {
   trace: TraceSummary;
   place: number;
   isSelected: boolean;
   longest: number;
+  onSelect: () => void;
 }) {
   const start = BigInt(trace.start);
   const others = trace.services.filter((name) => name !== trace.service);
@@ -45,6 +47,7 @@ function Row({
       data-trace={trace.id}
       style={{ transform: `translateY(${place * ROW}px)` }}
       onClick={(event) => {
+        onSelect();
         const isPlain = !event.ctrlKey && !event.metaKey && !event.shiftKey;
         if (isPlain && !(event.target as Element).closest("a")) navigate(`/trace/${trace.id}`);
       }}
@@ -126,8 +129,14 @@ export function TraceTable({ session }: { session: ListSession }) {
       height.value = element.clientHeight;
     });
     observer.observe(element);
+    element.scrollTop = session.scrollTop;
     return () => observer.disconnect();
   }, []);
+  const wanted = useRef(session.toTop.value);
+  useEffect(() => {
+    if (wanted.current !== session.toTop.value) body.current!.scrollTop = 0;
+    wanted.current = session.toTop.value;
+  }, [session.toTop.value]);
   useEffect(() => {
     const place = session.selected.value;
     const element = body.current!;
@@ -145,6 +154,7 @@ export function TraceTable({ session }: { session: ListSession }) {
   const onScroll = (): void => {
     const element = body.current!;
     top.value = element.scrollTop;
+    session.scrollTop = element.scrollTop;
     session.isAtTop.value = element.scrollTop < ROW;
     const left = element.scrollHeight - element.scrollTop - element.clientHeight;
     if (left < 40 * ROW && session.isDone.peek()) void session.more();
@@ -169,6 +179,9 @@ export function TraceTable({ session }: { session: ListSession }) {
               place={first + index}
               isSelected={first + index === selected}
               longest={longest.value}
+              onSelect={() => {
+                session.selected.value = first + index;
+              }}
             />
           ))}
         </div>

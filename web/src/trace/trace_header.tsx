@@ -1,4 +1,5 @@
 /** The header of a trace: which it is, when, how long, how many spans. */
+import { useEffect } from "preact/hooks";
 import { isStandalone } from "../api/standalone.ts";
 import { colourOf } from "../canvas/palette.ts";
 import { formatCount, formatDuration } from "../format/numbers.ts";
@@ -81,6 +82,10 @@ export function TraceHeader({ session }: { session: TraceSession }) {
   const summary = session.summary.value;
   const root = model?.data.tree.roots[0];
   const name = summary?.root || (model && root !== undefined ? model.name(root) : "");
+  const length = model === null ? "" : ` · ${formatDuration(model.end)}`;
+  useEffect(() => {
+    document.title = `${name || "Trace"}${length}`;
+  }, [name, length]);
   const services = model?.skeleton.services ?? summary?.services ?? [];
   const base = `/api/traces/${session.id}/export?format=`;
   return (
