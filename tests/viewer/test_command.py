@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import re
 import signal
 import socket
@@ -14,8 +15,10 @@ import pytest
 
 from tests.viewer.clients import eventually, make_span, post, request_of
 from tests.viewer.test_files import line
-from tracekit._viewer.command import main
+from tracekit._viewer.command import _parser, main
 from tracekit._viewer.errors import PortError
+from tracekit._viewer.file_progress import FileReports
+from tracekit._viewer.intake.lines import FileProgress
 from tracekit._viewer.ports import find_owner, listen
 from tracekit._viewer.server import Settings, Viewer
 
@@ -78,6 +81,7 @@ def test_files_and_a_database(tmp_path):
             url = page.partition("/?")[0] + "/api/status"
             status = eventually(lambda: client.get(url).json(), lambda status: status["spans"] == 2)
         assert status["files"][0]["path"] == str(spans)
+        assert process.stdout.readline() == f"  {spans}: 2 spans\n"
         process.terminate()
         assert process.wait(20) == 0
     settings = Settings(port=0, grpc_port=0, http_port=0, database=database)
@@ -167,8 +171,6 @@ def test_a_database_in_use(tmp_path, capsys):
 )
 def test_numbers_with_units(text, number):
     """Bounds may be written with units."""
-    from tracekit._viewer.command import _parser
-
     options = _parser().parse_args(["view", "--max-spans", text, "--max-bytes", text])
     assert options.max_spans == number
     assert options.max_bytes == number
@@ -190,7 +192,7 @@ class Missing:
         if name.partition(".")[0] == sys.argv[1]:
             raise ModuleNotFoundError(name, name=name)
 sys.meta_path.insert(0, Missing())
-from tracekit._viewer.command import main
+from tracekit._viewer.command import _parser, main
 sys.exit(main(["view", "--no-open"]))
 """
 
@@ -221,3 +223,27 @@ def test_the_viewer_is_not_traced(monkeypatch):
     with Viewer(Settings(port=0, grpc_port=0, http_port=0)) as viewer:
         post(viewer, make_span())
     assert exporter.get_finished_spans() == ()
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_the_progress_of_files():
+    """A terminal shows how far a large file is; what was found is printed once for each file."""
+    large = FileProgress("big.jsonl", 100_000_000, 34_000_000, 10, 410_000, state="reading")
+    small = FileProgress("small.jsonl", 100, 50, 1, 1, state="reading")
+    stream = Terminal()
+    reports = FileReports([small, large], stream)
+    reports.print_news()
+    assert stream.getvalue() == "  big.jsonl: 34 % read, 410,000 spans"
+    small.state = "following"
+    large.state, large.bad_lines, large.first_bad_line = "read", 2, 17
+    large.error = "not JSON: \x1b[31m"
+    reports.print_news()
+    assert stream.getvalue().partition("\r\x1b[K")[2] == (
+        "  small.jsonl: 1 spans\n"
+        "  big.jsonl: 410,000 spans; 2 lines skipped, the first is line 17: not JSON: \\x1b[31m\n"
+    )
+    assert reports.unfinished == []

@@ -115,3 +115,12 @@ def test_requests_of_pages_are_refused(channel):
     """A call with an Origin comes from a page."""
     error = call(channel, b"", metadata=[("origin", "http://evil.example")])
     assert error.code() == grpc.StatusCode.PERMISSION_DENIED
+
+
+def test_hosts_that_are_not_this_machine(viewer):
+    """A call for a rebound name is refused."""
+    options = [("grpc.default_authority", "evil.example")]
+    with grpc.insecure_channel(f"127.0.0.1:{viewer.grpc_port}", options=options) as channel:
+        error = call(channel, b"")
+    assert error.code() == grpc.StatusCode.PERMISSION_DENIED
+    assert "evil.example" in error.details()

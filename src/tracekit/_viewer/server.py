@@ -18,6 +18,7 @@ from tracekit._viewer.http_server import HttpServer
 from tracekit._viewer.intake.files import DroppedFiles, FileFollower, check_file
 from tracekit._viewer.intake.grpc_receiver import GrpcReceiver
 from tracekit._viewer.intake.http_receiver import make_http_receiver
+from tracekit._viewer.intake.lines import FileProgress
 from tracekit._viewer.intake.request_queue import RequestQueue
 from tracekit._viewer.intake.writer_thread import WriterThread
 from tracekit._viewer.ports import listen
@@ -95,9 +96,10 @@ class Viewer:
         self._writer = WriterThread(self.store, self.queue, changes.on_commit)
         self._writer.start()
         stack.callback(self._writer.stop)
-        rules = HostRules(
-            allowed_hosts=settings.allowed_hosts, any_address=settings.host not in _LOOPBACK
-        )
+        is_open = settings.host not in _LOOPBACK
+        # Another machine may call this one by its name, which no other site has.
+        own_names = [socket.gethostname(), socket.getfqdn()] if is_open else []
+        rules = HostRules(allowed_hosts=[*settings.allowed_hosts, *own_names], any_address=is_open)
         follower = FileFollower(settings.files, self.queue)
         self._files = [each.progress for each in follower.files]
         self._start_http(stack, page, otlp, rules, changes)
@@ -137,6 +139,16 @@ class Viewer:
             on_stop=api.closing.set,
         )
         stack.callback(server.stop)
+
+    @property
+    def files(self) -> Sequence[FileProgress]:
+        """How far the files are, those that a page sent as well."""
+        return self._files
+
+    @property
+    def has_page(self) -> bool:
+        """Whether the page is built."""
+        return (self._settings.page / "index.html").is_file()
 
     @property
     def url(self) -> str:

@@ -83,11 +83,12 @@ class _Services(grpc.GenericRpcHandler):  # type: ignore[misc]  # likewise
 
     def _handler(self, signal: Signal) -> Callable[[bytes, grpc.ServicerContext], bytes]:
         def export(body: bytes, context: grpc.ServicerContext) -> bytes:
-            origin = next(
-                (value for key, value in context.invocation_metadata() if key == "origin"), None
-            )
-            if origin is not None:
+            if any(key == "origin" for key, _ in context.invocation_metadata()):
                 context.abort(grpc.StatusCode.PERMISSION_DENIED, "requests of pages are refused")
+            host = _find_host(context)
+            if host is not None and not self._rules.allows_host(host):
+                text = f"the host {host!r} is not this viewer's; allow it with --allow-host"
+                context.abort(grpc.StatusCode.PERMISSION_DENIED, text)
             return self._export(signal, body, context)
 
         return export
@@ -109,6 +110,18 @@ class _Services(grpc.GenericRpcHandler):  # type: ignore[misc]  # likewise
         except TimeoutError:
             context.abort(grpc.StatusCode.UNAVAILABLE, "the viewer is busy; try again")
         return encode_response(signal, outcome)
+
+
+def _find_host(context: grpc.ServicerContext) -> str | None:
+    """Return the host that a call is for (`:authority`), or None where gRPC hides it.
+
+    gRPC has no public way to it. No page can send what this port understands, HTTP/2 without TLS,
+    so that the check is a second line of defence.
+    """
+    try:
+        return bytes(context._rpc_event.call_details.host).decode("ascii", "replace")
+    except (AttributeError, TypeError):
+        return None
 
 
 def _find_compression(body: bytes) -> str:
