@@ -128,6 +128,7 @@ class Viewer:
             self.status,
             lambda: self._writer.call(self.store.writer.clear),
             DroppedFiles(self.queue, self._files),
+            self._settings.page,
         )
         page_app = GuardedPage(make_app(api, self._settings.page), self.token)
         otlp_app = make_http_receiver(self.queue, body_bytes=_BODY_BYTES)

@@ -24,6 +24,8 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from tracekit._viewer.api.details import describe_span, describe_trace
+from tracekit._viewer.api.directives import DirectiveRoutes
+from tracekit._viewer.api.exports import ExportRoutes
 from tracekit._viewer.api.live import Changes, stream_changes
 from tracekit._viewer.api.requests import (
     NO_STORE,
@@ -57,8 +59,10 @@ class Api:
         status: Callable[[], dict[str, Any]],
         clear: Callable[[], None],
         dropped_files: DroppedFiles,
+        page: Path = PAGE,
     ) -> None:
         self._store = store
+        self._page = page
         self._changes = changes
         self._status = status
         self._clear = clear
@@ -77,6 +81,8 @@ class Api:
             Route("/api/traces/{trace}/skeleton", self._get_skeleton),
             Route("/api/traces/{trace}/spans/{span}", self._get_span),
             *SearchRoutes(self._store).routes(),
+            *ExportRoutes(self._store, self._page).routes(),
+            *DirectiveRoutes(self._store).routes(),
             Route("/api/{rest:path}", self._get_nothing),
         ]
 

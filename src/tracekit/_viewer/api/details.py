@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
@@ -44,6 +44,19 @@ def describe_span(
     data = reader.span(trace, span_id, start)
     if data is None:
         return None
+    return describe_data(
+        reader, data, {span_id: [describe_log(log) for log in reader.logs(trace, span_id)]}
+    )
+
+
+def describe_data(reader: Reader, data: SpanData, logs: Mapping[bytes, list[Json]]) -> Json:
+    """Return a span with all that belongs to it.
+
+    Args:
+        reader: A view of the store.
+        data: The span.
+        logs: The described log records, by the ids of their spans.
+    """
     span = Span.FromString(data.raw)
     ended = span.end_time_unix_nano != 0
     resource = ResourceSpans.FromString(data.resource).resource
@@ -84,7 +97,7 @@ def describe_span(
             "version": scope.version,
             "attributes": describe_attributes(scope.attributes),
         },
-        "logs": [describe_log(log) for log in reader.logs(trace, span_id)],
+        "logs": logs.get(span.span_id, []),
         "dropped": {
             "attributes": span.dropped_attributes_count,
             "events": span.dropped_events_count,

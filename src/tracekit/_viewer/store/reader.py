@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tracekit._viewer.store.bounds import used_bytes
-from tracekit._viewer.store.records import LARGEST, rows_of
+from tracekit._viewer.store.records import LARGEST, TRACE_SHIFT, rows_of
 
 ORDERS: Final = {"time": "start", "duration": "duration", "spans": "spans", "errors": "errors"}
 _SELECT_TRACES: Final = (
@@ -203,12 +203,22 @@ class Reader:
         ).fetchone()
         return SpanData(*row) if row else None
 
-    def spans(self, trace: TraceSummary) -> Iterator[SpanData]:
-        """Return the spans of a trace as they were received, in order of arrival."""
+    def spans(self, trace: TraceSummary, *, in_order: bool = False) -> Iterator[SpanData]:
+        """Return the spans of a trace as they were received.
+
+        Args:
+            trace: The trace.
+            in_order: Whether they come in order of start, the longest of several first; otherwise
+                they come in order of arrival.
+        """
         first, last = rows_of(trace.number)
+        join, order = "", "d.id"
+        if in_order:
+            join = "JOIN span ON span.id = d.id "
+            order = f"span.start, ifnull(span.duration, {LARGEST}) DESC, d.id"
         cursor = self.connection.execute(
             "SELECT d.raw, r.raw, s.raw FROM detail d JOIN resource r ON r.id = d.resource "
-            "JOIN scope s ON s.id = d.scope WHERE d.id BETWEEN ? AND ? ORDER BY d.id",
+            f"JOIN scope s ON s.id = d.scope {join}WHERE d.id BETWEEN ? AND ? ORDER BY {order}",
             (first, last),
         )
         return (SpanData(*row) for row in cursor)
@@ -236,6 +246,30 @@ class Reader:
             "SELECT 1 FROM trace WHERE trace_id = ? AND spans > 0", (trace_id,)
         ).fetchone()
         return row is not None
+
+    def first_spans(self, trace: TraceSummary, most: int) -> list[SpanData]:
+        """Return the spans of a trace that were received first."""
+        return [span for span, _ in zip(self.spans(trace), range(most), strict=False)]
+
+    def scope_names(self) -> list[tuple[int, str]]:
+        """Return the numbers and names of all scopes."""
+        return self.connection.execute("SELECT id, name FROM scope").fetchall()
+
+    def count_spans(self, name: str, scopes: Sequence[int]) -> int:
+        """Return the number of spans that have a name and one of the scopes."""
+        row = self.connection.execute(
+            "SELECT count(*) FROM span s CROSS JOIN detail d ON d.id = s.id "
+            "WHERE s.name = (SELECT id FROM name WHERE text = ?) "
+            "AND d.scope IN (SELECT value FROM json_each(?)) "
+            f"AND EXISTS (SELECT 1 FROM trace WHERE id = s.id >> {TRACE_SHIFT})",
+            (name, json.dumps(list(scopes))),
+        ).fetchone()
+        return int(row[0])
+
+    def span_count(self) -> int:
+        """Return the number of spans."""
+        row = self.connection.execute("SELECT ifnull(sum(spans), 0) FROM trace").fetchone()
+        return int(row[0])
 
     def trace_count(self) -> int:
         """Return the number of traces that have spans."""

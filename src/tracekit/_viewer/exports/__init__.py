@@ -1,0 +1,1 @@
+"""A trace in other forms: OTLP JSON lines, Chrome's trace format, HTML, and a text tree."""
