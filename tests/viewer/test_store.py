@@ -14,6 +14,7 @@ import pytest
 from tests.viewer.clients import make_span, request_of
 from tracekit._viewer.errors import DatabaseError
 from tracekit._viewer.intake.decode import collect_traces
+from tracekit._viewer.store.schema import FileLock
 from tracekit._viewer.store.store import Store
 
 
@@ -158,6 +159,21 @@ def test_a_temporary_file_is_deleted(tmp_path, monkeypatch):
         write(store, make_span())
         assert store.path.is_relative_to(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_leftovers_of_viewers_that_were_killed(tmp_path, monkeypatch):
+    """A temporary file that nobody holds is removed after an hour; one in use stays."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for name in ("tracekit-view-old", "tracekit-view-new", "tracekit-view-used", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "spans.db").touch()
+        if name != "tracekit-view-new":
+            os.utime(tmp_path / name, (1, 1))
+    used = FileLock(tmp_path / "tracekit-view-used" / "spans.db")
+    Store().close()
+    used.release()
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"tracekit-view-new", "tracekit-view-used", "other"}
 
 
 def test_a_file_of_another_version(tmp_path):

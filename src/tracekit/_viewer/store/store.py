@@ -5,18 +5,25 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 
+from tracekit._viewer.errors import DatabaseError
 from tracekit._viewer.store.limits import Limits
 from tracekit._viewer.store.reader import Reader
 from tracekit._viewer.store.schema import FileLock, open_database, open_reader
 from tracekit._viewer.store.writer import Writer
 
-_FILE_NAME = "spans.db"
+_FILE_NAME: Final = "spans.db"
+_PREFIX: Final = "tracekit-view-"
+# A directory that is younger may belong to a viewer that is about to lock its file.
+_LEFTOVER_SECONDS: Final = 3600
 
 
 class Store:
@@ -42,7 +49,8 @@ class Store:
         self.limits = limits or Limits()
         self._closing = contextlib.ExitStack()
         if path is None:
-            directory = tempfile.TemporaryDirectory(prefix="tracekit-view-")
+            remove_leftovers(Path(tempfile.gettempdir()))
+            directory = tempfile.TemporaryDirectory(prefix=_PREFIX)
             self._closing.enter_context(directory)
             path = Path(directory.name) / _FILE_NAME
         self.path = path
@@ -99,3 +107,13 @@ class Store:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Remove temporary databases of viewers that were killed; nothing else deletes them."""
+    for leftover in directory.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError, DatabaseError):
+            if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
+                # Whoever holds the file is alive; other users' files cannot be opened.
+                FileLock(leftover / _FILE_NAME).release()
+                shutil.rmtree(leftover)
