@@ -19,8 +19,9 @@ OFTEN: Final = 3
 class ExporterHealth:
     """What was said of the trouble that an exporter is in."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, is_silent: bool = False) -> None:
         self._name = name
+        self._is_silent = is_silent
         self._is_waiting = self._is_failing = False
         self._failed = self._dropped = 0
         self._in_a_row = 0
@@ -34,6 +35,8 @@ class ExporterHealth:
             failed: How many spans failed for good in it.
             tally: The counts, these included.
         """
+        if self._is_silent:
+            return
         if not (failed or answer.is_passing):
             self._end(tally)
             return

@@ -42,7 +42,9 @@ class Delivery(SpanProcessor):
 
     def _begin_counting(self) -> None:
         self._tally = Tally()
-        self._health = ExporterHealth(self.name)
+        self._health = ExporterHealth(
+            self.name, is_silent=getattr(self.exporter, "is_silent", False) is True
+        )
         self._lost_before_flush = 0
         # Reentrant: a signal handler or a finalizer may end spans while its own thread is in here.
         self._counting = threading.RLock()

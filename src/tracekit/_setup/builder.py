@@ -89,8 +89,8 @@ class TelemetryBuilder:
         """Add an exporter.
 
         Args:
-            exporter: `"console"`, `"otlp"`, `"otlp-http"`, `"file:PATH"`, `"memory"`, `"none"`, a
-                name that a package declares, an exporter, or a list of these.
+            exporter: `"console"`, `"viewer"`, `"otlp"`, `"otlp-http"`, `"file:PATH"`, `"memory"`,
+                `"none"`, a name that a package declares, an exporter, or a list of these.
             filter: Which spans and events it wants; by default those that the set-up wants.
         """
         return replace(self, _exporters=(*self._exporters, (exporter, filter)))
@@ -240,10 +240,10 @@ def init_telemetry(
 
     Args:
         service_name: The service's name; by default `OTEL_SERVICE_NAME`.
-        exporter: Where the spans go: `"console"`, `"otlp"` (gRPC), `"otlp-http"`, `"file:PATH"`,
-            `"memory"`, `"none"`, a name that a package declares, an exporter, or a list of these.
-            By default what `OTEL_TRACES_EXPORTER` says, else OTLP where an endpoint for it is in
-            the environment, else the console.
+        exporter: Where the spans go: `"console"`, `"viewer"` (of this machine), `"otlp"` (gRPC),
+            `"otlp-http"`, `"file:PATH"`, `"memory"`, `"none"`, a name that a package declares, an
+            exporter, or a list of these. By default what `OTEL_TRACES_EXPORTER` says, else OTLP
+            where an endpoint for it is in the environment, else the console.
         sampler: Which traces are recorded: a ratio from 0.0 to 1.0 (parent-based), a name of
             `OTEL_TRACES_SAMPLER` such as `"parentbased_traceidratio:0.1"`, or a sampler. By default
             what `OTEL_TRACES_SAMPLER` says, else all that the parent does not decide otherwise.

@@ -24,7 +24,7 @@ from tracekit._setup import named_components
 from tracekit._setup.filter_choice import resolve_filter
 
 _GROUP: Final = "opentelemetry_traces_exporter"
-_BUILT_IN: Final = ("console", "otlp", "otlp-http", "file:PATH", "memory", "none")
+_BUILT_IN: Final = ("console", "viewer", "otlp", "otlp-http", "file:PATH", "memory", "none")
 _ENDPOINT_VARIABLES: Final = (
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
@@ -61,6 +61,9 @@ class Chosen:
         """
         if isinstance(self.exporter, _IMMEDIATE):
             return ImmediateDelivery(self.exporter, self.name, bit)
+        most_delay = getattr(self.exporter, "most_delay", settings.schedule_delay)
+        if most_delay < settings.schedule_delay:
+            settings = replace(settings, schedule_delay=most_delay)
         return BatchDelivery(self.exporter, self.name, settings, bit=bit, prompt=prompt)
 
 
@@ -146,11 +149,19 @@ def _by_name(name: str, argument: str) -> list[Chosen]:
     return [Chosen(name, made, made_here=True)]
 
 
+def _make_viewer() -> SpanExporter:
+    # gRPC is loaded where spans are sent by it.
+    from tracekit._otlp.viewer_exporter import ViewerExporter
+
+    return ViewerExporter()
+
+
 _MAKERS: Final[dict[str, Callable[[], SpanExporter]]] = {
     "console": exporters.console,
     "memory": exporters.memory,
     "otlp": exporters.otlp,
     "otlp-http": lambda: exporters.otlp(protocol="http"),
+    "viewer": _make_viewer,
 }
 
 
@@ -165,6 +176,7 @@ _NAMES: Final = {
     "MemoryExporter": "memory",
     "OtlpGrpcExporter": "otlp",
     "OtlpHttpExporter": "otlp-http",
+    "ViewerExporter": "viewer",
 }
 
 
