@@ -1,13 +1,19 @@
-# `make demo` and `make test` set themselves up in .venv; nothing but Python and make is needed.
+# `make demo`, `make view` and `make test` set themselves up in .venv; nothing but Python and make is
+# needed.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PAGE := src/tracekit/_viewer/page/index.html
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: demo test check lint types layers docs bench leaks nox clean page page-check pictures
+.PHONY: demo view test check lint types layers docs bench leaks nox clean page page-check pictures
 
 demo: $(VENV)/ready-demo
 	$(BIN)/python -m examples.user_service.demo
+
+# The viewer with the example service and visitors of it. Other ports: make view ARGS="--port 5319"
+view: $(VENV)/ready-demo $(PAGE)
+	$(BIN)/python -m examples.user_service.view $(ARGS)
 
 test: $(VENV)/ready-test
 	$(BIN)/coverage erase
@@ -33,6 +39,9 @@ docs: $(VENV)/ready-check
 
 # The viewer's page, with the machine's Node or PyPI's.
 page: $(VENV)/ready
+	$(BIN)/python web/build.py
+
+$(PAGE): $(VENV)/ready $(shell find web/src web/scripts -type f) web/package-lock.json
 	$(BIN)/python web/build.py
 
 # The pictures of the documentation, taken in headless Chromium.
