@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from tests.viewer.clients import make_span, request_of
-from tracekit._viewer.errors import DatabaseError
+from tracekit._viewer.errors import DatabaseError, StoreError
 from tracekit._viewer.intake.decode import collect_traces
 from tracekit._viewer.store.schema import FileLock
 from tracekit._viewer.store.store import Store
@@ -180,7 +180,7 @@ def test_a_file_of_another_version(tmp_path):
     """A file of another version is refused with its path and what to do, and is not changed."""
     path = tmp_path / "spans.db"
     Store(path).close()
-    with contextlib.closing(sqlite3.connect(path)) as connection:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA user_version=999")
     before = path.read_bytes()
     with pytest.raises(DatabaseError, match=r"spans\.db has version 999 .* with --db, or delete"):
@@ -237,7 +237,7 @@ def test_a_write_that_fails_changes_nothing(store):
     decoded = collect_traces(request_of(make_span(trace=2, span=2)), 65536)
     broken = collect_traces(request_of(make_span(trace=3, span=3)), 65536)
     broken.groups[0].spans[0] = broken.groups[0].spans[0]._replace(raw=object())
-    with pytest.raises(sqlite3.Error):
+    with pytest.raises(StoreError):
         store.writer.write([decoded, broken])
     assert [each.root for each in summaries(store)] == ["before"]
     assert store.writer.counts.spans == 1

@@ -15,3 +15,7 @@ class DatabaseError(ViewerError):
 
 class PortError(ViewerError):
     """A port cannot be listened on."""
+
+
+class StoreError(ViewerError):
+    """The database cannot be written to: the disk is full, or fails."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -10,6 +9,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from tracekit._base.log import logger
+from tracekit._viewer.errors import StoreError
 from tracekit._viewer.intake.decode import (
     MalformedRequestError,
     decode_logs,
@@ -96,7 +96,7 @@ class WriterThread(threading.Thread):
             outcomes.append((request, Outcome(rows.accepted, rejected, rows.first_error)))
         try:
             commit = self._store.writer.write(decoded)
-        except sqlite3.Error as error:
+        except StoreError as error:
             if self.problem is None:
                 logger.error("the viewer cannot store spans, and senders try again: %s", error)
             self.problem = str(error)
@@ -111,7 +111,7 @@ class WriterThread(threading.Thread):
     def _prune(self) -> bool:
         try:
             return self._store.writer.prune()
-        except sqlite3.Error as error:
+        except StoreError as error:
             logger.error("the viewer could not drop old traces: %s", error)
             return False
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from tracekit._viewer.errors import StoreError
 from tracekit._viewer.store.bounds import Bounds
 from tracekit._viewer.store.interning import Dictionaries, Dictionary
 from tracekit._viewer.store.limits import Counts, Limits
@@ -67,11 +69,10 @@ class Writer:
         """Store what requests hold, and commit it.
 
         Raises:
-            sqlite3.Error: Nothing of it is stored.
+            StoreError: Nothing of it is stored.
         """
         counts = self._counts.copy()
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             for request in requests:
                 counts.malformed += request.malformed + request.malformed_logs
                 counts.logs_without_trace += request.logs_without_trace
@@ -84,10 +85,6 @@ class Writer:
             counts.traces += len(new)
             self._summaries.save()
             self._save_counts(counts)
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self._roll_back()
-            raise
         self._counts = counts
         return Commit(new, [each.trace_id for each in changed], counts)
 
@@ -232,45 +229,50 @@ class Writer:
         """Drop one slice of the oldest traces if a bound is passed; return whether there is more.
 
         Raises:
-            sqlite3.Error: Nothing was dropped.
+            StoreError: Nothing was dropped.
         """
         counts = self._counts.copy()
         if not self._bounds.passed(counts):
             return False
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             dropped = self._bounds.drop_slice(counts)
             if self._bounds.sweep():
                 self._dictionaries.forget()
             self._save_counts(counts)
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self._roll_back()
-            raise
         self._summaries.forget(dropped)
         self._counts = counts
         return self._bounds.passed(counts)
 
     def clear(self) -> None:
-        """Delete all traces and counts."""
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
+        """Delete all traces and counts.
+
+        Raises:
+            StoreError: Nothing was deleted.
+        """
+        with self._transaction():
             for table in CLEARED_TABLES:
                 self._connection.execute(f"DELETE FROM {table}")
             self._save_counts(Counts())
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self._roll_back()
-            raise
         self._summaries.forget()
         self._dictionaries.forget()
         self._counts = Counts()
 
-    def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-        self._summaries.forget()
-        self._dictionaries.forget()
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commit what is done within, or nothing of it."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            # What is in memory is ahead of the file.
+            self._summaries.forget()
+            self._dictionaries.forget()
+            if isinstance(error, sqlite3.Error):
+                raise StoreError(str(error)) from error
+            raise
 
     def _save_counts(self, counts: Counts) -> None:
         self._connection.execute(
