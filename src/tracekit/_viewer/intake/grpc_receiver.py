@@ -75,8 +75,10 @@ class _Services(grpc.GenericRpcHandler):  # type: ignore[misc]  # likewise
         self._rules = rules
         self._body_bytes = body_bytes
 
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
-        signal = _SERVICES.get(details.method)
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> grpc.RpcMethodHandler | None:
+        signal = _SERVICES.get(handler_call_details.method)
         if signal is None:
             return None
         return grpc.unary_unary_rpc_method_handler(self._handler(signal))
@@ -118,10 +120,9 @@ def _find_host(context: grpc.ServicerContext) -> str | None:
     gRPC has no public way to it. No page can send what this port understands, HTTP/2 without TLS,
     so that the check is a second line of defence.
     """
-    try:
-        return bytes(context._rpc_event.call_details.host).decode("ascii", "replace")
-    except (AttributeError, TypeError):
-        return None
+    event = getattr(context, "_rpc_event", None)
+    host = getattr(getattr(event, "call_details", None), "host", None)
+    return host.decode("ascii", "replace") if isinstance(host, bytes) else None
 
 
 def _find_compression(body: bytes) -> str:

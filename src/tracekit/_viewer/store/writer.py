@@ -130,8 +130,7 @@ class Writer:
             if summary is None or trace != current:
                 current = trace
                 summary = self._summaries.get(trace)
-                is_new = summary.known.add
-            if is_new((span_id ^ (start * FINGERPRINT_MULTIPLIER)) & FINGERPRINT_MASK):
+            if summary.known.add((span_id ^ (start * FINGERPRINT_MULTIPLIER)) & FINGERPRINT_MASK):
                 row = self._append(summary, span_id, duration, counts)
             else:
                 row = self._replace(summary, span_id, duration, counts)
