@@ -25,7 +25,6 @@ _SWITCHES = [
     "--disable-component-update",
     "--disable-sync",
 ]
-_OPTIONAL = ("/api/facets", "/api/complete")
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -68,9 +67,7 @@ class Window:
 
     def _on_console(self, message: Any) -> None:
         url = message.location.get("url") or ""
-        # A server without the query language answers 404, and the page goes without.
-        optional = "404" in message.text and url.split("?")[0].endswith(_OPTIONAL)
-        if message.type in {"error", "warning"} and not optional:
+        if message.type in {"error", "warning"}:
             self.problems.append(f"{message.text} ({url})")
 
     def _on_request(self, request: Any) -> None:

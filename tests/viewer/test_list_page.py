@@ -200,3 +200,63 @@ def test_way_back(open_window: OpenWindow, viewer: Viewer, client: httpx.Client)
     row.wait_for()
     assert row.locator("a").inner_text() == name
     assert window.page.evaluate("document.querySelector('.list-body').scrollTop") > 0
+
+
+@pytest.mark.usefixtures("traces")
+def test_query_and_facets(open_window: OpenWindow) -> None:
+    """A query narrows the list; a facet adds its term, and takes it away again."""
+    window = open_window()
+    wait_roots(window, ["newest", "slow", "large"])
+    window.page.keyboard.press("/")
+    window.page.keyboard.type("duration>40ms")
+    window.page.keyboard.press("Enter")
+    wait_roots(window, ["slow", "large"])
+    window.page.get_by_role("navigation").get_by_role("button", name="error").click()
+    wait_roots(window, ["slow"])
+    assert window.page.get_by_role("combobox").input_value() == "duration>40ms error"
+    window.page.get_by_role("navigation").get_by_role("button", name="error").click()
+    wait_roots(window, ["slow", "large"])
+    window.page.go_back()
+    wait_roots(window, ["slow"])
+
+
+@pytest.mark.usefixtures("traces")
+def test_completion(open_window: OpenWindow) -> None:
+    """Fields and values are completed from what is stored."""
+    window = open_window()
+    wait_roots(window, ["newest", "slow", "large"])
+    window.page.keyboard.press("/")
+    window.page.keyboard.type("service:")
+    option = window.page.get_by_role("option", name="shop")
+    option.wait_for()
+    window.page.keyboard.press("Tab")
+    assert window.page.get_by_role("combobox").input_value() == "service:shop"
+
+
+@pytest.mark.usefixtures("traces")
+def test_query_error(open_window: OpenWindow) -> None:
+    """An error of a query is marked where it is."""
+    window = open_window()
+    window.open("/?query=service:shop+duration>>5")
+    window.page.get_by_role("alert").wait_for()
+    assert window.page.locator(".query-error mark").inner_text() in "duration>>5"
+    # Chromium writes a line on the console for every answer with an error.
+    window.problems = [each for each in window.problems if "400" not in each]
+
+
+@pytest.mark.usefixtures("traces")
+def test_points(open_window: OpenWindow) -> None:
+    """A frame drawn over the points narrows the list to what is in it."""
+    window = open_window()
+    wait_roots(window, ["newest", "slow", "large"])
+    window.page.locator(".points[data-count='3']").wait_for()
+    box = window.page.locator(".points").bounding_box()
+    middle = box["y"] + box["height"] / 2
+    # The oldest is at the left end, the newest at the right.
+    window.page.mouse.move(box["x"] + box["width"] * 0.35, middle)
+    window.page.mouse.down()
+    window.page.mouse.move(box["x"] + box["width"] - 2, middle + 2, steps=4)
+    window.page.mouse.up()
+    wait_roots(window, ["newest", "slow"])
+    window.page.get_by_role("button", name="all times").click()
+    wait_roots(window, ["newest", "slow", "large"])

@@ -301,3 +301,46 @@ def test_axe(
     window.page.locator(".event-name", has_text="PaymentRefused").wait_for()
     assert window.page.evaluate("document.documentElement.dataset.theme") == scheme
     assert window.axe() == []
+
+
+def test_search(open_window: OpenWindow, trace: tuple[str, Any]) -> None:
+    """A search marks rows, goes from one to the next, and shows them alone."""
+    window = open_window()
+    window.open_trace(trace[0], "?depth=1")
+    window.page.keyboard.press("/")
+    window.page.keyboard.type("service:payments")
+    window.page.get_by_role("status").get_by_text("1", exact=True).wait_for()
+    window.page.keyboard.press("Enter")
+    wait_selected(window, "POST /charge")
+    window.page.locator(".viewport").click(position={"x": 120, "y": 12})
+    wait_selected(window, "POST /orders")
+    window.page.keyboard.press("n")
+    wait_selected(window, "POST /charge")
+    window.page.get_by_label("only matches").check()
+    window.wait_for("() => document.querySelectorAll('[role=row]:not([hidden])').length === 4")
+    assert names(window) == ["POST /orders", "place_order", "POST", "POST /charge"]
+    wait_parameter(window, "only", "1")
+    window.page.reload()
+    window.wait_for("() => document.querySelectorAll('[role=row]:not([hidden])').length === 4")
+
+
+def test_new_spans(
+    open_window: OpenWindow, viewer: Viewer, trace: tuple[str, dict[str, str]]
+) -> None:
+    """Spans that arrive are announced, and taken in where the reader asks for them."""
+    identity, spans = trace
+    window = open_window()
+    window.open_trace(identity, f"?span={spans['charge']}")
+    wait_selected(window, "POST /charge")
+    late = Span(
+        trace_id=bytes.fromhex(identity),
+        span_id=b"\x07" * 8,
+        parent_span_id=bytes.fromhex(spans["root"]),
+        name="arrived late",
+        start_time_unix_nano=time.time_ns(),
+        end_time_unix_nano=time.time_ns() + MS,
+    )
+    assert post(viewer, late).status_code == 200
+    window.page.get_by_role("button", name="new spans").click()
+    window.page.locator(".row-text", has_text="arrived late").wait_for()
+    wait_selected(window, "POST /charge")

@@ -52,6 +52,7 @@ class Points {
   set(durations: Durations): void {
     this.durations = durations;
     this.times = Float64Array.from(durations.start, Number);
+    this.box.dataset.count = String(this.times.length);
     this.surface.request();
   }
 
@@ -209,6 +210,7 @@ class Points {
 
   /** Narrow the list to a frame. */
   narrow(frame: Frame): void {
+    if (this.times.length === 0) return;
     const scale = this.scale();
     const [x0, y0, x1, y1] = this.rectangle(frame);
     const isWholeHeight = y0 <= 0 && y1 >= this.surface.height - AXIS;
@@ -217,7 +219,9 @@ class Points {
         `trace.duration>${milliseconds(durationAt(scale, y1))}`,
         `trace.duration<${milliseconds(durationAt(scale, y0))}`,
       ];
-      this.session.setQuery(replaceTerms(this.session.query.peek(), /^trace\.duration[<>]/, limits));
+      this.session.setQuery(
+        replaceTerms(this.session.query.peek(), /^trace\.duration[<>]/, limits),
+      );
     }
     const time = (x: number): bigint => BigInt(Math.round(timeAt(scale, x)));
     this.session.setRange(time(x0), time(x1));

@@ -49,6 +49,8 @@ export class TraceSession {
   readonly figure = signal<"total" | "self">("total");
   readonly depth = signal<number | null>(null);
   readonly toggled = signal<ReadonlySet<number>>(new Set());
+  /** Items that are folded among the matches alone. */
+  private readonly toggledMatches = signal<ReadonlySet<number>>(new Set());
   readonly group = signal(true);
   /** The item under the cursor: a row, a group, or null. */
   readonly cursor = signal<number | null>(null);
@@ -78,7 +80,7 @@ export class TraceSession {
       return {
         // What matches may be deep: nothing of it is folded until it is toggled.
         depth: only === undefined ? depth : MOST_DEPTH,
-        toggled: this.toggled.value,
+        toggled: (only === undefined ? this.toggled : this.toggledMatches).value,
         group: this.group.value,
         only,
       };
@@ -190,10 +192,17 @@ export class TraceSession {
 
   toggle(item: number): void {
     if (!this.model.peek()?.hasChildren(item)) return;
-    const next = new Set(this.toggled.peek());
-    if (!next.delete(item)) next.add(item);
-    this.toggled.value = next;
+    this.turn([item]);
     void this.refreshRows(item);
+  }
+
+  /** Turn items round, in the list that is shown. */
+  private turn(items: Iterable<number>): void {
+    const isOnly = this.fold.peek().only !== undefined;
+    const target = isOnly ? this.toggledMatches : this.toggled;
+    const next = new Set(target.peek());
+    for (const item of items) if (!next.delete(item)) next.add(item);
+    target.value = next;
   }
 
   unfoldTo(depth: number): void {
@@ -263,19 +272,17 @@ export class TraceSession {
     const model = this.model.peek();
     if (model === null) return;
     this.cursor.value = item;
+    if (this.cursorPlace() >= 0) {
+      this.showCursor();
+      return;
+    }
+    // Among the matches alone nothing is deep: what is not there does not match.
+    this.only.value = false;
     const { tree, siblings } = model.data;
     const start = isGroup(item) ? tree.parent[model.rowOfItem(item)]! : item;
     const closed = start < 0 ? [] : closedAbove(start, tree, siblings, this.fold.peek());
     if (isGroup(item) && start >= 0 && !this.isOpen(start)) closed.push(start);
-    if (this.only.peek() && this.search.matches.peek()?.marked[model.rowOfItem(item)] !== 1) {
-      this.only.value = false;
-      closed.push(...closedAbove(start, tree, siblings, this.fold.peek()));
-    }
-    if (closed.length > 0) {
-      const next = new Set(this.toggled.peek());
-      for (const what of new Set(closed)) if (!next.delete(what)) next.add(what);
-      this.toggled.value = next;
-    }
+    this.turn(new Set(closed));
     void this.refreshRows().then(() => this.showCursor());
   }
 
@@ -297,6 +304,7 @@ export class TraceSession {
   /** Search within the trace; an empty query ends the search. */
   async find(query: string): Promise<void> {
     if (query.trim() === "") this.only.value = false;
+    this.toggledMatches.value = new Set();
     if (await this.search.find(query)) await this.refreshRows();
   }
 
