@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 from typing import Any
 
 import httpx
@@ -51,7 +52,7 @@ def test_the_example_fills_the_viewer() -> None:
                     "service:user-service duration>150ms",
                     "service:primes name:count_primes",
                 ):
-                    eventually(lambda query=query: count(query), bool, timeout=60.0)
+                    eventually(partial(count, query), bool, timeout=60.0)
             process.send_signal(signal.SIGINT)
             _, complaints = process.communicate(timeout=60)
         finally:

@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { test } from "node:test";
 import type { TraceSummary } from "../src/api/types.ts";
-import { withNewer } from "../src/list/newer.ts";
+import { isContinued, withNewer } from "../src/list/newer.ts";
 import {
   clockStep,
   durationAt,
@@ -11,13 +11,7 @@ import {
   xOf,
   yOf,
 } from "../src/list/point_scale.ts";
-import {
-  hasTerm,
-  quoteValue,
-  replaceTerms,
-  splitTerms,
-  toggleTerm,
-} from "../src/query/query_text.ts";
+import { hasTerm, quoteValue, replaceTerms, splitTerms } from "../src/query/query_text.ts";
 
 function trace(id: string, start: number): TraceSummary {
   return {
@@ -46,12 +40,23 @@ test("what is newer than the page's end and not in it is gone", () => {
   equal(ids(withNewer(before, [trace("c", 30), trace("x", 15)])), "cxa");
 });
 
+test("a page that has nothing of what was there replaces it, so that none is missing between", () => {
+  const before = [trace("b", 20), trace("a", 10)];
+  const page = [trace("z", 90), trace("y", 80)];
+  equal(isContinued(before, page), false);
+  equal(isContinued(before, [trace("c", 30), trace("b", 20)]), true);
+  equal(isContinued([], page), true);
+});
+
 test("terms are added, found and removed, quotes respected", () => {
   const query = 'service:shop name:"GET /users*" error';
   deepEqual(splitTerms(query), ["service:shop", 'name:"GET /users*"', "error"]);
   equal(hasTerm(query, "error"), true);
-  equal(toggleTerm(query, "error"), 'service:shop name:"GET /users*"');
-  equal(toggleTerm("", "error"), "error");
+  equal(replaceTerms(query, /^error$/, []), 'service:shop name:"GET /users*"');
+  equal(
+    replaceTerms(query, /^service:/, ["service:mail"]),
+    'name:"GET /users*" error service:mail',
+  );
   equal(replaceTerms("a duration>5ms b", /^duration[<>]/, ["duration>9ms"]), "a b duration>9ms");
 });
 

@@ -1,4 +1,5 @@
 /** A list without traces: the line that sends one, or what hides them. */
+import { Fragment } from "preact";
 import { serverStatus } from "../api/live.ts";
 import { Icon } from "../shell/icons.tsx";
 import { copyText } from "../shell/toast.tsx";
@@ -17,6 +18,48 @@ function Code({ text }: { text: string }) {
       >
         <Icon name="copy" />
       </button>
+    </div>
+  );
+}
+
+const EXAMPLES: [query: string, meaning: string][] = [
+  ["service:shop error", "a failed span of the service shop"],
+  ["duration>500ms", "a span that took longer"],
+  ['name:"GET /users*"', "a name; * stands for anything"],
+  ["http.response.status_code>=500", "an attribute"],
+  ["level>=warn since:10m", "an event of level WARN or ERROR, in the last ten minutes"],
+  ["(kind:client or kind:producer) -service:shop", "or, not, parentheses"],
+  ["connection refused", "words anywhere"],
+];
+
+/** What a query can say, by example. */
+function QueryExamples({ session }: { session: ListSession }) {
+  return (
+    <>
+      <p>A query describes a span; a trace is found if one of its spans matches:</p>
+      <dl class="examples">
+        {EXAMPLES.map(([query, meaning]) => (
+          <Fragment key={query}>
+            <dt>
+              <button type="button" class="link mono" onClick={() => session.setQuery(query)}>
+                {query}
+              </button>
+            </dt>
+            <dd class="muted">{meaning}</dd>
+          </Fragment>
+        ))}
+      </dl>
+    </>
+  );
+}
+
+/** A query that cannot be parsed, before any list was shown. */
+export function WrongQuery({ session }: { session: ListSession }) {
+  return (
+    <div class="empty">
+      <h2>The query cannot be read</h2>
+      <p class="is-error">{session.failure.value?.message}</p>
+      <QueryExamples session={session} />
     </div>
   );
 }
@@ -45,6 +88,7 @@ export function EmptyList({ session }: { session: ListSession }) {
             All traces
           </button>
         </p>
+        <QueryExamples session={session} />
       </div>
     );
   }

@@ -4,7 +4,7 @@ import { useEffect } from "preact/hooks";
 import { getJson } from "../api/client.ts";
 import { colourOf } from "../canvas/palette.ts";
 import { formatCount } from "../format/numbers.ts";
-import { hasTerm, term, toggleTerm } from "../query/query_text.ts";
+import { hasTerm, replaceTerms, term } from "../query/query_text.ts";
 import type { ListSession } from "./list_session.ts";
 
 interface Facet {
@@ -22,11 +22,32 @@ interface Facets {
 
 const MOST = 12;
 
+type Kind = "services" | "roots" | "status";
+
+/** The terms that narrow by a kind of facet: only one of them makes sense at a time. */
+const TERMS: Record<Kind, RegExp> = {
+  services: /^service:/,
+  roots: /^root:/,
+  status: /^(error|trace\.errors=0)$/,
+};
+
 /** The term that a facet stands for. */
-function termOf(kind: keyof Facets, value: string): string {
+function termOf(kind: Kind, value: string): string {
   if (kind === "services") return term("service", value);
   if (kind === "roots") return term("root", value);
-  return value === "error" ? "error" : term("status", value);
+  return value === "error" ? "error" : "trace.errors=0";
+}
+
+/** Traces with an error and without; among the latter the query does not tell ok from unset. */
+function statusFacets(status: Facet[]): Facet[] {
+  const count = (isError: boolean): number =>
+    status
+      .filter(({ value }) => (value === "error") === isError)
+      .reduce((sum, facet) => sum + facet.count, 0);
+  return [
+    { value: "error", count: count(true) },
+    { value: "no error", count: count(false) },
+  ].filter((facet) => facet.count > 0);
 }
 
 function FacetList({
@@ -35,7 +56,7 @@ function FacetList({
   facets,
   session,
 }: {
-  kind: "services" | "roots" | "status";
+  kind: Kind;
   title: string;
   facets: Facet[];
   session: ListSession;
@@ -56,7 +77,10 @@ function FacetList({
                 type="button"
                 aria-pressed={isOn}
                 title={value}
-                onClick={() => session.setQuery(toggleTerm(session.query.peek(), wanted))}
+                onClick={() => {
+                  const query = session.query.peek();
+                  session.setQuery(replaceTerms(query, TERMS[kind], isOn ? [] : [wanted]));
+                }}
               >
                 {kind === "services" && <span class={`dot self-${colourOf(value)}`} />}
                 {value === "error" && kind === "status" && (
@@ -104,7 +128,12 @@ export function FacetPanel({ session }: { session: ListSession }) {
     <nav class="facets" aria-label="Narrow the list">
       <FacetList kind="services" title="Services" facets={found.services} session={session} />
       <FacetList kind="roots" title="Roots" facets={found.roots} session={session} />
-      <FacetList kind="status" title="Status" facets={found.status} session={session} />
+      <FacetList
+        kind="status"
+        title="Status"
+        facets={statusFacets(found.status)}
+        session={session}
+      />
       {found.looked_at < found.total && (
         <p class="hint">
           of the newest {formatCount(found.looked_at)} of {formatCount(found.total)} traces

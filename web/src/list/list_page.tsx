@@ -11,7 +11,7 @@ import { navigate, parameters } from "../shell/router.ts";
 import { zone } from "../shell/settings.ts";
 import { Mark, TopBar } from "../shell/top_bar.tsx";
 import { DurationPoints } from "./duration_points.tsx";
-import { EmptyList } from "./empty_list.tsx";
+import { EmptyList, WrongQuery } from "./empty_list.tsx";
 import { FacetPanel } from "./facets.tsx";
 import { FileDrop } from "./file_drop.tsx";
 import { ListSession } from "./list_session.ts";
@@ -163,6 +163,7 @@ export function ListPage() {
   const { problem, malformed } = serverStatus.value ?? { problem: null, malformed: 0 };
   const isEmpty = session.traces.value.length === 0 && session.isDone.value;
   const nothing = session.isLoaded.value && isEmpty && session.failure.value === null;
+  const isWrong = session.failure.value !== null && session.traces.value.length === 0;
   return (
     <div class="page">
       <TopBar>
@@ -182,7 +183,7 @@ export function ListPage() {
       </TopBar>
       <main class="list">
         <FacetPanel session={session} />
-        <div class="list-main">
+        <div class={`list-main ${session.failure.value ? "is-stale" : ""}`}>
           <FileDrop />
           {problem && (
             <p class="notice is-error" role="alert">
@@ -195,9 +196,9 @@ export function ListPage() {
               {formatCount(malformed)} malformed {plural(malformed, "span")} were not kept
             </p>
           )}
-          {nothing ? (
-            <EmptyList session={session} />
-          ) : (
+          {nothing && <EmptyList session={session} />}
+          {isWrong && <WrongQuery session={session} />}
+          {!nothing && !isWrong && (
             <>
               <DurationPoints session={session} />
               <TraceTable session={session} />

@@ -1,10 +1,10 @@
 /** The state of the list: the query, the order, and the traces found so far. */
 import { batch, computed, signal } from "@preact/signals";
-import { ApiError, getJson } from "../api/client.ts";
+import { getJson } from "../api/client.ts";
 import { listenToTraces, type TracesEvent } from "../api/live.ts";
 import type { TraceSummary } from "../api/types.ts";
 import { listAddress, parameters, setParameters } from "../shell/router.ts";
-import { withNewer } from "./newer.ts";
+import { isContinued, withNewer } from "./newer.ts";
 
 export type SortKey = "time" | "duration" | "spans" | "errors";
 
@@ -20,6 +20,7 @@ const PAGE = 200;
 /** A search that stopped at its deadline goes on by itself until there is something to read. */
 const ENOUGH_ROWS = 40;
 const MOST_ROUNDS = 10;
+const MOST_TAKEN_IN = 500;
 const REFRESH_MS = 400;
 
 export class ListSession {
@@ -109,7 +110,6 @@ export class ListSession {
       this.failure.value = null;
       this.waiting.value = 0;
       this.selected.value = -1;
-      this.version.value = this.version.peek() + 1;
     });
     await this.fetch(null, []);
   }
@@ -132,6 +132,8 @@ export class ListSession {
           this.isDone.value = page.done;
           this.cursor.value = next;
           this.isLoaded.value = true;
+          // What stands beside the list is asked for after it, and only where the query is right.
+          if (cursor === null && round === 0) this.version.value = this.version.peek() + 1;
         });
         if (page.done || next === null || traces.length >= before.length + ENOUGH_ROWS) break;
       }
@@ -139,7 +141,6 @@ export class ListSession {
       if (aborted.aborted) return;
       batch(() => {
         this.failure.value = error as Error;
-        if (error instanceof ApiError && error.status === 400) this.traces.value = [];
       });
     }
     this.isLoading.value = false;
@@ -154,6 +155,7 @@ export class ListSession {
   }
 
   private onTraces({ new: count }: TracesEvent): void {
+    if (this.failure.peek() !== null) return;
     this.waiting.value = this.waiting.peek() + count;
     this.takeInIfIdle();
   }
@@ -176,14 +178,21 @@ export class ListSession {
       return;
     }
     try {
-      const page = await getJson<TracePage>(this.address(null, 100), this.abort.signal);
+      // A trace arrives when its spans end, so it may stand below others: the page is not small.
+      const limit = Math.max(PAGE, Math.min(MOST_TAKEN_IN, this.traces.peek().length));
+      const page = await getJson<TracePage>(this.address(null, limit), this.abort.signal);
       batch(() => {
         const before = this.traces.peek();
-        this.traces.value = withNewer(before, page.traces);
+        const continued = page.cursor === null || isContinued(before, page.traces);
+        this.traces.value = continued ? withNewer(before, page.traces) : page.traces;
         this.total.value = page.total;
         this.waiting.value = 0;
         this.isLoaded.value = true;
-        if (before.length === 0) this.cursor.value = page.cursor;
+        if (before.length === 0 || !continued) {
+          this.cursor.value = page.cursor;
+          this.lookedAt.value = page.looked_at;
+          this.isDone.value = page.done;
+        }
         this.version.value = this.version.peek() + 1;
       });
     } catch {

@@ -12,3 +12,10 @@ export function withNewer(before: TraceSummary[], page: TraceSummary[]): TraceSu
   );
   return [...page, ...older];
 }
+
+/** Whether a newer first page reaches down to the traces before it: if not, some are missing. */
+export function isContinued(before: TraceSummary[], page: TraceSummary[]): boolean {
+  if (before.length === 0) return true;
+  const ids = new Set(before.map(({ id }) => id));
+  return page.some(({ id }) => ids.has(id));
+}

@@ -69,10 +69,12 @@ function Row({
         {trace.complete === false && trace.root !== "" && <span class="hint"> running</span>}
       </span>
       <span class="cell-duration" role="gridcell">
-        <span
-          class={`duration-bar fill-${colourOf(trace.service)}`}
-          style={{ width: `${share}%` }}
-        />
+        <span class="duration-track">
+          <span
+            class={`duration-bar fill-${colourOf(trace.service)}`}
+            style={{ width: `${share}%` }}
+          />
+        </span>
         <span class="duration-text">{formatDuration(trace.duration)}</span>
       </span>
       <span class="cell-spans" role="gridcell">

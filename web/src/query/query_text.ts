@@ -19,13 +19,6 @@ export function hasTerm(query: string, wanted: string): boolean {
   return splitTerms(query).includes(wanted);
 }
 
-/** Return the query with a term, or without it where it has it. */
-export function toggleTerm(query: string, wanted: string): string {
-  const terms = splitTerms(query);
-  if (terms.includes(wanted)) return terms.filter((one) => one !== wanted).join(" ");
-  return [...terms, wanted].join(" ");
-}
-
 /** Return the query with the terms that begin with a text replaced by others. */
 export function replaceTerms(query: string, begin: RegExp, terms: string[]): string {
   return [...splitTerms(query).filter((one) => !begin.test(one)), ...terms].join(" ");
