@@ -24,7 +24,7 @@ from tracekit._setup import named_components
 from tracekit._setup.filter_choice import resolve_filter
 
 _GROUP: Final = "opentelemetry_traces_exporter"
-_BUILT_IN: Final = ("console", "viewer", "otlp", "otlp-http", "file:PATH", "memory", "none")
+_BUILT_IN: Final = ("console", "otlp", "otlp-http", "file:PATH", "memory", "viewer", "none")
 _ENDPOINT_VARIABLES: Final = (
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",

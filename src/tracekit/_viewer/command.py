@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tracekit._viewer.errors import ViewerError
+from tracekit._viewer.show.command import add_show
 from tracekit._viewer.view_command import add_view
 
 _EXTRA_MISSING: Final = (
@@ -36,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tracekit", description="Look at traces.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_view(commands)
+    add_show(commands)
     return parser
 
 

@@ -9,6 +9,7 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tracekit._viewer.addresses import announced
 from tracekit._viewer.allocator import return_large_blocks
 from tracekit._viewer.file_progress import FileReports
 from tracekit._viewer.store.limits import Limits
@@ -102,7 +103,7 @@ def _run(options: argparse.Namespace) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with Viewer(settings) as viewer:
+    with Viewer(settings) as viewer, announced(viewer.port, viewer.url):
         print(_describe(viewer), flush=True)  # noqa: T201 - a command's output
         if not options.no_open:
             webbrowser.open(viewer.url)

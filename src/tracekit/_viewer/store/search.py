@@ -226,6 +226,11 @@ class Search:
         elif seconds > 2 * _SLICE_SECONDS:
             self._slice = max(self._slice // 2, _FIRST_SLICE // 4)
 
+    def matches(self, trace: TraceSummary) -> bool:
+        """Return whether a span of a trace matches."""
+        listed = _Listed(trace.number, 0, trace.spans, trace.spans, possible=1)
+        return bool(self._matching([listed]))
+
     def rows(self, trace: TraceSummary, *, seconds: float = 1.0) -> FoundRows:
         """Return the rows of a trace's skeleton that match.
 

@@ -1,0 +1,1 @@
+"""`tracekit show`: traces in the terminal."""
