@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -344,3 +345,44 @@ def test_new_spans(
     window.page.get_by_role("button", name="new spans").click()
     window.page.locator(".row-text", has_text="arrived late").wait_for()
     wait_selected(window, "POST /charge")
+
+
+def test_directive(open_window: OpenWindow, trace: tuple[str, dict[str, str]]) -> None:
+    """A span's panel makes the directive that turns it off, and copies it."""
+    identity, spans = trace
+    window = open_window()
+    window.open_trace(identity, f"?span={spans['place']}")
+    window.page.locator("dt", has_text="sku").wait_for()
+    window.page.keyboard.press("t")
+    line = window.page.locator(".directive-line", has_text="TRACEKIT_FILTER=")
+    line.wait_for()
+    assert "place_order" in line.inner_text()
+    line.get_by_role("button").click()
+    window.page.locator(".toast[data-shown=true]").wait_for()
+    assert window.page.evaluate("navigator.clipboard.readText()") == line.inner_text().strip()
+
+
+def test_one_file(
+    browser: Any, client: httpx.Client, trace: tuple[str, dict[str, str]], tmp_path: Path
+) -> None:
+    """The exported file opens from disk, with details and search, and asks for nothing."""
+    identity, spans = trace
+    path = tmp_path / "trace.html"
+    path.write_bytes(client.get(f"/api/traces/{identity}/export?format=html").content)
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    problems: list[str] = []
+    requests: list[str] = []
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(f"{path.as_uri()}#span={spans['charge']}")
+    page.locator(".event-name", has_text="PaymentRefused").wait_for()
+    page.keyboard.press("/")
+    page.keyboard.type("payments")
+    page.get_by_role("status").get_by_text("1 of 1", exact=True).wait_for()
+    page.reload()
+    page.locator(".event-name", has_text="PaymentRefused").wait_for()
+    context.close()
+    assert problems == []
+    assert [url for url in requests if not url.startswith(("file:", "blob:", "data:"))] == []

@@ -3,6 +3,7 @@ import { useComputed, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 import { ApiError, getJson } from "../api/client.ts";
+import { isStandalone } from "../api/standalone.ts";
 import { formatCount } from "../format/numbers.ts";
 import { Icon } from "../shell/icons.tsx";
 
@@ -50,6 +51,7 @@ export function QueryField(props: QueryFieldProps) {
   };
   const complete = (): void => {
     clearTimeout(timer.current);
+    if (isStandalone) return;
     timer.current = setTimeout(() => {
       const { value, selectionStart } = field.current!;
       const search = new URLSearchParams({ query: value, position: String(selectionStart ?? 0) });

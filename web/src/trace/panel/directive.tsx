@@ -12,11 +12,11 @@ const MODES: [DirectiveMode, string][] = [
   ["request", "Only this request"],
 ];
 
+/** A line to copy; it names its use itself. */
 function CopyLine({ label, text }: { label: string; text: string }) {
   return (
-    <div class="copy-line" data-copy={text}>
-      <span class="copy-label">{label}</span>
-      <code title={text}>{text}</code>
+    <div class="directive-line" data-copy={text}>
+      <code>{text}</code>
       <button
         type="button"
         class="icon-button"
