@@ -14,7 +14,7 @@ from bench.viewer import SPANS_PER_REQUEST, requests_of, running
 from tests.viewer.clients import read_skeleton
 
 SPANS = int(os.environ.get("TRACEKIT_VIEWER_SPANS", "50000"))
-REQUESTS = math.ceil(SPANS / SPANS_PER_REQUEST)
+REQUESTS = SPANS // SPANS_PER_REQUEST
 MOST_MEMORY = 200_000_000
 
 

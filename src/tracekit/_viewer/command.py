@@ -13,7 +13,7 @@ from tracekit._viewer.view_command import add_view
 
 _EXTRA_MISSING: Final = (
     "tracekit: the viewer needs its extra, and {name} is missing. "
-    "Install it with: pip install 'otel-tracekit[viewer]'"
+    "Install it with: pip install 'otel-tracekit[viewer]'\n"
 )
 
 
@@ -23,13 +23,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except ViewerError as error:
-        print(f"tracekit: {error}", file=sys.stderr)  # noqa: T201 - a command's output
+        sys.stderr.write(f"tracekit: {error}\n")
         return 2
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in {"starlette", "uvicorn", "anyio"}:
             raise
-        print(_EXTRA_MISSING.format(name=package), file=sys.stderr)  # noqa: T201 - likewise
+        sys.stderr.write(_EXTRA_MISSING.format(name=package))
         return 2
 
 

@@ -37,7 +37,8 @@ class FileReports:
         # Progress stands on a line that the next print replaces.
         begin = "\r\x1b[K" if self._unended else ""
         self._unended = not end
-        print(f"{begin}  {text}", end=end, file=self._stream, flush=True)
+        self._stream.write(f"{begin}  {text}{end}")
+        self._stream.flush()
 
 
 def describe_progress(file: FileProgress) -> str:

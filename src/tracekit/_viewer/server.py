@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,7 +28,6 @@ from tracekit._viewer.store.store import Store
 
 _BODY_BYTES: Final = 32 * 1024 * 1024
 _GRACE_SECONDS: Final = 2.0
-_LOOPBACK_OF_ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only compared with
 _LOOPBACK: Final = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -162,8 +162,7 @@ class Viewer:
         return {"grpc": self._address(self.grpc_port), "http": self._address(self.http_port)}
 
     def _address(self, port: int) -> str:
-        host = _LOOPBACK_OF_ANY.get(self._settings.host, self._settings.host)
-        return f"http://{_bracketed(host)}:{port}"
+        return f"http://{_bracketed(_reachable(self._settings.host))}:{port}"
 
     def status(self) -> dict[str, Any]:
         """Return what the page shows of the store and the receivers."""
@@ -183,3 +182,13 @@ class Viewer:
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+def _reachable(host: str) -> str:
+    """Return the loopback address for one that stands for all interfaces."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    loopback = {4: "127.0.0.1", 6: "::1"}
+    return loopback[address.version] if address.is_unspecified else host

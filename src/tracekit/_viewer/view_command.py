@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sys
 import threading
 import webbrowser
 from pathlib import Path
@@ -104,7 +105,8 @@ def _run(options: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with Viewer(settings) as viewer, announced(viewer.port, viewer.url):
-        print(_describe(viewer), flush=True)  # noqa: T201 - a command's output
+        sys.stdout.write(f"{_describe(viewer)}\n")
+        sys.stdout.flush()
         if not options.no_open:
             webbrowser.open(viewer.url)
         reports = FileReports(viewer.files)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 Json = dict[str, Any]
+
+_HIGHEST_SEVERITY: Final = 24
 
 
 def describe_trace(trace: TraceSummary) -> Json:
@@ -121,7 +123,7 @@ def describe_log(data: SpanData) -> Json:
 
 def _severity(number: int) -> str:
     names = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
-    return names[(number - 1) // 4] if 0 < number <= 24 else ""  # noqa: PLR2004 - OTLP's scale
+    return names[(number - 1) // 4] if 0 < number <= _HIGHEST_SEVERITY else ""
 
 
 def describe_attributes(attributes: Iterable[KeyValue]) -> list[Json]:

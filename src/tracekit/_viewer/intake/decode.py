@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -55,11 +55,6 @@ class MalformedRequestError(Exception):
     """The bytes are not an OTLP request."""
 
 
-class _Request(Protocol):
-    @staticmethod
-    def FromString(data: bytes, /) -> Any: ...  # noqa: N802 - the name of protocol buffers
-
-
 def decode_traces(body: bytes, value_bytes: int) -> Decoded:
     """Decode an `ExportTraceServiceRequest`.
 
@@ -93,7 +88,7 @@ def decode_metrics(body: bytes) -> Decoded:
     return Decoded(metrics=count)
 
 
-def parse(message: type[_Request], body: bytes) -> Any:
+def parse(message: type[Message], body: bytes) -> Any:
     """Parse bytes as a message.
 
     Raises:

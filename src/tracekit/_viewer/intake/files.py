@@ -45,31 +45,28 @@ class FollowedFile:
             self._fail(f"is not valid gzip: {error}")
 
     def _read(self) -> None:
-        if self._file is None and not self._open():
-            return
-        while True:
-            self._read_to_end()
-            if self._stopping.is_set() or not self._is_replaced():
+        file = self._file or self._open()
+        while file is not None:
+            self._read_to_end(file)
+            if self._stopping.is_set() or not self._is_replaced(file):
                 return
             # What was written between the last read and the rotation is read first.
-            self._read_to_end()
+            self._read_to_end(file)
             self.close()
-            if not self._open():
-                return
+            file = self._open()
 
-    def _open(self) -> bool:
+    def _open(self) -> BinaryIO | None:
         try:
             self._file = self.path.open("rb")
         except FileNotFoundError:
             self.progress.state = "waiting"
-            return False
+            return None
         self._splitter = LineSplitter()
         self.progress.read = 0
-        return True
+        return self._file
 
-    def _read_to_end(self) -> None:
-        file, progress = self._file, self.progress
-        assert file is not None  # noqa: S101 - opened by the caller
+    def _read_to_end(self, file: BinaryIO) -> None:
+        progress = self.progress
         while not self._stopping.is_set():
             progress.size = os.fstat(file.fileno()).st_size
             data = file.read(_READ_AT_ONCE)
@@ -84,18 +81,15 @@ class FollowedFile:
             self._feed.feed([last])
         progress.state = "following"
 
-    def _is_replaced(self) -> bool:
+    def _is_replaced(self, file: BinaryIO) -> bool:
         """Return whether the path leads to another file by now, or to a file cut short."""
-        assert self._file is not None  # noqa: S101 - opened by the caller
         try:
             now = self.path.stat()
         except FileNotFoundError:
             # Between the two halves of a rotation; the old file may still be written to.
             return False
-        ours = os.fstat(self._file.fileno())
-        return (now.st_dev, now.st_ino) != (ours.st_dev, ours.st_ino) or (
-            now.st_size < self._file.tell()
-        )
+        ours = os.fstat(file.fileno())
+        return (now.st_dev, now.st_ino) != (ours.st_dev, ours.st_ino) or (now.st_size < file.tell())
 
     def _fail(self, why: str) -> None:
         self.progress.state, self.progress.error = "failed", f"{self.path} {why}"

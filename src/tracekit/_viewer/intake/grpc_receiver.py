@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from tracekit._viewer.api.security import HostRules
 
 _SERVICES: Final[dict[str, Signal]] = {
-    "/opentelemetry.proto.collector.trace.v1.TraceService/Export": "traces",
-    "/opentelemetry.proto.collector.logs.v1.LogsService/Export": "logs",
-    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": "metrics",
+    "opentelemetry.proto.collector.trace.v1.TraceService": "traces",
+    "opentelemetry.proto.collector.logs.v1.LogsService": "logs",
+    "opentelemetry.proto.collector.metrics.v1.MetricsService": "metrics",
 }
 # Threads only wait for commits; a request that finds none free waits within gRPC.
 _THREADS: Final = 16
@@ -50,7 +50,7 @@ class GrpcReceiver:
             ThreadPoolExecutor(
                 _THREADS, thread_name_prefix="tracekit-viewer-grpc", initializer=suppress_tracing
             ),
-            handlers=[_Services(queue, rules, body_bytes)],
+            handlers=_Services(queue, rules, body_bytes).handlers(),
             options=[
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", body_bytes),
@@ -69,19 +69,20 @@ class GrpcReceiver:
         self._server.stop(grace).wait()
 
 
-class _Services(grpc.GenericRpcHandler):  # type: ignore[misc]  # likewise
+class _Services:
     def __init__(self, queue: RequestQueue, rules: HostRules, body_bytes: int) -> None:
         self._queue = queue
         self._rules = rules
         self._body_bytes = body_bytes
 
-    def service(
-        self, handler_call_details: grpc.HandlerCallDetails
-    ) -> grpc.RpcMethodHandler | None:
-        signal = _SERVICES.get(handler_call_details.method)
-        if signal is None:
-            return None
-        return grpc.unary_unary_rpc_method_handler(self._handler(signal))
+    def handlers(self) -> list[grpc.GenericRpcHandler]:
+        """Return a handler for each service; without a deserializer, requests stay bytes."""
+        return [
+            grpc.method_handlers_generic_handler(
+                service, {"Export": grpc.unary_unary_rpc_method_handler(self._handler(signal))}
+            )
+            for service, signal in _SERVICES.items()
+        ]
 
     def _handler(self, signal: Signal) -> Callable[[bytes, grpc.ServicerContext], bytes]:
         def export(body: bytes, context: grpc.ServicerContext) -> bytes:

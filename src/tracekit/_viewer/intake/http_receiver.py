@@ -30,6 +30,15 @@ _MEDIA_TYPES: Final[dict[str, Encoding]] = {
     "application/x-protobuf": "protobuf",
     "application/json": "json",
 }
+_REFUSALS: Final[dict[type[Exception], tuple[int, str]]] = {
+    BodyTooLargeError: (413, "larger than {limit} bytes"),
+    UnknownEncodingError: (415, "{error}"),
+    MalformedRequestError: (400, "{error}"),
+    QueueFullError: (429, "the viewer's queue is full"),
+    StoreFailedError: (503, "not stored: {error}"),
+    asyncio.TimeoutError: (503, "the viewer is busy"),
+}
+_TRY_AGAIN: Final = {429, 503}
 _RETRY: Final = {"Retry-After": "1"}
 _STORE_SECONDS: Final = 30.0
 
@@ -50,14 +59,13 @@ def make_http_receiver(queue: RequestQueue, *, body_bytes: int) -> Starlette:
     return Starlette(routes=[route("traces"), route("logs"), route("metrics")])
 
 
-async def _export(  # noqa: PLR0911 - one for each kind of refusal
+async def _export(
     http: HttpRequest, signal: Signal, queue: RequestQueue, body_bytes: int
 ) -> Response:
     media_type = http.headers.get("content-type", "").partition(";")[0].strip().lower()
     encoding = _MEDIA_TYPES.get(media_type)
     if encoding is None:
-        expected = " or ".join(_MEDIA_TYPES)
-        return Response(f"Content-Type must be {expected}", 415, media_type="text/plain")
+        return _refuse(415, f"Content-Type must be {' or '.join(_MEDIA_TYPES)}")
     try:
         body = decompress(
             await read_body(http, body_bytes), http.headers.get("content-encoding", ""), body_bytes
@@ -65,19 +73,15 @@ async def _export(  # noqa: PLR0911 - one for each kind of refusal
         request = Request(signal, encoding, body)
         queue.put(request)
         outcome = await asyncio.wait_for(asyncio.wrap_future(request.outcome), _STORE_SECONDS)
-    except BodyTooLargeError:
-        return Response(f"larger than {body_bytes} bytes", 413, media_type="text/plain")
-    except UnknownEncodingError as error:
-        return Response(str(error), 415, media_type="text/plain")
-    except MalformedRequestError as error:
-        return Response(str(error), 400, media_type="text/plain")
-    except QueueFullError:
-        return Response("the viewer's queue is full", 429, _RETRY, media_type="text/plain")
-    except StoreFailedError as error:
-        return Response(f"not stored: {error}", 503, _RETRY, media_type="text/plain")
-    except asyncio.TimeoutError:
-        return Response("the viewer is busy", 503, _RETRY, media_type="text/plain")
+    except tuple(_REFUSALS) as error:
+        status, text = _REFUSALS[type(error)]
+        return _refuse(status, text.format(error=error, limit=body_bytes))
     return Response(encode_response(signal, outcome, encoding), media_type=media_type)
+
+
+def _refuse(status: int, text: str) -> Response:
+    headers = _RETRY if status in _TRY_AGAIN else None
+    return Response(text, status, headers, media_type="text/plain")
 
 
 async def read_body(http: HttpRequest, limit: int) -> bytes:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, SeverityNumber
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
@@ -139,7 +139,7 @@ def _span(span: Json) -> Span:
         parent_span_id=_id(span, "parentSpanId"),
         flags=_number(span, "flags"),
         name=_text(span, "name"),
-        kind=_number(span, "kind", _SPAN_KINDS),  # type: ignore[arg-type]  # enumerations are open
+        kind=Span.SpanKind.ValueType(_number(span, "kind", _SPAN_KINDS)),
         start_time_unix_nano=_number(span, "startTimeUnixNano"),
         end_time_unix_nano=_number(span, "endTimeUnixNano"),
         attributes=_attributes(span),
@@ -150,7 +150,7 @@ def _span(span: Json) -> Span:
         dropped_links_count=_number(span, "droppedLinksCount"),
         status=Status(
             message=_text(status, "message"),
-            code=_number(status, "code", _STATUS_CODES),  # type: ignore[arg-type]  # likewise
+            code=Status.StatusCode.ValueType(_number(status, "code", _STATUS_CODES)),
         )
         if status
         else None,
@@ -181,7 +181,7 @@ def _log(log: Json) -> LogRecord:
     record = LogRecord(
         time_unix_nano=_number(log, "timeUnixNano"),
         observed_time_unix_nano=_number(log, "observedTimeUnixNano"),
-        severity_number=_number(log, "severityNumber"),  # type: ignore[arg-type]  # likewise
+        severity_number=SeverityNumber.ValueType(_number(log, "severityNumber")),
         severity_text=_text(log, "severityText"),
         attributes=_attributes(log),
         dropped_attributes_count=_number(log, "droppedAttributesCount"),

@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import sys
 from pathlib import Path
 from typing import Final
 
 from tracekit._viewer.errors import DatabaseError
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows has no flock; two viewers on one file are not recognised there.
-    fcntl = None  # type: ignore[assignment]  # the name stands for its absence
 
 APPLICATION_ID: Final = 0x746B7677
 VERSION: Final = 1
@@ -169,7 +168,8 @@ class FileLock:
             DatabaseError: Another viewer holds it.
         """
         self._descriptor = os.open(path, os.O_RDWR)
-        if fcntl is None:
+        if sys.platform == "win32":
+            # There is no flock; two viewers on one file are not recognised.
             return
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
