@@ -130,6 +130,7 @@ class Viewer:
             DroppedFiles(self.queue, self._files),
             self._settings.page,
         )
+        stack.callback(api.close)
         page_app = GuardedPage(make_app(api, self._settings.page), self.token)
         otlp_app = make_http_receiver(self.queue, body_bytes=_BODY_BYTES)
         server = HttpServer(

@@ -70,6 +70,10 @@ class Api:
         self._skeletons = ThreadPoolExecutor(1, "tracekit-viewer-skeletons")
         self.closing = asyncio.Event()
 
+    def close(self) -> None:
+        """End the thread that encodes skeletons."""
+        self._skeletons.shutdown()
+
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
