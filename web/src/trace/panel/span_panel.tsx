@@ -264,6 +264,10 @@ export function SpanPanel({ session, row }: { session: TraceSession; row: number
         data-action="directive"
         onClick={() => {
           directiveShown.value = !directiveShown.value;
+          // What a key opened has to be seen.
+          requestAnimationFrame(() => {
+            document.querySelector(".directive")?.closest("details")?.scrollIntoView();
+          });
         }}
       />
       {failure.value !== "" && <p class="hint is-error">{failure.value}</p>}
