@@ -35,7 +35,7 @@ PARTS: Final = {
     "encoding": ("encoding:batches",),
     "memory": ("memory:queued",),
     "growth": ("growth:attributes", "growth:depth", "growth:threads", "growth:exporters"),
-    "viewer": ("viewer:received", "viewer:large_traces"),
+    "viewer": ("viewer:received", "viewer:large_traces", "viewer_queries:queries"),
     "peers": (
         "peers:logfire",
         "peers:logfire_list",

@@ -28,7 +28,9 @@ values = st.recursive(
         texts.map(lambda text: {"stringValue": text}),
         st.sampled_from(["INFO", "WARN", "error"]).map(lambda text: {"stringValue": text}),
         st.sampled_from([0, 7, -7, 500, 2**63 - 1]).map(lambda of: {"intValue": str(of)}),
-        st.sampled_from([0.5, 7.0, "NaN", "-Infinity", 1e300]).map(lambda of: {"doubleValue": of}),
+        st.sampled_from([0.5, 7.0, -0.0, "NaN", "-Infinity", 1e300]).map(
+            lambda of: {"doubleValue": of}
+        ),
         st.booleans().map(lambda of: {"boolValue": of}),
         st.just({"bytesValue": "c2hvcA=="}),
         st.just({}),
@@ -118,6 +120,11 @@ conditions = st.one_of(
         st.sampled_from(["trace.spans", "trace.errors", "n", "resource.n", "http.route"]),
         st.sampled_from(["<", "<=", ">", ">=", "=", "!="]),
         st.sampled_from(["0", "1", "2", "7", "500"]),
+    ),
+    st.builds(
+        lambda field, value: f"{field}={value}",
+        st.sampled_from(["n", "resource.n", "http.route"]),
+        st.sampled_from("-7 7.0 0.5 -0.0 1e300 9223372036854775807 9e999 true nan -inf".split()),
     ),
     st.builds(
         lambda operator, value: f"level{operator}{value}",

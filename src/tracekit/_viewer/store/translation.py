@@ -8,7 +8,9 @@ a span has to be decoded, its bytes are searched for the key or the text before 
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
+import struct
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -43,6 +45,7 @@ _TRUE, _FALSE = "1", "0"
 _KEY_FIELD: Final = b"\x0a"
 # An integer as a value is field 3.
 _INT_FIELD: Final = b"\x18"
+_64_BITS: Final = (1 << 64) - 1
 _NUMBER_CHARACTERS: Final = frozenset("0123456789.+-eEinfa")
 
 
@@ -185,9 +188,10 @@ class Translation:
         conditions = [
             f"instr(d.raw, {self._value(_KEY_FIELD + _varint(len(key)) + key)})" if key else _TRUE
         ]
-        text = _text_that_is_there(node.test) if node.comparison == "=" else None
-        if text:
-            conditions.append(f"instr(d.raw, {self._value(text)})")
+        encodings = _encodings_of_equals(node) if node.comparison == "=" else []
+        if encodings:
+            found = (f"instr(d.raw, {self._value(encoding)})" for encoding in encodings)
+            conditions.append(f"({' OR '.join(found)})")
         pieces = _pieces_that_are_there(node.test)
 
         def test(raw: bytes) -> bool:
@@ -259,11 +263,25 @@ def _cost(condition: str) -> tuple[bool, bool]:
     return "query_test" in condition, "d." in condition
 
 
-def _text_that_is_there(test: TextTest | None) -> bytes:
-    """Return the bytes that a span with such a string holds; empty where a number may match."""
-    if test is None or _may_be_number(test.text):
-        return b""
-    return test.text.encode("utf-8", "replace")
+def _encodings_of_equals(node: Attribute) -> list[bytes]:
+    """Return bytes of which a span with an equal value holds one; none where that is not known."""
+    if node.test is None:
+        return []
+    text = node.test.text.encode("utf-8", "replace")
+    number = node.number
+    if number is None:
+        return [] if _may_be_number(node.test.text) else [text]
+    encodings = [text] if text else []
+    if math.isfinite(number) and number == int(number) and -(LARGEST + 1) <= number <= LARGEST:
+        encodings.append(_INT_FIELD + _varint(int(number) & _64_BITS))
+    try:
+        double = float(number)
+    except OverflowError:
+        return encodings
+    encodings.append(struct.pack("<d", double))
+    if not double:
+        encodings.append(struct.pack("<d", -double))
+    return encodings
 
 
 def _pieces_that_are_there(test: TextTest | None) -> list[bytes]:
