@@ -31,6 +31,7 @@ NEEDS = {
         "opentelemetry.instrumentation.sqlalchemy",
     ),
     "docs/how-to/logging.md": ("structlog", "loguru"),
+    "docs/how-to/viewer.md": ("fastapi", "opentelemetry.instrumentation.fastapi"),
 }
 ENVIRONMENT = {"BACKEND_API_KEY": "k-1", "NO_COLOR": "1"}
 

@@ -16,17 +16,21 @@ from tests.viewer.clients import client_of, eventually
 from tests.viewer.traffic import (
     CLIENT,
     CONSUMER,
-    KINDS,
     MS,
     SERVER,
     STACK,
     Trace,
+    batch,
+    gather,
+    listing,
+    order,
     send_trace,
 )
 from tracekit._viewer.server import Settings, Viewer
 
-_OUT = Path(__file__).parents[2] / "docs" / "img"
-_TRACES = 260
+_OUT = Path(__file__).parents[2] / "docs" / "images"
+_TRACES = 420
+_KINDS = (order, listing, listing, listing, order, listing, listing)
 _DECLINED = "card declined: insufficient funds"
 
 
@@ -110,8 +114,12 @@ def filled_viewer() -> Iterator[tuple[Viewer, str]]:
         now = time.time_ns()
         for n in range(_TRACES):
             # One of a fixed series of moments: the picture is much the same every time.
-            trace = Trace(now - (n * 7919 % 900 + 5) * 1000 * MS, n)
-            KINDS[n % len(KINDS)](trace)
+            age = n * 7919 % 900_000 + 5_000
+            trace = Trace(now - age * MS, n)
+            kind = _KINDS[n % len(_KINDS)]
+            if n % 31 == 0:
+                kind = batch if n % 2 else gather
+            kind(trace)
             send_trace(endpoint, trace)
         shown = picture_trace(now - 2000 * MS)
         send_trace(endpoint, shown)

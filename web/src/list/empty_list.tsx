@@ -27,7 +27,7 @@ const EXAMPLES: [query: string, meaning: string][] = [
   ["duration>500ms", "a span that took longer"],
   ['name:"GET /users*"', "a name; * stands for anything"],
   ["http.response.status_code>=500", "an attribute"],
-  ["level>=warn since:10m", "an event of level WARN or ERROR, in the last ten minutes"],
+  ["level>=warn since:10m", "WARN or worse, in the last ten minutes"],
   ["(kind:client or kind:producer) -service:shop", "or, not, parentheses"],
   ["connection refused", "words anywhere"],
 ];
@@ -58,7 +58,6 @@ export function WrongQuery({ session }: { session: ListSession }) {
   return (
     <div class="empty">
       <h2>The query cannot be read</h2>
-      <p class="is-error">{session.failure.value?.message}</p>
       <QueryExamples session={session} />
     </div>
   );
@@ -98,10 +97,10 @@ export function EmptyList({ session }: { session: ListSession }) {
       <h2>No trace yet</h2>
       <p>Traces appear here as they arrive. From a program with tracekit:</p>
       <Code text={'import tracekit\n\ntracekit.init_telemetry("my-service", exporter="viewer")'} />
-      <p>From any other program that speaks OTLP, in any language:</p>
-      <Code
-        text={`export OTEL_EXPORTER_OTLP_ENDPOINT=${grpc ?? "http://127.0.0.1:4317"}        # gRPC\nexport OTEL_EXPORTER_OTLP_ENDPOINT=${http ?? "http://127.0.0.1:4318"}        # HTTP`}
-      />
+      <p>From any other program that speaks OTLP over gRPC, in any language:</p>
+      <Code text={`export OTEL_EXPORTER_OTLP_ENDPOINT=${grpc ?? "http://127.0.0.1:4317"}`} />
+      <p>Over HTTP:</p>
+      <Code text={`export OTEL_EXPORTER_OTLP_ENDPOINT=${http ?? "http://127.0.0.1:4318"}`} />
       <p>Or drop a file of OTLP JSON lines onto this page.</p>
     </div>
   );
