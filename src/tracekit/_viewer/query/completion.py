@@ -15,10 +15,9 @@ from tracekit._viewer.query.syntax import (
     OF_RESOURCE,
     TEXT_FIELDS,
     TIME_FIELDS,
-    Token,
     quote_value,
-    scan,
 )
+from tracekit._viewer.query.tokens import Token, scan
 from tracekit._viewer.query.values import LEVELS
 
 _MOST: Final = 20
