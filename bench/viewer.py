@@ -24,7 +24,7 @@ import grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from bench.interleaved import Size
+from bench.interleaved import Figure, Size
 from bench.results import Row
 
 SPANS_PER_REQUEST = 512
@@ -144,17 +144,37 @@ def requests_of(count: int, per_trace: int) -> Iterator[bytes]:
 
 
 def received(size: Callable[[int, int], Size]) -> Iterator[Row]:
-    """One million spans in traces of fifty, over gRPC: CPU a span, and memory."""
+    """One million spans in traces of fifty, over gRPC: CPU a span, and memory.
+
+    The lowest of twenty turns is what it takes where nothing else runs: on a shared machine, a CPU
+    second of one program does less while another uses the same core's other thread.
+    """
     wanted = size(2_000, 1)
+    turns = 20
+    what = "viewer, CPU a span, received over gRPC and stored"
     with running() as server:
         # Encoded before, and the first of them not counted: the process has just started.
         requests = list(requests_of(wanted.calls + 20, SPANS_PER_TRACE))
         server.send(iter(requests[:20]))
-        before = server.cpu()
-        stored = server.send(iter(requests[20:]))
-        taken = (server.cpu() - before) / stored * 1e9
-        assert stored == wanted.calls * SPANS_PER_REQUEST
-        yield against("viewer, CPU a span, received over gRPC and stored", 1e9 / 60_000, taken)
+        taken = []
+        count = max(1, wanted.calls // turns)
+        for begin in range(20, len(requests), count):
+            turn = requests[begin : begin + count]
+            before = server.cpu()
+            stored = server.send(iter(turn))
+            taken.append((server.cpu() - before) / stored * 1e9)
+            assert stored == len(turn) * SPANS_PER_REQUEST
+        figure = Figure.of(taken)
+        budget = 1e9 / 60_000
+        yield Row(
+            what,
+            "its budget",
+            budget,
+            figure.middle,
+            figure.middle / budget,
+            figure.spread / budget,
+        )
+        yield against(f"{what}, lowest", budget, min(taken))
         yield against(
             "viewer, memory with a million spans stored", 200 * MEGABYTE, server.memory(), "B"
         )
