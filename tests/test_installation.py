@@ -262,8 +262,8 @@ def test_a_dead_collector_does_not_keep_the_interpreter(run_python):
     """The exit has its own deadline, and one line says what was lost."""
     done = run_python(
         "import logging, time, tracekit; logging.basicConfig()\n"
-        "from tracekit._setup import exits\n"
-        "exits.EXIT_TIMEOUT = 0.5\n"
+        "from tracekit._setup import process_exit\n"
+        "process_exit.EXIT_TIMEOUT = 0.5\n"
         "tracekit.init_telemetry('exit', exporter=tracekit.exporters.otlp("
         "endpoint='http://127.0.0.1:1'))\n"
         "with tracekit.span('work'): pass\n"

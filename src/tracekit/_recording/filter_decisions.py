@@ -42,7 +42,7 @@ class DecidedAttributes(dict[str, Any]):
         judgement: Who wants the span, and the scope inside of it.
     """
 
-    __slots__ = ("judgement",)
+    __slots__ = ("decision",)
 
     def __init__(self, attributes: Mapping[str, Any], decision: Decision) -> None:
         super().__init__(attributes)
