@@ -347,8 +347,8 @@ def test_a_collector_that_hangs_does_not_keep_a_worker(run_python, grpc_receiver
     grpc_receiver.otherwise = Hang()
     done = run_python(
         "import logging, multiprocessing, time, tracekit; logging.basicConfig()\n"
-        "from tracekit._setup import exits\n"
-        "exits.EXIT_TIMEOUT = 0.3\n"
+        "from tracekit._setup import process_exit\n"
+        "process_exit.EXIT_TIMEOUT = 0.3\n"
         "def work():\n"
         "    with tracekit.span('work'): pass\n"
         "if __name__ == '__main__':\n"
