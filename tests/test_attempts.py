@@ -15,7 +15,7 @@ from tracekit import ConfigurationError
 from tracekit._delivery import backoff
 from tracekit._delivery.backoff import Backoff, pause_after
 from tracekit._delivery.batch_settings import BatchSettings
-from tracekit._delivery.export_outcome import ExportOutcome, attempt
+from tracekit._delivery.export_outcome import ExportBatch, ExportOutcome, attempt_export
 from tracekit._otlp.grpc import OtlpGrpcExporter
 from tracekit._otlp.http import OtlpHttpExporter
 
@@ -65,36 +65,38 @@ class TestForeignExporters:
     def test_success(self):
         """All spans count as delivered."""
         exporter = self.Exporter(SpanExportResult.SUCCESS)
-        assert ExportOutcome(2) == attempt(exporter, finished_spans(), PATIENT)
+        assert ExportOutcome(2) == attempt_export(exporter, ExportBatch(finished_spans()), PATIENT)
 
     def test_failure(self):
         """None does, for good."""
         exporter = self.Exporter(SpanExportResult.FAILURE)
-        assert ExportOutcome(0) == attempt(exporter, finished_spans(), PATIENT)
+        assert ExportOutcome(0) == attempt_export(exporter, ExportBatch(finished_spans()), PATIENT)
 
     def test_an_exception(self):
         """It is the reason."""
         exporter = self.Exporter(ValueError("no"))
-        assert ExportOutcome(0, "ValueError: no") == attempt(exporter, finished_spans(), PATIENT)
+        assert ExportOutcome(0, "ValueError: no") == attempt_export(
+            exporter, ExportBatch(finished_spans()), PATIENT
+        )
 
     def test_an_interruption(self):
         """It is handed over: whoever asked knows whose it is."""
         error = KeyboardInterrupt()
-        answer = attempt(self.Exporter(error), finished_spans(), PATIENT)
-        assert (0, error) == (answer.delivered, answer.interruption)
+        answer = attempt_export(self.Exporter(error), ExportBatch(finished_spans()), PATIENT)
+        assert (0, error) == (answer.exported, answer.interruption)
 
     def test_an_exporter_that_reports(self):
         """Any may say that a failure passes, and when to come again."""
         exporter = self.Exporter(SpanExportResult.FAILURE)
         exporter.last_error, exporter.last_is_passing, exporter.last_pause = "busy", True, 2.0
-        expected = ExportOutcome(0, "busy", is_passing=True, pause=2.0)
-        assert expected == attempt(exporter, finished_spans(), PATIENT)
+        expected = ExportOutcome(0, "busy", is_retryable=True, retry_after=2.0)
+        assert expected == attempt_export(exporter, ExportBatch(finished_spans()), PATIENT)
 
     def test_something_that_is_true_is_no_report(self):
         """What is tried again by mistake would hold up all that comes after it."""
         exporter = self.Exporter(SpanExportResult.FAILURE)
         exporter.last_is_passing = object()
-        assert not attempt(exporter, finished_spans(), PATIENT).is_passing
+        assert not attempt_export(exporter, ExportBatch(finished_spans()), PATIENT).is_retryable
 
 
 class TestGrpc:
@@ -102,7 +104,7 @@ class TestGrpc:
     def test_which_failures_pass(self, code, grpc_receiver, grpc_exporter):
         """Those that the specification of OTLP calls retryable; none is repeated here."""
         grpc_receiver.otherwise = Refuse(code, "no")
-        answer = attempt(grpc_exporter, finished_spans(), PATIENT)
+        answer = attempt_export(grpc_exporter, ExportBatch(finished_spans()), PATIENT)
         assert ExportOutcome(0, f"{code}: no", code in PASSING_CODES) == answer
         assert 1 == grpc_receiver.attempts
 
@@ -110,7 +112,9 @@ class TestGrpc:
         """It will be as large the next time."""
         text = "grpc: received message larger than max (5000000 vs. 4194304)"
         grpc_receiver.otherwise = Refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
-        assert not attempt(grpc_exporter, finished_spans(), PATIENT).is_passing
+        assert not attempt_export(
+            grpc_exporter, ExportBatch(finished_spans()), PATIENT
+        ).is_retryable
         assert 1 == grpc_receiver.attempts
 
     def test_the_pause_that_the_receiver_asks_for(self, grpc_receiver, grpc_exporter):
@@ -118,36 +122,46 @@ class TestGrpc:
         info = RetryInfo(retry_delay=Duration(seconds=7, nanos=500_000_000))
         headers = (("google.rpc.retryinfo-bin", info.SerializeToString()),)
         grpc_receiver.script(Refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, "busy", headers))
-        assert 7.5 == attempt(grpc_exporter, finished_spans(), PATIENT).pause
-        assert ExportOutcome(2) == attempt(grpc_exporter, finished_spans(), PATIENT)
+        assert (
+            7.5 == attempt_export(grpc_exporter, ExportBatch(finished_spans()), PATIENT).retry_after
+        )
+        assert ExportOutcome(2) == attempt_export(
+            grpc_exporter, ExportBatch(finished_spans()), PATIENT
+        )
 
     def test_a_receiver_that_comes_back_is_found_at_once(self, grpc_receiver, grpc_exporter):
         """A channel's own pauses, which grow to minutes, are not waited for."""
         grpc_receiver.kill()
         for _ in range(5):
-            assert attempt(grpc_exporter, finished_spans(), PATIENT).is_passing
+            assert attempt_export(
+                grpc_exporter, ExportBatch(finished_spans()), PATIENT
+            ).is_retryable
         grpc_receiver.start()
-        assert ExportOutcome(2) == attempt(grpc_exporter, finished_spans(), PATIENT)
+        assert ExportOutcome(2) == attempt_export(
+            grpc_exporter, ExportBatch(finished_spans()), PATIENT
+        )
 
     def test_a_receiver_that_hangs(self, grpc_receiver, grpc_exporter):
         """The time of an attempt is bounded by whoever asks for it."""
         grpc_receiver.script(Hang())
-        answer = attempt(grpc_exporter, finished_spans(), 1.0)
-        assert (True, True) == (answer.is_passing, "DEADLINE_EXCEEDED" in answer.reason)
+        answer = attempt_export(grpc_exporter, ExportBatch(finished_spans()), 1.0)
+        assert (True, True) == (answer.is_retryable, "DEADLINE_EXCEEDED" in answer.error)
 
     def test_a_shutdown_ends_it_for_good(self, grpc_receiver, grpc_exporter):
         """Nothing is tried again with an exporter that is closed."""
         grpc_receiver.otherwise = Hang()
         answers = []
         thread = threading.Thread(
-            target=lambda: answers.append(attempt(grpc_exporter, finished_spans(), 60.0))
+            target=lambda: answers.append(
+                attempt_export(grpc_exporter, ExportBatch(finished_spans()), 60.0)
+            )
         )
         thread.start()
         grpc_receiver.wait_for_attempts(1)
         grpc_exporter.shutdown()
         thread.join(5)
         assert (False, 1) == (thread.is_alive(), len(answers))
-        closed = attempt(grpc_exporter, finished_spans(), PATIENT)
+        closed = attempt_export(grpc_exporter, ExportBatch(finished_spans()), PATIENT)
         assert ExportOutcome(0, "the exporter has been shut down") == closed
 
 
@@ -156,33 +170,41 @@ class TestHttp:
     def test_which_failures_pass(self, status, is_passing, http_receiver, http_exporter):
         """Those that the specification of OTLP calls retryable; none is repeated here."""
         http_receiver.otherwise = Refuse(status, "no")
-        answer = attempt(http_exporter, finished_spans(), PATIENT)
-        assert (0, is_passing, 1) == (answer.delivered, answer.is_passing, http_receiver.attempts)
+        answer = attempt_export(http_exporter, ExportBatch(finished_spans()), PATIENT)
+        assert (0, is_passing, 1) == (answer.exported, answer.is_retryable, http_receiver.attempts)
 
     def test_the_pause_that_the_receiver_asks_for(self, http_receiver, http_exporter):
         """`Retry-After` in seconds."""
         http_receiver.script(Refuse(429, "busy", (("Retry-After", "7"),)))
-        assert 7.0 == attempt(http_exporter, finished_spans(), PATIENT).pause
-        assert ExportOutcome(2) == attempt(http_exporter, finished_spans(), PATIENT)
+        assert (
+            7.0 == attempt_export(http_exporter, ExportBatch(finished_spans()), PATIENT).retry_after
+        )
+        assert ExportOutcome(2) == attempt_export(
+            http_exporter, ExportBatch(finished_spans()), PATIENT
+        )
 
     def test_a_receiver_that_is_down(self, http_receiver, http_exporter):
         """Whoever cannot connect may later."""
         http_receiver.kill()
-        answer = attempt(http_exporter, finished_spans(), PATIENT)
-        assert (True, True) == (answer.is_passing, answer.reason.startswith("ConnectionError: "))
+        answer = attempt_export(http_exporter, ExportBatch(finished_spans()), PATIENT)
+        assert (True, True) == (answer.is_retryable, answer.error.startswith("ConnectionError: "))
 
     def test_a_connection_that_went_stale(self, http_receiver, http_exporter):
         """A receiver that restarts between two batches costs no second attempt."""
-        assert ExportOutcome(2) == attempt(http_exporter, finished_spans(), PATIENT)
+        assert ExportOutcome(2) == attempt_export(
+            http_exporter, ExportBatch(finished_spans()), PATIENT
+        )
         http_receiver.kill()
         http_receiver.start()
-        assert ExportOutcome(2) == attempt(http_exporter, finished_spans(), PATIENT)
+        assert ExportOutcome(2) == attempt_export(
+            http_exporter, ExportBatch(finished_spans()), PATIENT
+        )
 
     def test_a_receiver_that_hangs(self, http_receiver, http_exporter):
         """The time of an attempt is bounded by whoever asks, and the batch is not sent twice."""
         http_receiver.otherwise = Hang()
-        answer = attempt(http_exporter, finished_spans(), 1.0)
-        assert (True, True) == (answer.is_passing, "Timeout" in answer.reason)
+        answer = attempt_export(http_exporter, ExportBatch(finished_spans()), 1.0)
+        assert (True, True) == (answer.is_retryable, "Timeout" in answer.error)
         assert 1 == http_receiver.attempts
         http_receiver.release()
 
@@ -195,7 +217,9 @@ def test_a_batch_that_is_taken_in_part(receiver, exporter):
     with receiver() as running:
         running.script(Accept(rejected=1, message="too old"))
         made = exporter(endpoint=running.endpoint)
-        assert ExportOutcome(1, "too old") == attempt(made, finished_spans(), PATIENT)
+        assert ExportOutcome(1, "too old") == attempt_export(
+            made, ExportBatch(finished_spans()), PATIENT
+        )
         made.shutdown()
 
 

@@ -122,10 +122,10 @@ def test_a_batch_that_comes_back_is_the_same_list_of_views():
     """An exporter may know by it that it has encoded the batch."""
     line = fill(SpanQueue(CAPACITY), *map(View, "abc"))
     batch = line.take(2)
-    views = batch.views
+    views = batch.for_exporter
     line.requeue(batch)
     fill(line, View("d"))
-    assert views is line.take(9).views
+    assert views is line.take(9).for_exporter
 
 
 def test_a_batch_that_comes_back_in_part_is_another():

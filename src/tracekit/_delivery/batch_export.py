@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from tracekit._base.log import warn
 from tracekit._delivery.backoff import Backoff
 from tracekit._delivery.batch_settings import BatchSettings
-from tracekit._delivery.export_outcome import ExportOutcome, attempt, text_of
+from tracekit._delivery.export_outcome import ExportOutcome, attempt_export, error_text
 from tracekit._delivery.exporter_lock import ExporterLock, recreate_exporter
 from tracekit._delivery.flushes import Flushes
 from tracekit._delivery.processor import Delivery
@@ -189,7 +189,7 @@ class BatchExport(Delivery):
         try:
             answer = self._attempt(batch)
         except Exception as error:
-            answer = ExportOutcome(reason=text_of(error))
+            answer = ExportOutcome(error=error_text(error))
         with self._changed:
             failed, dropped = self._account(batch, answer)
             why = self._worth_saying(QUEUE_IS_FULL) if dropped else None
@@ -205,7 +205,7 @@ class BatchExport(Delivery):
     def _attempt(self, batch: Batch) -> ExportOutcome:
         self._renew_exporter()
         with self._exporter_lock.calling():
-            return attempt(self.exporter, batch.views, self._settings.export_timeout)
+            return attempt_export(self.exporter, batch.for_exporter, self._settings.export_timeout)
 
     def _renew_exporter(self) -> None:
         # As late as this, because most forks are followed by an exec, or never make a span.
@@ -215,12 +215,12 @@ class BatchExport(Delivery):
 
     def _account(self, batch: Batch, answer: ExportOutcome) -> tuple[int | None, int]:
         """Count what became of a batch: how many failed (None: nobody asks), and were dropped."""
-        if not answer.is_passing:
+        if not answer.is_retryable:
             self._end_pause()
-            return self._line.settle(batch, answer.delivered), 0
+            return self._line.settle(batch, answer.exported), 0
         if batch is not self._line.in_flight:
             return None, 0
-        self._backoff.begin(answer.pause)
+        self._backoff.begin(answer.retry_after)
         self._look_out()
         return 0, self._line.requeue(batch)
 

@@ -34,16 +34,16 @@ class ExporterHealth:
             failed: How many spans failed for good in it.
             tally: The counts, these included.
         """
-        if not (failed or answer.is_passing):
+        if not (failed or answer.is_retryable):
             self._end(tally)
             return
         if not self._in_a_row:
             self._failed, self._dropped = tally.failed - failed, tally.dropped
         self._in_a_row += 1
         if failed:
-            self._say_failing(failed, answer.reason)
+            self._say_failing(failed, answer.error)
         else:
-            self._say_waiting(answer.reason)
+            self._say_waiting(answer.error)
 
     def _say_failing(self, failed: int, reason: str | None) -> None:
         if self._is_failing:

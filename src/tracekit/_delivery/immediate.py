@@ -11,11 +11,11 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from tracekit._delivery import deadlines
 from tracekit._delivery.deadlines import Wait
-from tracekit._delivery.export_outcome import ExportOutcome, attempt
+from tracekit._delivery.export_outcome import ExportBatch, ExportOutcome, attempt_export
 from tracekit._delivery.processor import Delivery
 from tracekit._sdk.views import view_of
 
-_INTERRUPTED: Final = ExportOutcome(reason="the export was interrupted")
+_INTERRUPTED: Final = ExportOutcome(error="the export was interrupted")
 
 
 class ImmediateDelivery(Delivery):
@@ -43,7 +43,8 @@ class ImmediateDelivery(Delivery):
         answer = _INTERRUPTED
         self._inside.add(entry)
         try:
-            answer = attempt(self.exporter, (view_of(span, self.bit) or span,), float("inf"))
+            batch = ExportBatch((view_of(span, self.bit) or span,))
+            answer = attempt_export(self.exporter, batch, float("inf"))
         finally:
             self._count(answer)
             self._leave(entry)
@@ -51,9 +52,9 @@ class ImmediateDelivery(Delivery):
             raise answer.interruption
 
     def _count(self, answer: ExportOutcome) -> None:
-        failed = 1 - answer.delivered
+        failed = 1 - answer.exported
         with self._counting:
-            self._tally.exported += answer.delivered
+            self._tally.exported += answer.exported
             self._tally.failed += failed
         self._health.note(answer, failed, self._tally)
 

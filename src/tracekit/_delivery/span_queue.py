@@ -9,6 +9,7 @@ from itertools import repeat, starmap
 from opentelemetry.sdk.trace import ReadableSpan
 
 from tracekit._delivery.counts import Tally
+from tracekit._delivery.export_outcome import ExportBatch
 from tracekit._sdk.views import view_of
 
 
@@ -34,12 +35,9 @@ class Batch:
         return self.position + len(self.spans)
 
     @cached_property
-    def views(self) -> list[ReadableSpan]:
-        """The spans as the exporter is to see them; one list, however often the batch is tried.
-
-        An exporter may know by it that it has encoded the batch already.
-        """
-        return [view_of(span, self._bit) or span for span in self.spans]
+    def for_exporter(self) -> ExportBatch:
+        """The batch as the exporter is to see it: one object for all attempts."""
+        return ExportBatch([view_of(span, self._bit) or span for span in self.spans])
 
 
 class SpanQueue:
