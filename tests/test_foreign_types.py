@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tracekit._values.describing import describe
+from tracekit._values.attribute_values import to_attribute_value
 
 
 class Matrix(np.ndarray):
@@ -46,7 +46,7 @@ class Frame(pd.DataFrame):
 )
 def test_arrays(value: object, expected: str) -> None:
     """Arrays and frames tell their shape, element type and size, and nothing they hold."""
-    assert expected == describe(value)
+    assert expected == to_attribute_value(value)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_arrays(value: object, expected: str) -> None:
 )
 def test_scalars(value: object, expected: object) -> None:
     """Scalars of numpy and pandas are Python's own, or text in the usual form."""
-    described = describe(value)
+    described = to_attribute_value(value)
     assert (type(expected), expected) == (type(described), described)
 
 
@@ -111,7 +111,7 @@ def test_lazy(module: str, name: str, expected: str) -> None:
     """What would compute or query when looked at is recorded by its kind, and so are subclasses."""
     lazy = foreign(module, name, Untouchable)
     below = foreign("app", "Mine", lazy)
-    assert [expected, "<app.Mine>"] == [describe(lazy()), describe(below())]
+    assert [expected, "<app.Mine>"] == [to_attribute_value(lazy()), to_attribute_value(below())]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_lazy(module: str, name: str, expected: str) -> None:
 )
 def test_shapes_of_others(kind: tuple[str, str], attributes: Any, expected: str) -> None:
     """Tensors and frames of packages that are not imported are known by name."""
-    assert expected == describe(foreign(*kind, **attributes)())
+    assert expected == to_attribute_value(foreign(*kind, **attributes)())
 
 
 def test_failing_detail() -> None:
@@ -172,4 +172,4 @@ def test_failing_detail() -> None:
         raise RuntimeError("deleted")
 
     kind = foreign("torch", "Tensor", shape=(2,), dtype="torch.int8", nbytes=property(fail))
-    assert "<torch.Tensor, shape (2,), int8>" == describe(kind())
+    assert "<torch.Tensor, shape (2,), int8>" == to_attribute_value(kind())

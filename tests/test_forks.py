@@ -274,7 +274,7 @@ class Locks:
 def test_locks_that_others_hold_at_the_fork_do_not_hang_the_child(tmp_path):
     """Of the gate, the installation, the provider, the delivery and the registry of types."""
     from tracekit._setup import runtime
-    from tracekit._values import describing
+    from tracekit._values import attribute_values
 
     path = tmp_path / "spans.jsonl"
     telemetry = tracekit.init_telemetry("parent", exporter=f"file:{path}")
@@ -288,7 +288,7 @@ def test_locks_that_others_hold_at_the_fork_do_not_hang_the_child(tmp_path):
         provider._tracers_lock if hasattr(provider, "_tracers_lock") else threading.Lock(),
         delivery._changed,
         delivery._counting,
-        describing._registry.lock,
+        attribute_values._registry.lock,
         telemetry._ending,
         telemetry._changing,
         telemetry._parts.counter._lock,

@@ -19,8 +19,8 @@ import pydantic
 import pydantic.v1
 import pytest
 
+from tracekit._values.attribute_values import to_attribute_value
 from tracekit._values.bounds import MAX_TEXT
-from tracekit._values.describing import describe
 
 
 class Unreadable:
@@ -184,7 +184,7 @@ def without_init(kind: Any) -> Any:
 )
 def test_declared_fields(value: object, expected: str) -> None:
     """Declared fields are written unless their class hides them or wrote its own `__repr__`."""
-    assert expected == describe(value)
+    assert expected == to_attribute_value(value)
 
 
 def test_pydantic_v1() -> None:
@@ -197,7 +197,7 @@ def test_pydantic_v1() -> None:
         hidden: str = pydantic.v1.Field(default="x", repr=False)
         secret: str = "x"
 
-    assert "Old(number=1, secret=[redacted])" == describe(Old())
+    assert "Old(number=1, secret=[redacted])" == to_attribute_value(Old())
 
 
 @dataclass
@@ -219,14 +219,15 @@ class Wide:
 @pytest.mark.parametrize("make", [Order, Attrs, lambda items: Model(more=items)])
 def test_huge_fields(make: Any) -> None:
     """A field with 200,000 items is not written by a generated `__repr__`."""
-    text = str(describe(make([Unreadable] * 5 + ["x"] * 200_000)))
+    text = str(to_attribute_value(make([Unreadable] * 5 + ["x"] * 200_000)))
     assert "… +199,995 more" in text
 
 
 def test_many_fields() -> None:
     """Of many fields, the first are written."""
-    assert "Wide(a=[0], b=1, c=1, d=1, e=1, f=1, g=1, h=1, i=1, j=1, … +2 more)" == describe(
-        Wide([0])
+    assert (
+        "Wide(a=[0], b=1, c=1, d=1, e=1, f=1, g=1, h=1, i=1, j=1, … +2 more)"
+        == to_attribute_value(Wide([0]))
     )
 
 
@@ -238,7 +239,7 @@ def test_many_attributes() -> None:
 
     plain = Plain()
     vars(plain).update({f"a{number}": number for number in range(200_000)})
-    text = str(describe(plain))
+    text = str(to_attribute_value(plain))
     assert text.startswith("Plain(a0=0, a1=1, ")
     assert text.endswith(", a9=9, … +199,990 more)")
 
@@ -289,7 +290,7 @@ class Lazy:
 )
 def test_plain_objects(value: object, expected: str) -> None:
     """An object without a `__repr__` is written by its public attributes, or by its kind."""
-    assert expected == describe(value)
+    assert expected == to_attribute_value(value)
 
 
 def a_function() -> None:
@@ -317,7 +318,7 @@ def a_function() -> None:
 )
 def test_library_objects(value: object, expected: str) -> None:
     """Objects of the standard library are written by what they hold."""
-    assert expected == str(describe(value))[: len(expected)]
+    assert expected == str(to_attribute_value(value))[: len(expected)]
 
 
 class Bag(dict):
@@ -340,8 +341,8 @@ class Row(list):
 
 def test_overridden_methods() -> None:
     """Methods that a subclass of a container overrides do not run."""
-    assert "Bag({'a': 1})" == describe(Bag(a=1))
-    assert "Row([1, 2])" == describe(Row([1, 2]))
+    assert "Bag({'a': 1})" == to_attribute_value(Bag(a=1))
+    assert "Row([1, 2])" == to_attribute_value(Row([1, 2]))
 
 
 def test_order_of_an_ordered_dict() -> None:
@@ -350,7 +351,7 @@ def test_order_of_an_ordered_dict() -> None:
 
     value = OrderedDict(a=1, b=2)
     value.move_to_end("a")
-    assert "OrderedDict({'b': 2, 'a': 1})" == describe(value)
+    assert "OrderedDict({'b': 2, 'a': 1})" == to_attribute_value(value)
 
 
 class Headers(Mapping[str, str]):
@@ -372,7 +373,7 @@ class Headers(Mapping[str, str]):
 def test_mappings() -> None:
     """Of any mapping the first items are read, and their keys decide about redaction."""
     headers = Headers(200_000)
-    text = str(describe(headers))
+    text = str(to_attribute_value(headers))
     assert text.startswith("Headers({'Cookie-0': [redacted], 'Cookie-1': [redacted], ")
     assert text.endswith(", … +199,990 more})")
     assert 10 == headers.read
@@ -389,7 +390,7 @@ def test_virtual_mappings() -> None:
             return 1
 
     Mapping.register(Registered)
-    assert "Registered({'a': 1})" == describe(Registered())
+    assert "Registered({'a': 1})" == to_attribute_value(Registered())
 
 
 def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -405,7 +406,9 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             os.environ.decodevalue,
         ),
     )
-    assert "_Environ({'HOME': '/root', 'DB_PASSWORD': [redacted]})" == describe(os.environ)
+    assert "_Environ({'HOME': '/root', 'DB_PASSWORD': [redacted]})" == to_attribute_value(
+        os.environ
+    )
 
 
 def foreign(module: str, name: str, **namespace: Any) -> Any:
@@ -418,7 +421,7 @@ def test_sqlalchemy_instance() -> None:
     namespace = {"_sa_class_manager": object(), "__repr__": Unreadable.__repr__}
     user = foreign("app.models", "User", **namespace)()
     vars(user).update(_sa_instance_state=object(), id=1, password="x")
-    assert "User(id=1, password=[redacted])" == describe(user)
+    assert "User(id=1, password=[redacted])" == to_attribute_value(user)
 
 
 def test_django_instance() -> None:
@@ -426,12 +429,12 @@ def test_django_instance() -> None:
     base = foreign("django.db.models.base", "Model", __repr__=Unreadable.__repr__)
     user = type("User", (base,), {"__module__": "app.models"})()
     vars(user).update(_state=object(), id=1)
-    assert "User(id=1)" == describe(user)
+    assert "User(id=1)" == to_attribute_value(user)
 
 
 SCRIPT = """
 import dataclasses
-from tracekit._values.describing import describe
+from tracekit._values.attribute_values import to_attribute_value
 
 @dataclasses.dataclass
 class Generated:
@@ -443,7 +446,7 @@ class Written:
     def __repr__(self):
         return "mine"
 
-print(describe(Generated()), describe(Written()))
+print(to_attribute_value(Generated()), to_attribute_value(Written()))
 """
 
 
@@ -458,5 +461,5 @@ def test_reprs_in_a_script_on_the_command_line() -> None:
 def test_long_type_names() -> None:
     """The name of a class is cut like everything else."""
     long_named = type("A" * 100_000, (), {})
-    assert len(str(describe(long_named()))) <= MAX_TEXT
-    assert len(str(describe(long_named))) <= MAX_TEXT
+    assert len(str(to_attribute_value(long_named()))) <= MAX_TEXT
+    assert len(str(to_attribute_value(long_named))) <= MAX_TEXT

@@ -16,7 +16,7 @@ from collections import UserString
 
 import pytest
 
-from tracekit._values.describing import describe
+from tracekit._values.attribute_values import to_attribute_value
 
 
 class Color(enum.Enum):
@@ -92,7 +92,7 @@ class Shop:
 )
 def test_enums(value: object, expected: str) -> None:
     """A member is its class and name, in every release of Python."""
-    assert expected == describe(value)
+    assert expected == to_attribute_value(value)
 
 
 UTC = datetime.timezone.utc
@@ -127,7 +127,7 @@ UTC = datetime.timezone.utc
 )
 def test_usual_text(value: object, expected: str) -> None:
     """Dates, paths, numbers and identifiers are recorded as people write them."""
-    assert expected == describe(value)
+    assert expected == to_attribute_value(value)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_usual_text(value: object, expected: str) -> None:
 )
 def test_exceptions(value: object, expected: str) -> None:
     """An exception is its type and message."""
-    text = describe(value)
+    text = to_attribute_value(value)
     assert isinstance(text, str)
     assert expected == text[: len(expected)]
     assert len(text) <= max(len(expected), 1_025)
@@ -164,7 +164,7 @@ def test_exceptions(value: object, expected: str) -> None:
         (Shop, f"{__name__}.Shop"),
         (Color, f"{__name__}.Color"),
         (pathlib.PurePath.__mro__[-1], "object"),
-        (describe, "tracekit._values.describing.describe"),
+        (to_attribute_value, "tracekit._values.attribute_values.to_attribute_value"),
         (test_enums, f"{__name__}.test_enums"),
         (Shop.buy, f"{__name__}.Shop.buy"),
         (Shop().buy, f"{__name__}.Shop.buy"),
@@ -180,4 +180,4 @@ def test_exceptions(value: object, expected: str) -> None:
 )
 def test_names(value: object, expected: str) -> None:
     """Classes, functions and modules are recorded by their qualified name."""
-    assert expected == describe(value)
+    assert expected == to_attribute_value(value)

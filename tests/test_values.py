@@ -20,14 +20,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracekit._values import describing as _values
+from tracekit._values import attribute_values
+from tracekit._values.attribute_values import to_attribute_value
 from tracekit._values.bounds import (
     MAX_ARRAY,
     MAX_ARRAY_STRING,
     MAX_STRING,
     MAX_TEXT,
 )
-from tracekit._values.describing import describe
 from tracekit._values.redaction import REDACTED, Redaction, current_redaction, set_redaction
 
 # The longest mark is shorter: "… +18,446,744,073,709,551,616 characters".
@@ -78,13 +78,13 @@ AS_THEY_ARE = ["", "text", "héllo\n", "x" * MAX_STRING, True, False, 0, 2**63 -
 @pytest.mark.parametrize("value", AS_THEY_ARE)
 def test_primitives(value: object) -> None:
     """What OpenTelemetry takes is returned itself."""
-    assert value is describe(value)
+    assert value is to_attribute_value(value)
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
 def test_special_floats(value: float) -> None:
     """Infinities and NaN are floats like others."""
-    assert value is describe(value)
+    assert value is to_attribute_value(value)
 
 
 @pytest.mark.parametrize(
@@ -109,12 +109,12 @@ def test_special_floats(value: float) -> None:
 )
 def test_other_builtins(value: object, expected: object) -> None:
     """Builtin values that OpenTelemetry does not take are text."""
-    assert expected == describe(value)
+    assert expected == to_attribute_value(value)
 
 
 def test_huge_string() -> None:
     """A string of a hundred million characters is cut with the number of those missing."""
-    assert "x" * MAX_STRING + "… +99,995,904 characters" == describe("x" * 100_000_000)
+    assert "x" * MAX_STRING + "… +99,995,904 characters" == to_attribute_value("x" * 100_000_000)
 
 
 @pytest.mark.skipif(not hasattr(sys, "set_int_max_str_digits"), reason="not in this release")
@@ -123,8 +123,8 @@ def test_integer_digits_limit() -> None:
     before = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(640)
     try:
-        assert "9" * 600 == describe(int("9" * 600))
-        assert "<int, 2,127 bits>" == describe(10**640)
+        assert "9" * 600 == to_attribute_value(int("9" * 600))
+        assert "<int, 2,127 bits>" == to_attribute_value(10**640)
     finally:
         sys.set_int_max_str_digits(before)
 
@@ -136,13 +136,13 @@ def test_integer_digits_limit() -> None:
 )
 def test_subclasses_of_primitives(value: object, expected: object) -> None:
     """A subclass of a primitive becomes the plain primitive and none of its methods runs."""
-    described = describe(value)
+    described = to_attribute_value(value)
     assert (type(expected), expected) == (type(described), described)
 
 
 def test_subclasses_of_primitives_inside() -> None:
     """Inside a container, a subclass of a primitive is written like the primitive."""
-    assert "['plain', 7, 1.5]" == describe([Text("plain"), Number(7), Ratio(1.5)])
+    assert "['plain', 7, 1.5]" == to_attribute_value([Text("plain"), Number(7), Ratio(1.5)])
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_subclasses_of_primitives_inside() -> None:
 )
 def test_arrays(value: object, expected: object) -> None:
     """A short list or tuple of one primitive type is an array of that type."""
-    described = describe(value)
+    described = to_attribute_value(value)
     assert expected == described
     assert {type(item) for item in expected} == {type(item) for item in described}
 
@@ -186,7 +186,7 @@ def test_arrays(value: object, expected: object) -> None:
 )
 def test_other_sequences(value: object, expected: str) -> None:
     """Mixed, nested and long sequences are text."""
-    assert expected == describe(value)
+    assert expected == to_attribute_value(value)
 
 
 @pytest.mark.parametrize("make", [list, tuple])
@@ -198,8 +198,8 @@ def test_other_sequences(value: object, expected: str) -> None:
 def test_long_sequences(make: Any, item: object) -> None:
     """A long sequence reads like a short one of the same items, with the number of the rest."""
     # A class at the end makes the short one mixed, so that it is written item by item.
-    short = str(describe(make([*[item] * 10, object])))
-    long = str(describe(make([item] * 200_000)))
+    short = str(to_attribute_value(make([*[item] * 10, object])))
+    long = str(to_attribute_value(make([item] * 200_000)))
     assert short.replace("… +1 more", "… +199,990 more") == long
 
 
@@ -222,7 +222,7 @@ def test_long_sequences(make: Any, item: object) -> None:
 )
 def test_containers(value: object, expected: str) -> None:
     """Containers are written as Python writes them, four levels deep."""
-    assert expected == describe(value)
+    assert expected == to_attribute_value(value)
 
 
 def test_cycles() -> None:
@@ -231,8 +231,8 @@ def test_cycles() -> None:
     cycle.append(cycle)
     loop: dict[str, Any] = {}
     loop["me"] = loop
-    assert "[[[[…]]]]" == describe(cycle)
-    assert "{'me': {'me': {'me': {'me': …}}}}" == describe(loop)
+    assert "[[[[…]]]]" == to_attribute_value(cycle)
+    assert "{'me': {'me': {'me': {'me': …}}}}" == to_attribute_value(loop)
 
 
 def test_length() -> None:
@@ -240,7 +240,7 @@ def test_length() -> None:
     deep: Any = "x" * 100
     for _ in range(4):
         deep = [deep, 1.5] * 10
-    text = str(describe(deep))
+    text = str(to_attribute_value(deep))
     assert (MAX_TEXT + 1, "…") == (len(text), text[-1])
 
 
@@ -262,7 +262,7 @@ def test_cost(make: Any) -> None:
 
 
 def _cost(value: object) -> float:
-    return min(timeit.repeat(lambda: describe(value), number=20, repeat=10))
+    return min(timeit.repeat(lambda: to_attribute_value(value), number=20, repeat=10))
 
 
 class Broken:
@@ -292,14 +292,14 @@ class Broken:
 )
 def test_repr(value: object, expected: str) -> None:
     """An own `__repr__` is called, cut and cleaned; where it fails, its failure is the text."""
-    assert expected == describe(value)
+    assert expected == to_attribute_value(value)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])
 def test_interruption(error: type[BaseException]) -> None:
     """What is no `Exception` passes through."""
     with pytest.raises(error):
-        describe([Broken(error())])
+        to_attribute_value([Broken(error())])
 
 
 def test_endless_repr() -> None:
@@ -309,7 +309,7 @@ def test_endless_repr() -> None:
         def __repr__(self) -> str:
             return repr(self)
 
-    assert "<Endless, repr failed: RecursionError>" == describe(Endless())
+    assert "<Endless, repr failed: RecursionError>" == to_attribute_value(Endless())
 
 
 def test_out_of_stack() -> None:
@@ -317,10 +317,10 @@ def test_out_of_stack() -> None:
     texts: set[object] = set()
 
     def descend() -> None:
-        # Ends the descent where there is no stack left for `describe` itself.
+        # Ends the descent where no stack is left for `to_attribute_value` itself.
         take_two_frames(int)
         try:
-            texts.add(describe([{"a": [1, None]}]))
+            texts.add(to_attribute_value([{"a": [1, None]}]))
         except RecursionError:
             texts.add("raised")
         descend()
@@ -348,7 +348,7 @@ def test_failures_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
 
     with caplog.at_level(logging.WARNING, "tracekit"):
         for _ in range(5):
-            describe([OnceBroken(ValueError("no"))])
+            to_attribute_value([OnceBroken(ValueError("no"))])
     assert ["tracekit"] == [record.name for record in caplog.records]
     assert "OnceBroken could not be described: ValueError" in caplog.text
 
@@ -363,7 +363,7 @@ def test_raising_log_handler() -> None:
     handler = Raising()
     logging.getLogger("tracekit").addHandler(handler)
     try:
-        assert "<Broken, repr failed: ValueError>" == describe(Broken(ValueError()))
+        assert "<Broken, repr failed: ValueError>" == to_attribute_value(Broken(ValueError()))
     finally:
         logging.getLogger("tracekit").removeHandler(handler)
 
@@ -405,7 +405,11 @@ class Hateful(metaclass=HatefulMeta):
 
 def test_untouched() -> None:
     """No hook of an object or of its metaclass runs."""
-    texts = [describe(Hateful()), describe([Hateful(), 1]), describe(Hateful)]
+    texts = [
+        to_attribute_value(Hateful()),
+        to_attribute_value([Hateful(), 1]),
+        to_attribute_value(Hateful),
+    ]
     assert ["Hateful(name='ada')", "[Hateful(name='ada'), 1]", f"{__name__}.Hateful"] == texts
 
 
@@ -435,16 +439,16 @@ async def answers():
 def test_iterators(make: Any, expected: str) -> None:
     """An iterator is recorded by its kind, and still yields all its items."""
     iterator = make()
-    assert expected == describe(iterator)
-    assert f"[{expected}]" == describe([iterator])
+    assert expected == to_attribute_value(iterator)
+    assert f"[{expected}]" == to_attribute_value([iterator])
     assert 3 == len(list(iterator))
 
 
 def test_coroutines() -> None:
     """A coroutine or an async generator is recorded by its kind and not started."""
     coroutine, generator = answer(), answers()
-    assert "<coroutine answer>" == describe(coroutine)
-    assert "<async_generator answers>" == describe(generator)
+    assert "<coroutine answer>" == to_attribute_value(coroutine)
+    assert "<async_generator answers>" == to_attribute_value(generator)
     assert 42 == asyncio.run(coroutine)
 
 
@@ -452,7 +456,9 @@ def test_opaque(tmp_path: Any) -> None:
     """Locks, files, futures and the like are recorded by their kind."""
     expected = ["<_thread.lock>", "<_io.TextIOWrapper>", "<concurrent.futures._base.Future>"]
     with (tmp_path / "file").open("w") as file:
-        assert expected == [describe(value) for value in (threading.Lock(), file, Future())]
+        assert expected == [
+            to_attribute_value(value) for value in (threading.Lock(), file, Future())
+        ]
 
 
 def test_changing_containers() -> None:
@@ -476,7 +482,7 @@ def test_changing_containers() -> None:
     changer = threading.Thread(target=change)
     changer.start()
     try:
-        texts = [str(describe(list(shared))) for _ in range(2_000)]
+        texts = [str(to_attribute_value(list(shared))) for _ in range(2_000)]
     finally:
         done.set()
         changer.join()
@@ -486,16 +492,16 @@ def test_changing_containers() -> None:
 def test_classes_are_not_kept() -> None:
     """What is remembered about a class does not keep it alive, nor outlive it."""
     gc.collect()
-    before = len(_values._decisions)
+    before = len(attribute_values._decisions)
     classes = weakref.WeakSet()
     for _ in range(50):
         for kind in _local_classes():
-            describe(kind())
+            to_attribute_value(kind())
             classes.add(kind)
     del kind
     gc.collect()
     assert 0 == len(classes)
-    assert before >= len(_values._decisions) - 1
+    assert before >= len(attribute_values._decisions) - 1
 
 
 def _local_classes() -> list[Any]:
@@ -540,15 +546,17 @@ def _local_classes() -> list[Any]:
 )
 def test_redacted_keys(value: object, expected: str) -> None:
     """Values under sensitive keys are redacted, at every depth and whatever they are."""
-    assert expected == describe(value)
+    assert expected == to_attribute_value(value)
 
 
 def test_redaction_policy() -> None:
     """The policy in force decides."""
     with redaction(Redaction.of("iban")):
-        assert "{'iban': [redacted], 'token': [redacted]}" == describe({"iban": 1, "token": 2})
+        assert "{'iban': [redacted], 'token': [redacted]}" == to_attribute_value(
+            {"iban": 1, "token": 2}
+        )
     with redaction(Redaction.of(False)):
-        assert "{'iban': 1, 'token': 2}" == describe({"iban": 1, "token": 2})
+        assert "{'iban': 1, 'token': 2}" == to_attribute_value({"iban": 1, "token": 2})
 
 
 keys = st.text(max_size=5) | st.integers() | st.booleans() | st.none() | st.tuples(st.text())
@@ -583,7 +591,7 @@ nested = st.recursive(
 def test_any_data(value: Any) -> None:
     """Any nested data gives a value that OpenTelemetry takes, of a bounded size, and stays."""
     before = repr(value)
-    described = describe(value)
+    described = to_attribute_value(value)
     items = described if isinstance(described, tuple) else (described,)
     assert len(items) <= MAX_ARRAY
     assert len({type(item) for item in items}) <= 1
@@ -607,6 +615,6 @@ def test_no_leak(secret: Any, name: str, depth: int) -> None:
     value: Any = {name: secret}
     for level in range(depth):
         value = [value] if level % 2 else {"key": value}
-    text = str(describe(value))
+    text = str(to_attribute_value(value))
     assert "SECRET" not in text
     assert (REDACTED in text) is (depth < 4)

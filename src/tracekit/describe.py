@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from tracekit._base.errors import InstrumentationError
-from tracekit._values.describing import register_type, unregister_type
+from tracekit._values.attribute_values import register_type, unregister_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,7 +21,7 @@ from tracekit._filters.filter_set import NO_EXPORTER
 from tracekit._recording.current_context import get_current, is_suppressed
 from tracekit._recording.filter_decisions import event_mask, event_name, recorded_span_around
 from tracekit._recording.log_records import Content, level_of, location_of, not_recorded
-from tracekit._values.describing import describe
+from tracekit._values.attribute_values import to_attribute_value
 
 __all__ = ["SpanEventHandler", "TraceContextFilter"]
 
@@ -155,7 +155,9 @@ class SpanEventHandler(logging.Handler):
             **content.attributes(),
         }
         if _is_free(span):
-            span.add_event(event_name(str(describe(name)) or logger_name, wanted), attributes)
+            span.add_event(
+                event_name(str(to_attribute_value(name)) or logger_name, wanted), attributes
+            )
 
 
 class TraceContextFilter(logging.Filter):

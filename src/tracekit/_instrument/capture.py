@@ -20,7 +20,7 @@ from tracekit._recording.parents import (
     resolve_parentage,
 )
 from tracekit._recording.thread_attributes import name_of_thread
-from tracekit._values.describing import describe
+from tracekit._values.attribute_values import to_attribute_value
 from tracekit._values.redaction import REDACTED, Redaction
 
 _RECEIVERS = frozenset({"self", "cls", "mcs", "metacls"})
@@ -167,7 +167,7 @@ class Capture(NamedTuple):
         """
         inner = self.parameters.free_name("_tk")
         closure: dict[str, Any] = {
-            f"{inner}_describe": describe,
+            f"{inner}_value": to_attribute_value,
             f"{inner}_Exception": Exception,
             f"{inner}_not_evaluated": not_evaluated,
             f"{inner}_where": self.function_name,
@@ -179,7 +179,7 @@ class Capture(NamedTuple):
             entries.append(f"'thread.id': ({inner} := {inner}_ident())")
             entries.append(f"'thread.name': {inner}_thread({inner})")
         for name in self.arguments:
-            value = repr(REDACTED) if redaction.hides(name) else f"{inner}_describe({name})"
+            value = repr(REDACTED) if redaction.hides(name) else f"{inner}_value({name})"
             entries.append(f"{name!r}: {value}")
         lines = [f"{inner} = {{{', '.join(entries)}}}"]
         for index, (name, expression) in enumerate(self.fields.items()):
@@ -187,7 +187,7 @@ class Capture(NamedTuple):
                 lines.append(f"{inner}[{name!r}] = {REDACTED!r}")
                 continue
             closure[f"{inner}_field{index}"] = expression.function
-            evaluated = f"{inner}_describe({inner}_field{index}({expression.passed}))"
+            evaluated = f"{inner}_value({inner}_field{index}({expression.passed}))"
             field = f"the field {name!r}"
             lines += _FIELD.format(
                 tk=inner, name=name, field=field, evaluated=evaluated

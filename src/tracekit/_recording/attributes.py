@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tracekit._base.log import warn_once
-from tracekit._values.describing import describe
+from tracekit._values.attribute_values import to_attribute_value
 from tracekit._values.redaction import REDACTED, current_redaction
 
 
@@ -23,7 +23,7 @@ def attributes_of(attributes: Mapping[str, object], fields: Mapping[str, object]
     """
     redaction = current_redaction()
     found = {
-        str(name): REDACTED if redaction.hides(str(name)) else describe(value)
+        str(name): REDACTED if redaction.hides(str(name)) else to_attribute_value(value)
         for name, value in {**attributes, **fields}.items()
     }
     if "" in found:

@@ -14,7 +14,7 @@ from opentelemetry.trace import Span, Status, StatusCode
 from tracekit._base.levels import Level
 from tracekit._filters.filter_set import ALL_EXPORTERS, NO_EXPORTER
 from tracekit._recording.filter_decisions import event_name
-from tracekit._values.describing import describe
+from tracekit._values.attribute_values import to_attribute_value
 
 # None of an escaping exception's events, or the level that it has.
 ErrorPolicy = Union[Level, Literal[False]]  # noqa: UP007 - an enum and a Literal do not join at run time on Python 3.10
@@ -104,7 +104,7 @@ def _summary(error: BaseException) -> dict[str, str]:
 
 def _message(error: BaseException) -> str:
     try:
-        return str(describe(str(error)))
+        return str(to_attribute_value(str(error)))
     except Exception:
         return f"<{type(error).__name__}, no text>"
 

@@ -13,7 +13,7 @@ from tracekit._base.levels import Level
 from tracekit._base.log import warn_once
 from tracekit._recording.attributes import attributes_of
 from tracekit._recording.exceptions import exception_attributes, stack_text
-from tracekit._values.describing import describe
+from tracekit._values.attribute_values import to_attribute_value
 
 # What an event says by itself, and what TraceContextFilter and OpenTelemetry's own logging
 # instrumentation put on records, which the span says.
@@ -54,7 +54,7 @@ class Content(NamedTuple):
         exc_info = message.get("exc_info") or record.exc_info
         key = next((key for key in _MESSAGE_KEYS if key in message), None)
         if key is None:
-            return cls(record, str(describe(message)), extra, exc_info)
+            return cls(record, str(to_attribute_value(message)), extra, exc_info)
         rest = ((name, value) for name, value in message.items() if name != key)
         return cls(record, _as_text(message[key]), {**extra, **_fields(rest)}, exc_info)
 
@@ -117,7 +117,7 @@ def _text_of(record: logging.LogRecord) -> str:
 
 def _as_text(value: object) -> str:
     # A string is bounded where the event is made; twice would count what is missing wrongly.
-    return value if isinstance(value, str) else str(describe(value))
+    return value if isinstance(value, str) else str(to_attribute_value(value))
 
 
 def _extra_of(record: logging.LogRecord) -> dict[str, object]:
@@ -134,7 +134,7 @@ def _extra_of(record: logging.LogRecord) -> dict[str, object]:
 
 
 def _fields(items: Iterable[tuple[object, object]]) -> dict[str, object]:
-    named = ((str(describe(name)), value) for name, value in items)
+    named = ((str(to_attribute_value(name)), value) for name, value in items)
     wanted = (
         (name, value)
         for name, value in named

@@ -10,7 +10,7 @@ from opentelemetry.trace import SpanKind
 
 from tracekit._base.errors import InstrumentationError
 from tracekit._base.levels import Level
-from tracekit._values.describing import describe
+from tracekit._values.attribute_values import to_attribute_value
 
 
 class _Current:
@@ -133,7 +133,7 @@ def parse_err(value: ErrOption) -> Level | Literal[False]:
 def parse_ret(value: RetOption) -> Callable[[Any], Any] | None:
     """Read the `ret` option: what makes the attribute of a result; True records the result."""
     if value is True:
-        return describe
+        return to_attribute_value
     if value is False:
         return None
     if not callable(value):
@@ -144,7 +144,7 @@ def parse_ret(value: RetOption) -> Callable[[Any], Any] | None:
 
 
 def _describe_what(function: Callable[[Any], object], value: object) -> Any:
-    return describe(function(value))
+    return to_attribute_value(function(value))
 
 
 def parse_expected(value: ExpectedOption) -> tuple[type[BaseException], ...]:

@@ -40,10 +40,10 @@ from tracekit._values.type_names import TypeCache, type_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["AttributeValue", "describe", "register_type", "unregister_type"]
+__all__ = ["AttributeValue", "register_type", "to_attribute_value", "unregister_type"]
 
 
-def describe(value: object) -> AttributeValue:
+def to_attribute_value(value: object) -> AttributeValue:
     """Turn any value into an attribute value.
 
     Nothing of the program is changed or consumed, whatever fails is named in the result, and the
@@ -153,7 +153,7 @@ def _describe_by(rule: Rule, value: object) -> AttributeValue:
         return (
             _describe_builtin(result)
             if _registered_rule(type(result)) is rule
-            else describe(result)
+            else to_attribute_value(result)
         )
     return _text_of(rule, value)
 
