@@ -163,7 +163,7 @@ def test_constants_stand_before_what_was_given(tracer):
         work(1)
         work(2)
     first, second = exporter.spans
-    assert first._constants is second._constants
+    assert first._site_attributes is second._site_attributes
     assert "code.function.name" == next(iter(first.attributes))
     assert (1, 2) == (first.attributes["x"], second.attributes["x"])
 

@@ -32,7 +32,7 @@ from tests.span_strategies import (
 )
 from tracekit._otlp import attribute_encoding, request_encoding, span_encoding
 from tracekit._otlp.request_encoding import encode_spans
-from tracekit._recording.site_attributes import Constants
+from tracekit._recording.attributes import SiteAttributes
 from tracekit._sdk.fanout import Fanout
 from tracekit._sdk.span import LeanSpan
 from tracekit._sdk.tracer_shared import TracerShared
@@ -65,12 +65,12 @@ def keys_of(attributes: Any) -> list[str]:
     return [attribute.key for attribute in only_span([a_span(attributes=attributes)]).attributes]
 
 
-def lean(span: ReadableSpan, constants: Constants, given: dict | None) -> LeanSpan:
+def lean(span: ReadableSpan, site_attributes: SiteAttributes, given: dict | None) -> LeanSpan:
     """The span as one of the engine's own."""
     made = object.__new__(LeanSpan)
     scope = span.instrumentation_scope
     made._shared = TracerShared(Fanout(), SpanLimits(), span.resource, scope, None, None)
-    made._constants, made._given, made._last = constants, given, None
+    made._site_attributes, made._given, made._last = site_attributes, given, None
     for name in ("context", "parent", "name", "kind", "start_time", "end_time", "status"):
         setattr(made, f"_{name}", getattr(span, name))
     made._event_list = BoundedList.from_seq(None, span.events) if span.events else None
@@ -80,9 +80,8 @@ def lean(span: ReadableSpan, constants: Constants, given: dict | None) -> LeanSp
 
 def as_lean(span: ReadableSpan) -> LeanSpan:
     """The span with its first attribute as a constant of the call site."""
-    attributes = dict(span.attributes)
-    constants = Constants(list(attributes.items())[:1])
-    return lean(span, constants, {k: v for k, v in attributes.items() if k not in constants})
+    items = list(span.attributes.items())
+    return lean(span, SiteAttributes(dict(items[:1])), dict(items[1:]))
 
 
 @settings(max_examples=300, deadline=None)
@@ -118,7 +117,7 @@ def test_recorded_spans_with_limits():
 def test_a_span_of_the_engine_whose_attributes_were_touched():
     """Once its attributes are the SDK's own, these count alone, with what they dropped."""
     [_, span] = recorded(LIMITS)
-    made = lean(span, Constants({"not": "asked"}), None)
+    made = lean(span, SiteAttributes({"not": "asked"}), None)
     made._attributes = span._attributes
     made._event_list, made._link_list = span._events, span._links
 
@@ -353,7 +352,7 @@ BAD_SPANS = {
     "a bad event": a_span(events=[Event("e", timestamp=-1)]),
     "a bad scope": a_span(instrumentation_scope=InstrumentationScope(5)),
     "no span": object(),
-    "an engine's span that is not whole": SimpleNamespace(_constants=Constants()),
+    "an engine's span that is not whole": SimpleNamespace(_site_attributes=SiteAttributes({})),
 }
 
 
@@ -452,17 +451,17 @@ def test_what_is_remembered_is_bounded():
     assert len(request_encoding._encoded) <= 256
 
 
-def test_constants_are_encoded_once():
+def test_the_attributes_of_a_call_site_are_encoded_once():
     """What a call site's spans have in common is encoded with the first and then taken as it is."""
-    constants = Constants({"code.line.number": 5, "code.function.name": "f"})
-    span = a_span(attributes={**constants, "a": 1})
-    made = lean(span, constants, {"a": 1})
+    site = SiteAttributes({"code.line.number": 5, "code.function.name": "f"})
+    span = a_span(attributes={**site.mapping, "a": 1})
+    made = lean(span, site, {"a": 1})
 
     assert official_bytes([span]) == exact(decoded([made]))
-    first = constants.wire
+    first = site.encoded
     assert official_bytes([span]) == exact(decoded([made]))
     assert first is not None
-    assert first is constants.wire
+    assert first is site.encoded
 
 
 def test_any_mapping_of_attributes():

@@ -54,7 +54,7 @@ def inject(carrier: Any = None) -> Any:
         carrier = {}
     elif not callable(getattr(carrier, "__setitem__", None)) or isinstance(carrier, (list, type)):
         raise InstrumentationError(f"carrier={carrier!r} is no mapping that headers can be put in")
-    _carriers.write(carrier)
+    _carriers.inject(carrier)
     return carrier
 
 
@@ -91,7 +91,7 @@ def extract(carrier: Any) -> Context:
             type(carrier).__name__,
         )
         headers = {}
-    return _carriers.read(headers, _no_span(_get_current()))
+    return _carriers.extract(headers, _no_span(_get_current()))
 
 
 @contextmanager

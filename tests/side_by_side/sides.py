@@ -22,7 +22,7 @@ from tests.side_by_side.observing import observed, shown, text
 from tracekit import TelemetryBuilder
 from tracekit._filters.filter import Filter
 from tracekit._filters.filter_set import ALL_EXPORTERS, FilterSet
-from tracekit._recording.site_attributes import Constants
+from tracekit._recording.attributes import SiteAttributes
 from tracekit._sdk.fanout import Fanout
 from tracekit._sdk.provider import EVERYTHING, LiveTracerProvider, Pipeline
 from tracekit._sdk.span import is_plain
@@ -235,7 +235,13 @@ def _through_filters(tracer: Any) -> Callable[..., trace.Span]:
         items = list(attributes.items())
         constants, given = items[: len(items) // 2], items[len(items) // 2 :]
         return tracer.start_wanted(
-            ALL_EXPORTERS, name, context, kind, links or (), dict(given), Constants(dict(constants))
+            ALL_EXPORTERS,
+            name,
+            context,
+            kind,
+            links or (),
+            dict(given),
+            SiteAttributes(dict(constants)),
         )
 
     return start_span

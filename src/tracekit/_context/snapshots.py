@@ -83,7 +83,7 @@ class ContextSnapshot:
         return self._context.copy()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        carrier = self.context().run(carriers.write_portable)
+        carrier = self.context().run(carriers.inject_portable)
         return RemoteContextSnapshot, (carrier, worker_hooks.shipment() if self._ships else None)
 
 
@@ -104,7 +104,7 @@ class RemoteContextSnapshot:
         """A context to run one call in."""
         worker_hooks.unpack(self._shipped)
         if self._restored is None:
-            self._restored = carriers.read_portable(self._carrier)
+            self._restored = carriers.extract_portable(self._carrier)
         context = contextvars.copy_context()
         context.run(attach, self._restored)
         return context

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from tracekit._base.errors import InstrumentationError
 from tracekit._instrument.compilation import Parameters, make_function
+from tracekit._recording.attributes import thread_name
 from tracekit._recording.options import CURRENT, Options
 from tracekit._recording.parents import (
     ACCEPTED,
@@ -19,7 +20,6 @@ from tracekit._recording.parents import (
     not_evaluated,
     resolve_parentage,
 )
-from tracekit._recording.thread_attributes import name_of_thread
 from tracekit._values.attribute_values import to_attribute_value
 from tracekit._values.redaction import REDACTED, Redaction
 
@@ -172,7 +172,7 @@ class Capture(NamedTuple):
             f"{inner}_not_evaluated": not_evaluated,
             f"{inner}_where": self.function_name,
             f"{inner}_ident": threading.get_ident,
-            f"{inner}_thread": name_of_thread,
+            f"{inner}_thread": thread_name,
         }
         entries = []
         if self.has_thread:

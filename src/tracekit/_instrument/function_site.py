@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from tracekit._filters.call_sites import CallSite
 from tracekit._filters.filter_set import NO_EXPORTER, DynamicFilter, FilterSet
 from tracekit._instrument.capture import Capture
+from tracekit._recording.attributes import SiteAttributes
 from tracekit._recording.filter_decisions import DecidedAttributes, current_scope
 from tracekit._recording.options import Options
 from tracekit._recording.recording import RecordingSite
-from tracekit._recording.site_attributes import Constants
 from tracekit._values.redaction import Redaction, current_redaction
 
 
@@ -58,7 +58,7 @@ class FunctionSite(RecordingSite):
             options.level,
             name=name,
             kind=options.kind,
-            constants=Constants(dict(plan.constants)),
+            site_attributes=SiteAttributes(plan.constants),
             err=options.err,
             expected=options.expected,
             ret=options.ret,
@@ -158,7 +158,7 @@ def _restore(values: dict[str, Any]) -> FunctionSite:
     site.plan = values.pop("plan")
     site.parentage = site.plan.compile_parentage() if site.plan.has_parentage else None
     site._redaction = site._led = None
-    values["constants"] = Constants(dict(site.plan.constants))
+    values["site_attributes"] = SiteAttributes(site.plan.constants)
     target, level = values.pop("target"), values.pop("level")
     RecordingSite.__init__(site, target, level, **values)
     return site

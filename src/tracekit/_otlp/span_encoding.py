@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Event, ReadableSpan
     from opentelemetry.trace import Link, SpanContext, Status, TraceState
 
-    from tracekit._recording.site_attributes import Constants
+    from tracekit._recording.attributes import SiteAttributes
     from tracekit._sdk.span import LeanSpan
 
 # Span
@@ -90,8 +90,8 @@ def encode_lean_span(span: LeanSpan) -> bytes:
     if given is None:
         attributes = _encode_attributes(span._attributes, span.dropped_attributes)
     else:
-        constants = span._constants
-        attributes = (constants.wire or _prepare(constants)) + _ATTRIBUTES.encode(given)
+        site = span._site_attributes
+        attributes = (site.encoded or _encode_once(site)) + _ATTRIBUTES.encode(given)
     events = span._event_list
     if events is not None:
         attributes += _encode_events(events, span.dropped_events)
@@ -110,9 +110,9 @@ def encode_lean_span(span: LeanSpan) -> bytes:
     )
 
 
-def _prepare(constants: Constants) -> bytes:
-    constants.wire = _ATTRIBUTES.encode(constants)
-    return constants.wire
+def _encode_once(site: SiteAttributes) -> bytes:
+    site.encoded = _ATTRIBUTES.encode(site.mapping)
+    return site.encoded
 
 
 def encode_readable_span(span: ReadableSpan) -> bytes:

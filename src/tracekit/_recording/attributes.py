@@ -1,32 +1,73 @@
-"""Attributes that are given in the body of a function: described and redacted."""
+"""Attributes of spans and events: those of a call site, of a thread, and of a function's body."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from tracekit._base.log import warn_once
 from tracekit._values.attribute_values import to_attribute_value
 from tracekit._values.redaction import REDACTED, current_redaction
 
 
-def attributes_of(attributes: Mapping[str, object], fields: Mapping[str, object]) -> dict[str, Any]:
-    """Attributes as values that OpenTelemetry takes.
+class SiteAttributes:
+    """The attributes that every span of one call site has; they never change.
+
+    Attributes:
+        mapping: The attributes by name.
+        encoded: Their encoded form, which the OTLP encoder keeps here after the first span; None
+            until then.
+    """
+
+    __slots__ = ("encoded", "mapping")
+
+    def __init__(self, mapping: Mapping[str, str | int]) -> None:
+        self.mapping: Final = dict(mapping)
+        self.encoded: bytes | None = None
+
+
+NO_SITE_ATTRIBUTES: Final = SiteAttributes({})
+
+
+def to_attributes(attributes: Mapping[str, object], fields: Mapping[str, object]) -> dict[str, Any]:
+    """Return attributes as values that OpenTelemetry accepts.
+
+    An attribute with an empty name is left out, with one warning: OpenTelemetry does not accept it.
 
     Args:
-        attributes: Names, dotted ones among them, and values.
-        fields: Plain names and values; they win over an attribute of the same name.
+        attributes: Names, which may be dotted, and values.
+        fields: Plain names and values; they replace attributes of the same name.
 
     Returns:
-        The attributes, in order, with the values of sensitive names redacted. One whose name is
-        empty is left out, which is said once: OpenTelemetry takes none.
+        The attributes in order. The values of sensitive names are redacted.
     """
     redaction = current_redaction()
-    found = {
+    described = {
         str(name): REDACTED if redaction.hides(str(name)) else to_attribute_value(value)
         for name, value in {**attributes, **fields}.items()
     }
-    if "" in found:
-        del found[""]
+    if "" in described:
+        del described[""]
         warn_once(("attribute", ""), "an attribute with an empty name is left out")
-    return found
+    return described
+
+
+def thread_attributes() -> dict[str, Any]:
+    """Return the attributes of the current thread."""
+    ident = threading.get_ident()
+    return {"thread.id": ident, "thread.name": thread_name(ident)}
+
+
+def thread_name(ident: int) -> str:
+    """Return a running thread's name, without creating a `Thread` for a foreign thread."""
+    thread: Any = _threads.get(ident)
+    try:
+        # The public property takes longer than the rest of this function.
+        name: str = thread._name
+    except AttributeError:
+        name = "" if thread is None else thread.name
+    return name
+
+
+_threads: Final[dict[int, threading.Thread]] = getattr(threading, "_active", {})

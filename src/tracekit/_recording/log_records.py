@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from tracekit._base.levels import Level
 from tracekit._base.log import warn_once
-from tracekit._recording.attributes import attributes_of
+from tracekit._recording.attributes import to_attributes
 from tracekit._recording.exceptions import exception_attributes, stack_text
 from tracekit._values.attribute_values import to_attribute_value
 
@@ -60,7 +60,7 @@ class Content(NamedTuple):
 
     def attributes(self) -> dict[str, Any]:
         """The fields, the exception and the stack, as values that OpenTelemetry takes."""
-        described = attributes_of(self.fields, {}) if self.fields else {}
+        described = to_attributes(self.fields, {}) if self.fields else {}
         return {**described, **self._exception(), **self._stack()}
 
     def _exception(self) -> dict[str, str]:

@@ -11,7 +11,7 @@ from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, set_s
 
 from tracekit._base.errors import InstrumentationError
 from tracekit._base.log import warn_once
-from tracekit._recording.carriers import Headers, headers_of, read
+from tracekit._recording.carriers import Headers, extract, headers_of
 from tracekit._recording.current_context import get_current, no_span
 from tracekit._recording.options import CURRENT
 
@@ -47,7 +47,7 @@ def context_of(parent: Any) -> Context:
         return set_span_in_context(parent, current)
     if isinstance(parent, SpanContext):
         return set_span_in_context(NonRecordingSpan(parent), current)
-    return read(_headers(parent), no_span(current))
+    return extract(_headers(parent), no_span(current))
 
 
 def check_parent(parent: Any) -> None:

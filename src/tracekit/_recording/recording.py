@@ -17,6 +17,7 @@ from tracekit._base.levels import Level
 from tracekit._base.log import warn_once
 from tracekit._filters.call_sites import CallSite
 from tracekit._filters.filter_set import NO_EXPORTER
+from tracekit._recording.attributes import NO_SITE_ATTRIBUTES, SiteAttributes
 from tracekit._recording.current_context import (
     SPAN_KEY,
     attach,
@@ -34,7 +35,6 @@ from tracekit._recording.filter_decisions import (
     open_scope,
 )
 from tracekit._recording.parents import Parentage
-from tracekit._recording.site_attributes import NO_CONSTANTS, Constants
 
 
 class RecordingSite(CallSite):
@@ -43,14 +43,14 @@ class RecordingSite(CallSite):
     Attributes:
         name: The name of its spans.
         kind: Their kind.
-        constants: The attributes that all its spans have.
+        attributes: The attributes that all its spans have.
         err: How an escaping exception is recorded.
         expected: The exceptions that are no errors.
         ret: What makes the `return` attribute of a result, described already, or None to record no
             result.
     """
 
-    __slots__ = ("constants", "err", "expected", "kind", "name", "ret")
+    __slots__ = ("err", "expected", "kind", "name", "ret", "site_attributes")
 
     def __init__(
         self,
@@ -59,14 +59,14 @@ class RecordingSite(CallSite):
         *,
         name: str = "",
         kind: SpanKind = SpanKind.INTERNAL,
-        constants: Constants = NO_CONSTANTS,
+        site_attributes: SiteAttributes = NO_SITE_ATTRIBUTES,
         err: ErrorPolicy = Level.ERROR,
         expected: tuple[type[BaseException], ...] = (),
         ret: Callable[[Any], Any] | None = None,
     ) -> None:
         self.name = name
         self.kind = kind
-        self.constants = constants
+        self.site_attributes = site_attributes
         self.err: ErrorPolicy = err
         self.expected = expected
         self.ret = ret
@@ -135,7 +135,7 @@ def start(
     ):
         return Recording(site, start_span(site, tracer, site.name, attributes, parentage))
     # The same without a detour, for the call that nothing special is said about.
-    span = begin(site.wanted, site.name, None, site.kind, (), attributes, site.constants)
+    span = begin(site.wanted, site.name, None, site.kind, (), attributes, site.site_attributes)
     return Recording(site, span)
 
 
@@ -169,12 +169,12 @@ def start_span(
         scope = current_scope()
     # A foreign tracer knows nothing of filters, and ours is told that this span went through them.
     begin = getattr(tracer, "start_wanted", None)
-    constants = site.constants
+    site_attributes = site.site_attributes
     if begin is None:
-        every = {**constants, **attributes}
+        every = {**site_attributes.mapping, **attributes}
         span: Span = tracer.start_span(name, context, kind or site.kind, every, links)
     else:
-        span = begin(wanted, name, context, kind or site.kind, links, attributes, constants)
+        span = begin(wanted, name, context, kind or site.kind, links, attributes, site_attributes)
     if scope is not None:
         open_scope(span, scope)
     return span

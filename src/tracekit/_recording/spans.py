@@ -14,7 +14,7 @@ from tracekit._base.levels import Level
 from tracekit._base.log import warn_once
 from tracekit._filters.call_sites import registry
 from tracekit._filters.filter_set import NO_EXPORTER, FilterSet
-from tracekit._recording.attributes import attributes_of
+from tracekit._recording.attributes import thread_attributes, to_attributes
 from tracekit._recording.filter_decisions import (
     DecidedAttributes,
     SuppressedSpan,
@@ -32,7 +32,6 @@ from tracekit._recording.options import (
 )
 from tracekit._recording.parents import Parentage, check_links, check_parent, resolve_parentage
 from tracekit._recording.recording import Recording, RecordingSite, give_up, start_span
-from tracekit._recording.thread_attributes import thread_attributes
 from tracekit._recording.tracers import tracer_here, tracer_of
 
 
@@ -132,13 +131,13 @@ class span:  # noqa: N801 - read as a verb at the place of use: `with span("look
         given = {**self._attributes, **self._fields}
         needed = {name: given[name] for name in dynamic_filter.needs if name in given}
         outer = current_scope()
-        decision = dynamic_filter.decide(attributes_of(needed, {}), outer)
+        decision = dynamic_filter.decide(to_attributes(needed, {}), outer)
         if decision.wanted != NO_EXPORTER:
             return DecidedAttributes(self._all_attributes(), decision)
         return None if decision.scope is outer else DecidedAttributes({}, decision)
 
     def _all_attributes(self) -> dict[str, Any]:
-        return {**thread_attributes(), **attributes_of(self._attributes, self._fields)}
+        return {**thread_attributes(), **to_attributes(self._attributes, self._fields)}
 
     def _parentage(self) -> Parentage | None:
         if self._parent is CURRENT and self._links is None:
@@ -197,9 +196,9 @@ def event(
         return
     module = target or _module_of(sys._getframe(1))
     try:
-        wanted = event_mask(module, importance, lambda: attributes_of(given, fields), current)
+        wanted = event_mask(module, importance, lambda: to_attributes(given, fields), current)
         if wanted != NO_EXPORTER:
-            described = {"level": importance.name, **attributes_of(given, fields)}
+            described = {"level": importance.name, **to_attributes(given, fields)}
             current.add_event(event_name(name, wanted), described)
     except Exception as error:
         _not_recorded("event", name, error)
@@ -227,7 +226,7 @@ def record(attributes: Mapping[str, object] | None = None, /, **fields: object) 
     if not current.is_recording():
         return
     try:
-        current.set_attributes(attributes_of(given, fields))
+        current.set_attributes(to_attributes(given, fields))
     except Exception as error:
         _not_recorded("record", ", ".join(map(str, {**given, **fields})), error)
 

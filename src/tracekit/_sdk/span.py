@@ -22,7 +22,7 @@ from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 
-from tracekit._recording.site_attributes import Constants
+from tracekit._recording.attributes import SiteAttributes
 from tracekit._sdk.tracer_shared import TracerShared
 
 # What the SDK says about a span, it says under this name.
@@ -53,7 +53,6 @@ class LeanSpan(sdk.Span):
 
     # What every span has stands in slots; the rest is not there until it is used.
     __slots__ = (
-        "_constants",
         "_context",
         "_end_time",
         "_given",
@@ -63,10 +62,11 @@ class LeanSpan(sdk.Span):
         "_name",
         "_parent",
         "_shared",
+        "_site_attributes",
         "_start_time",
         "_tracekit_wanted",
     )
-    _constants: Constants
+    _site_attributes: SiteAttributes
     _context: SpanContext
     _end_time: int | None
     _given: dict[str, Any] | None
@@ -117,7 +117,7 @@ class LeanSpan(sdk.Span):
         with self._lock:
             if self._bounded is None:
                 bounded = _bounded(self._shared.limits, None)
-                bounded._dict.update(self._constants)
+                bounded._dict.update(self._site_attributes.mapping)
                 given = self._given or {}
                 bounded._dict.update(given)
                 bounded._immutable = self._end_time is not None and _FREEZES
@@ -171,7 +171,7 @@ class LeanSpan(sdk.Span):
         self._last = key, value
 
     def _put(self, key: str, value: Any) -> bool:
-        given, constants = self._given, self._constants
+        given, constants = self._given, self._site_attributes.mapping
         if given is None or key in constants:
             return False
         if len(constants) + len(given) >= self._shared.room:

@@ -24,9 +24,9 @@ from opentelemetry.util.types import Attributes
 
 from tracekit._base.levels import Level
 from tracekit._filters.filter_set import ALL_EXPORTERS, NO_EXPORTER, Decision, FilterSet
+from tracekit._recording.attributes import NO_SITE_ATTRIBUTES, SiteAttributes
 from tracekit._recording.current_context import SPAN_KEY, get_current, span_in
 from tracekit._recording.filter_decisions import FilteredSpan, open_scope, scope_of
-from tracekit._recording.site_attributes import NO_CONSTANTS, Constants
 from tracekit._sdk import sdk_compat
 from tracekit._sdk.fanout import Fanout
 from tracekit._sdk.ids import draw
@@ -145,7 +145,9 @@ class LiveTracer(sdk.Tracer):
                 attributes, start_time, record_exception, set_status_on_exception
             )
             given, links = _own_copy(attributes), links or ()
-            made = self.start_wanted(wanted, name, context, kind, links, given, NO_CONSTANTS, said)
+            made = self.start_wanted(
+                wanted, name, context, kind, links, given, NO_SITE_ATTRIBUTES, said
+            )
         open_scope(made, scope)
         return made
 
@@ -157,7 +159,7 @@ class LiveTracer(sdk.Tracer):
         kind: SpanKind,
         links: Sequence[Link],
         given: dict[str, Any] | None,
-        constants: Constants,
+        site_attributes: SiteAttributes,
         said: StartSpanArguments | None = None,
     ) -> Span:
         """Start a span that went through the filters already.
@@ -169,7 +171,7 @@ class LiveTracer(sdk.Tracer):
             kind: Its kind.
             links: What it points at.
             given: Its attributes, clean and its own; None where they are to be looked at.
-            constants: Those that all spans of its place in the program have besides.
+            site_attributes: Those that all spans of its call site have in addition.
             said: What only callers of `start_span` say.
         """
         around: Any = (get_current() if context is None else context).get(SPAN_KEY)
@@ -181,7 +183,7 @@ class LiveTracer(sdk.Tracer):
             around = span_in(get_current() if context is None else context)
             parent = _context_of(around)
         if not self._is_lean:
-            merged = None if given is None else {**constants, **given}
+            merged = None if given is None else {**site_attributes.mapping, **given}
             return self._start_otherwise(wanted, around, name, context, kind, links, merged, said)
         if parent is None or not parent[_IS_VALID]:
             trace_id = draw(128) or 1 if self._draws else self.id_generator.generate_trace_id()
@@ -193,12 +195,14 @@ class LiveTracer(sdk.Tracer):
         is_recorded = decided
         if decided is None or given is None:
             # Attributes that have to be looked at are the sampler's to refuse, as in the SDK.
-            every: Attributes = {**constants, **(given or {})} if said is None else said.attributes
+            every: Attributes = (
+                {**site_attributes.mapping, **(given or {})} if said is None else said.attributes
+            )
             result = self.sampler.should_sample(context, trace_id, name, kind, every, links)
             decided, is_recorded, state = _read(result)
             # A sampler may write into the very attributes that it is shown.
-            if given is None or result.attributes != {**constants, **given}:
-                given, constants = None, NO_CONSTANTS
+            if given is None or result.attributes != {**site_attributes.mapping, **given}:
+                given, site_attributes = None, NO_SITE_ATTRIBUTES
                 said = (said or _NO_ARGUMENTS)._replace(attributes=result.attributes)
         if self._draws:
             random_bit = _RANDOM if parent is None else parent[_FLAGS] & _RANDOM
@@ -208,7 +212,7 @@ class LiveTracer(sdk.Tracer):
             own = self._new_context(parent, trace_id, decided, state)
         if not is_recorded:
             return NonRecordingSpan(own)
-        span = self._make(own, parent, name, kind, links, given, constants, said)
+        span = self._make(own, parent, name, kind, links, given, site_attributes, said)
         span._is_sampled = decided
         span._tracekit_wanted = wanted
         if type(around) is not LeanSpan:
@@ -231,7 +235,7 @@ class LiveTracer(sdk.Tracer):
         kind: SpanKind,
         links: Sequence[Link],
         given: dict[str, Any] | None,
-        constants: Constants,
+        site_attributes: SiteAttributes,
         said: StartSpanArguments | None,
     ) -> LeanSpan:
         span = _new_span(LeanSpan)
@@ -240,13 +244,13 @@ class LiveTracer(sdk.Tracer):
         span._context = own
         span._parent = parent
         span._kind = kind
-        span._constants = constants
+        span._site_attributes = site_attributes
         span._given = given
         span._last = span._end_time = None
         if given is None:
             span.bind(said.attributes if said is not None else None)
-        elif len(given) + len(constants) > origin.room:
-            span.bind({**constants, **given})
+        elif len(given) + len(site_attributes.mapping) > origin.room:
+            span.bind({**site_attributes.mapping, **given})
         if links:
             span.point_at(links)
         origin.processor.starts.add()
