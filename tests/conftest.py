@@ -12,7 +12,7 @@ from opentelemetry import trace
 pytest_plugins = ["pytester"]
 
 from tests.receivers.fixtures import *  # noqa: F403 - pytest finds fixtures by their names here
-from tracekit._base.log import forget_logged
+from tracekit._base.log import forget_logged_warnings
 from tracekit._setup import runtime
 
 
@@ -22,7 +22,7 @@ def clean_environment(monkeypatch):
     for name in list(os.environ):
         if name.startswith(("OTEL_", "TRACEKIT_FILTER", "TRACEPARENT")):
             monkeypatch.delenv(name)
-    forget_logged()
+    forget_logged_warnings()
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def global_telemetry():
         installed.telemetry.shutdown(5.0)
     trace._TRACER_PROVIDER = None
     trace._TRACER_PROVIDER_SET_ONCE = type(trace._TRACER_PROVIDER_SET_ONCE)()
-    runtime.registry.change(None, None)
+    runtime.registry.configure(None, None)
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def under_load(telemetry, children):
 
 def beside_an_export_that_hangs(telemetry, children):
     """Fork while a thread is within the exporter and does not come back."""
-    forks.PATIENCE = 0.2
+    forks.BEFORE_FORK_TIMEOUT = 0.2
     with span("hangs"):
         pass
     # In vain; but now the exporter is being called.

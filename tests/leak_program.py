@@ -247,7 +247,7 @@ def held():
         "objects": len(gc.get_objects()),
         "resident": pages * os.sysconf("SC_PAGE_SIZE"),
         "call sites": len(registry._sites),
-        "watched by forks": len(forks._all),
+        "watched by forks": len(forks._registered),
         "tracers": len(trace.get_tracer_provider()._live),
     }
 

@@ -26,7 +26,7 @@ from opentelemetry.sdk.trace.export import (
 
 from tests.finished_spans import make_span
 from tracekit._base.errors import ConfigurationError
-from tracekit._base.log import forget_logged
+from tracekit._base.log import forget_logged_warnings
 from tracekit._console.exporter import ConsoleExporter
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    forget_logged()
+    forget_logged_warnings()
     yield
-    forget_logged()
+    forget_logged_warnings()
 
 
 class Terminal(io.StringIO):

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracekit import Filter, Level
-from tracekit._filters.dynamic_rules import is_wanted, raises, scope_level
+from tracekit._filters.dynamic_rules import is_enabled, level_inside, opens_scope
+from tracekit._filters.filter import directives_of
 
 DEBUG, ERROR, INFO, OFF, TRACE, WARN = (
     Level.DEBUG,
@@ -39,7 +40,7 @@ class Status(enum.IntEnum):
 
 
 def decide(text, target="app", span="s", **fields):
-    rules = Filter(text).matching(target, span)
+    rules = directives_of(Filter(text)).rules_for(target, span)
     return None if rules is None else rules.decide(fields)
 
 
@@ -64,7 +65,7 @@ def decide(text, target="app", span="s", **fields):
 def test_rules_are_those_that_may_apply(text, target, span, applies):
     """The target as for any directive, the whole name of the span; none of them for an event."""
     wanted = Filter(text)
-    assert applies is (wanted.matching(target, span) is not None)
+    assert applies is (directives_of(wanted).rules_for(target, span) is not None)
     assert wanted.is_dynamic is ("[" in text)
 
 
@@ -161,8 +162,8 @@ def test_the_most_specific_directive_decides(text, fields, expected):
 )
 def test_only_named_fields_are_needed(text, needs):
     """What no directive reaches for this place is not looked at."""
-    rules = Filter(text).matching("app", "s")
-    assert needs == rules.needs
+    rules = directives_of(Filter(text)).rules_for("app", "s")
+    assert needs == rules.needed_fields
     if not needs:
         assert rules.decide({}) is not None
 
@@ -178,7 +179,7 @@ def test_other_fields_are_not_touched():
             assert key in {"a", "b"}
             return super().get(key, default)
 
-    rules = Filter("[s{a=1,b=2}]").matching("app", "s")
+    rules = directives_of(Filter("[s{a=1,b=2}]")).rules_for("app", "s")
     assert rules.decide(Asked(a=1, b=2, c=3)) is TRACE
 
 
@@ -186,7 +187,7 @@ def test_other_fields_are_not_touched():
 @pytest.mark.parametrize("static", Level)
 def test_a_directive_raises_or_lowers(decided, static):
     """It raises where it is not `off` and as verbose as the static level or more."""
-    assert raises(decided, static) is (decided is not OFF and decided <= static)
+    assert opens_scope(decided, static) is (decided is not OFF and decided <= static)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,7 @@ def test_a_directive_raises_or_lowers(decided, static):
 )
 def test_what_is_wanted(level, static, decided, scope, wanted):
     """What raises adds to the scope around it; what lowers holds inside of it too."""
-    assert wanted is is_wanted(level, static, decided, scope)
+    assert wanted is is_enabled(level, static, decided, scope)
 
 
 @pytest.mark.parametrize(
@@ -234,13 +235,13 @@ def test_what_is_wanted(level, static, decided, scope, wanted):
 )
 def test_scopes_add_up(outer, decided, static, inside):
     """The most verbose counts; a directive that lowers opens nothing and closes nothing."""
-    assert inside is scope_level(outer, decided, static)
+    assert inside is level_inside(outer, decided, static)
 
 
 @given(st.sampled_from(LEVELS), st.sampled_from(Level), st.none() | st.sampled_from(Level))
 def test_a_scope_never_silences(level, static, decided):
     """Inside of a span everything is wanted that is wanted outside."""
     for outer, scope in itertools.product([None, *LEVELS], LEVELS):
-        inner = scope_level(outer, scope, static)
-        if is_wanted(level, static, decided, outer):
-            assert is_wanted(level, static, decided, inner)
+        inner = level_inside(outer, scope, static)
+        if is_enabled(level, static, decided, outer):
+            assert is_enabled(level, static, decided, inner)

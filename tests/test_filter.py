@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.filter_texts import filters, levels
 from tracekit import Filter, FilterSyntaxError, Level
+from tracekit._filters.filter import directives_of, filter_from_environment
 from tracekit._filters.syntax import parse
 
 # Few words, so that directives meet.
@@ -95,7 +96,7 @@ def test_the_more_specific_directive_wins(text, target, fields):
     """With a span or fields before without, then the longer target, then more fields."""
     wanted = Filter(text)
     matching = [one for one in parse(text) if applies(one, target, fields)]
-    rules = wanted.matching(target, "s")
+    rules = directives_of(wanted).rules_for(target, "s")
     decided = None if rules is None else rules.decide(fields)
     level = wanted.level_of(target) if decided is None else decided
     best = max(map(specificity, matching), default=None)
@@ -175,7 +176,7 @@ def test_the_environment_is_read_with_its_mistakes_skipped(monkeypatch, caplog):
     """A bad directive is reported; the others count."""
     monkeypatch.setenv("TRACEKIT_FILTER", "app=loud,debug,[s{a=1,b=*}]=info,[t{x,y}]=off")
     with caplog.at_level(logging.WARNING):
-        assert Filter("debug,[t{x,y}]=off") == Filter.from_environment()
+        assert Filter("debug,[t{x,y}]=off") == filter_from_environment()
     assert 2 == sum("TRACEKIT_FILTER" in record.getMessage() for record in caplog.records)
 
 
@@ -184,4 +185,4 @@ def test_without_a_directive_the_default_is_info(monkeypatch, text):
     """Also where none of them parses."""
     if text is not None:
         monkeypatch.setenv("TRACEKIT_FILTER", text)
-    assert Filter("info") == Filter.from_environment()
+    assert Filter("info") == filter_from_environment()

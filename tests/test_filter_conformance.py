@@ -9,7 +9,8 @@ import pytest
 
 from tests.pages import ROOT
 from tracekit import Filter, Level
-from tracekit._filters.dynamic_rules import is_wanted, scope_level
+from tracekit._filters.dynamic_rules import is_enabled, level_inside
+from tracekit._filters.filter import directives_of
 
 DATA = json.loads((ROOT / "tests/data/env_filter.json").read_text(encoding="utf-8"))
 CASES, DEVIATIONS = DATA["cases"], DATA["deviations"]
@@ -27,9 +28,9 @@ def answer(case: dict[str, Any]) -> bool:
     wanted = Filter(case["filter"])
     scope: Level | None = None
     for _, target, name, _, fields in case["inside"]:
-        scope = scope_level(scope, decided(wanted, target, name, fields), wanted.level_of(target))
+        scope = level_inside(scope, decided(wanted, target, name, fields), wanted.level_of(target))
     kind, target, name, level, fields = case["asked"]
-    return is_wanted(
+    return is_enabled(
         Level.of(level),
         wanted.level_of(target),
         decided(wanted, target, None if kind == "event" else name, fields),
@@ -38,10 +39,10 @@ def answer(case: dict[str, Any]) -> bool:
 
 
 def decided(wanted: Filter, target: str, name: str | None, fields: dict[str, Any]) -> Level | None:
-    rules = wanted.matching(target, name)
+    rules = directives_of(wanted).rules_for(target, name)
     if rules is None:
         return None
-    return rules.decide({key: value for key, value in fields.items() if key in rules.needs})
+    return rules.decide({key: value for key, value in fields.items() if key in rules.needed_fields})
 
 
 def deviations_table() -> str:

@@ -579,7 +579,7 @@ def test_a_bad_directive_of_the_environment_is_said_once(monkeypatch, caplog):
     monkeypatch.setenv("TRACEKIT_FILTER", "shop=loud,info")
     from tracekit._filters.call_sites import registry
 
-    registry.change(None, None)
+    registry.configure(None, None)
     with tracekit.init_telemetry("test", exporter="memory"):
         pass
     assert 1 == sum("directive skipped" in one for one in caplog.messages)

@@ -109,7 +109,7 @@ def test_children_deliver_while_the_parent_is_exporting(request, protocol):
     receiver = request.getfixturevalue(f"{protocol}_receiver")
     answer = run_program("under load", protocol, receiver, children)
     assert ([0] * children, True) == (answer["codes"], answer["delivered"])
-    assert answer["slowest"] < forks.PATIENCE
+    assert answer["slowest"] < forks.BEFORE_FORK_TIMEOUT
     spans = receiver.spans
     assert len(spans) == len({one.span_id for one in spans})
     assert children == sum(one.name == "child" for one in spans)
@@ -351,7 +351,7 @@ def deliver_later(telemetry):
 
 def test_a_fork_waits_for_an_exporter_that_hangs_once_and_not_for_long(monkeypatch, exporter):
     """A later fork does not wait for the same call again."""
-    monkeypatch.setattr(forks, "PATIENCE", 0.2)
+    monkeypatch.setattr(forks, "BEFORE_FORK_TIMEOUT", 0.2)
     telemetry = tracekit.init_telemetry("parent", exporter=exporter)
     deliver_later(telemetry)
     assert exporter.is_exporting.wait(5)
@@ -391,7 +391,7 @@ def test_an_exporter_may_fork(exporter):
     deliver_later(telemetry)
     begun = time.monotonic()
     assert telemetry.flush(10.0)
-    assert ([0], True) == (codes[:1], time.monotonic() - begun < forks.PATIENCE)
+    assert ([0], True) == (codes[:1], time.monotonic() - begun < forks.BEFORE_FORK_TIMEOUT)
 
 
 def test_threads_may_fork_at_once():
@@ -454,12 +454,12 @@ def test_what_is_gone_is_not_asked_at_a_fork():
             raise AssertionError
 
     gc.collect()
-    watched = forks.watch(Watched())
+    watched = forks.register(Watched())
     reference = weakref.ref(watched)
-    count = len(forks._all)
+    count = len(forks._registered)
     del watched
     gc.collect()
-    assert (None, count - 1) == (reference(), len(forks._all))
+    assert (None, count - 1) == (reference(), len(forks._registered))
 
 
 def test_one_that_fails_does_not_keep_the_others_from_beginning_anew():
@@ -474,6 +474,6 @@ def test_one_that_fails_does_not_keep_the_others_from_beginning_anew():
         def after_fork_in_child(self):
             begun.append(os.getpid())
 
-    watched = [forks.watch(Fails()), forks.watch(Begins())]
+    watched = [forks.register(Fails()), forks.register(Begins())]
     assert 0 == fork(lambda: [os.getpid()] == begun)
     assert 2 == len(watched)

@@ -165,7 +165,7 @@ def test_a_filter_that_changes_counts_at_once(logger):
     seen = []
     with capture_spans(filter="info") as spans, span("work"):
         for directives in ("info", "warn", "info"):
-            registry.change(registry.backend, FilterSet([tracekit.Filter(directives)]))
+            registry.configure(registry.backend, FilterSet([tracekit.Filter(directives)]))
             logger.info(directives)
     seen = [name for name, _ in spans["work"].events]
     assert ["info", "info"] == seen

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import sampling
 import tracekit
 from tests.test_provider import pipeline
 from tracekit import exporters, instrument
-from tracekit._base.log import forget_logged
+from tracekit._base.log import forget_logged_warnings
 from tracekit._recording import current_context
 from tracekit._sdk import sdk_compat
 from tracekit._sdk.provider import LiveTracerProvider
@@ -28,10 +28,10 @@ def moved(monkeypatch):
 
     def move(*names):
         monkeypatch.setattr(sdk_compat, "moved", lambda: names)
-        forget_logged()
+        forget_logged_warnings()
 
     yield move
-    forget_logged()
+    forget_logged_warnings()
 
 
 def test_nothing_has_moved():

@@ -9,7 +9,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
 
 from tracekit import InstrumentationError, event, record, span
-from tracekit._base.log import forget_logged
+from tracekit._base.log import forget_logged_warnings
 from tracekit.testing import capture_spans
 
 REMOTE = SpanContext(0xABC, 0xDEF, is_remote=True, trace_flags=TraceFlags(1))
@@ -160,7 +160,7 @@ def test_a_failure_of_recording_is_logged_once(caplog):
 
 def test_an_attribute_without_a_name_is_left_out(spans, caplog):
     """OpenTelemetry takes none, neither at the start of a span nor later; it is said once."""
-    forget_logged()
+    forget_logged_warnings()
     with span("work", {"": 1, "a": 2}):
         record({"": 3})
         event("e", {"": 4}, b=5)

@@ -98,23 +98,23 @@ def test_no_wrapper_in_the_traceback():
 
 @steps_aside
 def test_a_filter_that_changes_while_a_function_is_decorated(monkeypatch):
-    """The wrapper goes by the verdict that is in force in the end."""
+    """The wrapper follows the interest that is in force in the end."""
     with tracekit.init_telemetry("t", exporter="none", filter="off") as telemetry:
 
         class Changing(FunctionSite):
             @property
-            def off(self):
-                verdict = RecordingSite.off.__get__(self)
-                if not verdict or self._led is None or changed:
-                    return verdict
+            def disabled(self):
+                disabled = RecordingSite.disabled.__get__(self)
+                if not disabled or self._led is None or changed:
+                    return disabled
                 changed.append(threading.Thread(target=telemetry.set_filter, args=("info",)))
                 changed[0].start()
                 changed[0].join()
-                return verdict
+                return disabled
 
-            @off.setter
-            def off(self, verdict):
-                RecordingSite.off.__set__(self, verdict)
+            @disabled.setter
+            def disabled(self, disabled):
+                RecordingSite.disabled.__set__(self, disabled)
 
         changed = []
         monkeypatch.setattr("tracekit._instrument.decorator.FunctionSite", Changing)

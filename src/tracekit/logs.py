@@ -16,8 +16,8 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, Span, SpanContext
 
 from tracekit._base.errors import ConfigurationError
 from tracekit._base.levels import Level
-from tracekit._base.log import warn_once
-from tracekit._filters.filter_set import NO_EXPORTER
+from tracekit._base.log import log_warning_once
+from tracekit._filters.filter_set import NO_EXPORTERS
 from tracekit._recording.current_context import get_current, is_suppressed
 from tracekit._recording.filter_decisions import event_mask, event_name, recorded_span_around
 from tracekit._recording.log_records import Content, level_of, location_of, not_recorded
@@ -144,7 +144,7 @@ class SpanEventHandler(logging.Handler):
             return
         target = self._target or logger_name
         wanted = event_mask(target, level, lambda: Content.of(record).attributes(), span)
-        if wanted == NO_EXPORTER:
+        if wanted == NO_EXPORTERS:
             return
         content = Content.of(record)
         name = content.name if self.formatter is None else self.formatter.format(record)
@@ -227,7 +227,7 @@ def _current_span_context() -> SpanContext:
     try:
         return trace.get_current_span().get_span_context()
     except Exception as error:
-        warn_once("trace context", "log records go without trace ids", error=error)
+        log_warning_once("trace context", "log records go without trace ids", error=error)
         return INVALID_SPAN_CONTEXT
 
 
@@ -254,7 +254,9 @@ def _is_free(span: Span) -> bool:
         return True
     is_mine: Callable[[], bool] = getattr(lock, "_is_owned", bool)
     if is_mine() or not lock.acquire(timeout=_LONGEST_WAIT):
-        warn_once("span lock", "a log record came while its span was written on; it is left out")
+        log_warning_once(
+            "span lock", "a log record came while its span was written on; it is left out"
+        )
         return False
     lock.release()
     return True

@@ -11,7 +11,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 
 from tracekit._base.errors import InstrumentationError
-from tracekit._base.log import warn_once as _warn_once
+from tracekit._base.log import log_warning_once as _log_warning_once
 from tracekit._recording import carriers as _carriers
 from tracekit._recording.current_context import attach as _attach
 from tracekit._recording.current_context import detach as _detach
@@ -85,7 +85,7 @@ def extract(carrier: Any) -> Context:
     """
     headers = _carriers.headers_of(carrier)
     if headers is None:
-        _warn_once(
+        _log_warning_once(
             ("no carrier", type(carrier)),
             "an object of type %s is no carrier of a trace; a new one begins",
             type(carrier).__name__,

@@ -6,13 +6,13 @@ import functools
 import os
 import sys
 import threading
-import weakref
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from tracekit._base import forks
 from tracekit._base.errors import ConfigurationError
-from tracekit._base.log import warn_once
+from tracekit._base.log import log_warning_once
 from tracekit._console.render import Page, render
 from tracekit._console.trace_buffer import Block, TraceBuffer
 
@@ -81,7 +81,7 @@ class ConsoleExporter(SpanExporter):
         self._buffer = TraceBuffer()
         self._closed = False
         self._make_locks()
-        _exporters.add(self)
+        forks.register(self)
 
     def __reduce__(self) -> Any:
         if self._stream is not None:
@@ -173,22 +173,11 @@ class ConsoleExporter(SpanExporter):
         self._buffer_lock = threading.RLock()
         self._write_lock = threading.RLock()
 
-    def _start_anew_in_child(self) -> None:
+    def after_fork_in_child(self) -> None:
+        """Replace the locks, and drop the spans that wait: the parent prints them."""
         # A thread that is not here may hold the locks, and the parent will print what waits.
         self._make_locks()
         self._buffer.clear()
-
-
-_exporters: weakref.WeakSet[ConsoleExporter] = weakref.WeakSet()
-
-
-def _start_all_anew_in_child() -> None:
-    for exporter in list(_exporters):
-        exporter._start_anew_in_child()  # pyright: ignore[reportPrivateUsage]  # of this module
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_all_anew_in_child)
 
 
 def _find_width(stream: TextIO, *, is_terminal: bool) -> int:
@@ -243,4 +232,4 @@ def _check_width(width: Any) -> None:
 
 
 def _warn(error: Exception) -> None:
-    warn_once("console exporter", "spans cannot be shown: %r", error, error=error)
+    log_warning_once("console exporter", "spans cannot be shown: %r", error, error=error)

@@ -8,7 +8,7 @@ from typing import Final
 
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from tracekit._base.log import warn
+from tracekit._base.log import log_warning
 from tracekit._delivery.backoff import Backoff
 from tracekit._delivery.batch_settings import BatchSettings
 from tracekit._delivery.export_outcome import ExportOutcome, attempt_export, error_text
@@ -116,7 +116,7 @@ class BatchExport(Delivery):
     def _say_dropped(self, why: str | None) -> None:
         # With the lock released: a handler may end a span itself, or wait for a thread that does.
         if why is not None:
-            warn("spans for the exporter %s are dropped and counted: %s", self.name, why)
+            log_warning("spans for the exporter %s are dropped and counted: %s", self.name, why)
 
     def _start_worker(self) -> bool:
         # Not with the lock held: whoever starts a thread waits for its first steps, and a finalizer
@@ -245,7 +245,7 @@ class BatchExport(Delivery):
             with self._exporter_lock.calling():
                 function()
         except BaseException as error:
-            warn("the exporter %s failed to %s: %r", self.name, what, error)
+            log_warning("the exporter %s failed to %s: %r", self.name, what, error)
             if not isinstance(error, Exception) and threading.current_thread() is not self._worker:
                 raise
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from opentelemetry.sdk.trace import SpanProcessor
 
 from tracekit._base.errors import ConfigurationError
-from tracekit._base.log import warn
+from tracekit._base.log import log_warning
 
 # Waits for at most so many seconds, and tells whether all went well.
 Wait = Callable[[float], bool]
@@ -56,7 +56,7 @@ def begin(function: Callable[[], object], what: str) -> Wait:
             outcome[0] = function() is not False
         except BaseException as error:
             # In a thread of its own there is nobody else to whom it would mean anything.
-            warn("a span processor or exporter failed to %s: %r", what, error)
+            log_warning("a span processor or exporter failed to %s: %r", what, error)
         finally:
             ended.set()
 

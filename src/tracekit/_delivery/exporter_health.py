@@ -6,7 +6,7 @@ import logging
 import time
 from typing import Final
 
-from tracekit._base.log import say, warn
+from tracekit._base.log import log, log_warning
 from tracekit._delivery.counts import Tally
 from tracekit._delivery.export_outcome import ExportOutcome
 
@@ -49,7 +49,7 @@ class ExporterHealth:
         if self._is_failing:
             return
         self._is_failing = True
-        warn(
+        log_warning(
             "the exporter %s did not deliver %d spans: %s; further ones are counted in silence",
             self._name,
             failed,
@@ -62,7 +62,7 @@ class ExporterHealth:
             return
         self._is_waiting = True
         self._quiet_until = time.monotonic() + QUIET
-        warn(
+        log_warning(
             "the exporter %s cannot deliver for now: %s; spans wait and are tried again",
             self._name,
             reason or "it gave no reason",
@@ -72,7 +72,7 @@ class ExporterHealth:
         self._in_a_row = 0
         if self._is_waiting or self._is_failing:
             self._is_waiting = self._is_failing = False
-            say(
+            log(
                 logging.INFO,
                 "the exporter %s delivers again; meanwhile %d spans failed and %d were dropped",
                 self._name,

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from tracekit._base.log import warn
+from tracekit._base.log import log_warning
 
 
 class ExporterLock:
@@ -73,7 +73,7 @@ def recreate_exporter(exporter: SpanExporter, name: str) -> SpanExporter:
     try:
         return fresh()
     except Exception as error:
-        warn("the exporter %s was not made anew: %r", name, error)
+        log_warning("the exporter %s was not made anew: %r", name, error)
         return exporter
 
 

@@ -38,7 +38,7 @@ class MemoryExporter(SpanExporter):
         self._spans: list[ReadableSpan] = []
         # Reentrant: a signal handler or a finalizer may end spans while its own thread is in here.
         self._lock = threading.RLock()
-        forks.watch(self)
+        forks.register(self)
 
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:

@@ -38,7 +38,7 @@ class Delivery(SpanProcessor):
         self.name = name
         self.bit = bit
         self._begin_counting()
-        forks.watch(self)
+        forks.register(self)
 
     def _begin_counting(self) -> None:
         self._tally = Tally()

@@ -118,11 +118,5 @@ def is_plain_segment(segment: str) -> bool:
     return bool(segment) and all(char.isalnum() or char in "_-:<>" for char in segment)
 
 
-def in_order(directives: list[Directive]) -> tuple[Directive, ...]:
-    """The most specific first, and of those with an equal subject only the last."""
-    last_of_each = {directive.subject: directive for directive in directives}
-    return tuple(sorted(last_of_each.values(), key=lambda directive: directive.precedence))
-
-
 def _plain_or_quoted(text: str, plain: str) -> str:
     return text if re.fullmatch(plain, text) else quote(text)

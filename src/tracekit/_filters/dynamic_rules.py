@@ -1,29 +1,27 @@
-"""What directives with a span or fields say about one place of the program, and inside of it.
+"""How directives with a span or fields decide about a call site, and about everything inside it.
 
-Three levels meet where a span or an event asks whether it is wanted:
+Three levels decide whether a span or an event is enabled:
 
-- the *static* level: what the directives without span and fields say about its target;
-- the *decided* level: what the most specific directive with a span or fields says that matches it,
-  if there is one;
-- the *scope*: the level that everything is wanted at because of the spans around it, if there is
-  one.
+- the *static* level: the level of the directives without span and fields for its target;
+- the *decided* level: the level of the most specific matching directive with a span or fields;
+- the *scope*: the level that the spans around it have opened for everything inside them.
 
-A decided level takes the place of the static one. It either *raises*, where it is as verbose as the
-static level or more, or it *lowers*, where it is less verbose or `off`:
+The last two may be absent. A decided level replaces the static one. It either *opens a scope*, if
+it is at least as verbose as the static level, or it *lowers*, if it is less verbose or `off`:
 
-- what raises opens a scope: everything inside the span is wanted at that level too, whatever its
-  target. Scopes only add up: the most verbose one counts. The scope is open whether or not the span
-  itself is made, which may be less important than the level that its directive names.
-- what lowers is about the spans that match and nothing else: it opens no scope, closes none, and
-  holds inside of scopes too, so that noise which was silenced stays silent.
+- A directive that opens a scope enables its level for everything inside the span, whatever the
+  target. In nested scopes the most verbose level counts. The scope is open even if the span itself
+  is not made because its own level is too verbose.
+- A directive that lowers is about the matching spans only. It neither opens nor closes a scope. It
+  also holds inside scopes, so that a silenced span stays silent.
 
-So a span or an event is wanted
+A span or an event is enabled
 
-| where | if its level is at least |
+| decided level | if its level is at least |
 | --- | --- |
-| nothing is decided | the static level or the scope |
-| what is decided raises | the decided level or the scope |
-| what is decided lowers | the decided level |
+| none | the static level or the scope |
+| opens a scope | the decided level or the scope |
+| lowers | the decided level |
 """
 
 from __future__ import annotations
@@ -37,20 +35,21 @@ _Test = tuple[str, "Callable[[object], bool] | None"]
 
 
 class DynamicRules:
-    """The directives with a span or fields that may apply to one call site; an immutable value.
+    """The directives with a span or fields for one call site; an immutable value.
 
-    Target and span name have been compared already; what is left are the fields.
+    Only the fields are compared here: the caller has compared target and span name.
 
     Args:
-        directives: Those that fit the target and the name, the most specific first; at least one.
+        directives: The directives for the target and the span name, the most specific first; at
+            least one.
 
     Attributes:
-        needs: The names of the fields whose values are looked at. Empty where the name of the span
-            is enough: then `decide` gives the same level for all fields, and never None.
+        needed_fields: The names of the fields whose values decide. If it is empty, `decide` returns
+            the same level for all fields, and never None.
     """
 
-    __slots__ = ("_rules", "needs")
-    needs: frozenset[str]
+    __slots__ = ("_rules", "needed_fields")
+    needed_fields: frozenset[str]
     _rules: tuple[tuple[Level, tuple[_Test, ...]], ...]
 
     def __init__(self, directives: Iterable[Directive]) -> None:
@@ -62,20 +61,20 @@ class DynamicRules:
             )
             rules.append((directive.level, tests))
             if not tests:
-                # It matches whatever the fields are, so that no directive behind it is reached.
+                # It matches any fields, so the directives after it are never reached.
                 break
         self._rules = tuple(rules)
-        self.needs = frozenset(name for _, tests in rules for name, _ in tests)
+        self.needed_fields = frozenset(name for _, tests in rules for name, _ in tests)
 
     def decide(self, fields: Mapping[str, object]) -> Level | None:
-        """The level of the most specific directive whose fields are all there.
+        """Return the level of the most specific directive whose fields all match.
 
         Args:
-            fields: Recorded values by name; only those of `needs` are looked at. A field that is
-                None is not there.
+            fields: Recorded values by name, at least those of `needed_fields`. A value of None
+                counts as absent.
 
         Returns:
-            The level, or None where no directive matches and the static ones count.
+            The level, or None if no directive matches.
         """
         for level, tests in self._rules:
             for name, accepts in tests:
@@ -87,42 +86,42 @@ class DynamicRules:
         return None
 
 
-def raises(decided: Level, static: Level) -> bool:
-    """Whether what was decided adds to the static level, and is about what is inside as well."""
+def opens_scope(decided: Level, static: Level) -> bool:
+    """Whether a decided level applies to everything inside the span as well."""
     return decided is not Level.OFF and decided <= static
 
 
-def is_wanted(
+def is_enabled(
     level: Level, static: Level, decided: Level | None = None, scope: Level | None = None
 ) -> bool:
-    """Whether a span or an event is wanted.
+    """Whether a span or an event is enabled.
 
     Args:
-        level: How important it is.
-        static: What `Filter.level_of` says about its target.
-        decided: What `DynamicRules.decide` says about it.
-        scope: What the spans around it have opened.
+        level: Its level.
+        static: The static level of its target.
+        decided: The level that `DynamicRules.decide` returned for it.
+        scope: The level that the spans around it have opened.
     """
     if level >= (static if decided is None else decided):
         return level is not Level.OFF
     if scope is None or level < scope:
         return False
-    return decided is None or raises(decided, static)
+    return decided is None or opens_scope(decided, static)
 
 
-def scope_level(
+def level_inside(
     outer: Level | None, decided: Level | None, static: Level = Level.OFF
 ) -> Level | None:
-    """The scope inside of a span.
+    """Return the level that is enabled for everything inside a span, whatever its target.
 
     Args:
-        outer: The scope around it.
-        decided: What `DynamicRules.decide` says about it.
-        static: What `Filter.level_of` says about its target.
+        outer: The level that the spans around it have opened.
+        decided: The level that `DynamicRules.decide` returned for the span.
+        static: The static level of its target.
 
     Returns:
-        The level that everything inside is wanted at, or None where nothing is added.
+        The level, or None if no span has opened one.
     """
-    if decided is None or not raises(decided, static):
+    if decided is None or not opens_scope(decided, static):
         return outer
     return decided if outer is None else min(outer, decided)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tracekit._filters.call_sites import CallSite
-from tracekit._filters.filter_set import NO_EXPORTER, DynamicFilter, FilterSet
+from tracekit._filters.filter_set import NO_EXPORTERS, DynamicFilter, FilterSet
 from tracekit._instrument.capture import Capture
 from tracekit._recording.attributes import SiteAttributes
 from tracekit._recording.filter_decisions import DecidedAttributes, current_scope
@@ -29,7 +29,7 @@ class _Led(NamedTuple):
         # Another thread may change the verdict after it was read here: it is looked at until it is
         # the one that was followed.
         while wrapper is not None:
-            code = self.past if site.off else self.through
+            code = self.past if site.disabled else self.through
             if wrapper.__code__ is code:
                 return
             wrapper.__code__ = code
@@ -81,13 +81,13 @@ class FunctionSite(RecordingSite):
             return False
         return self.plan.function_name.endswith((".__next__", ".__anext__"))
 
-    def refresh(self, filters: FilterSet) -> None:
+    def update_interest(self, filters: FilterSet) -> None:
         """Take a new verdict, and compile the capture anew where other names are redacted."""
         redaction = current_redaction()
         if redaction != self._redaction:
             self._redaction = redaction
             self._capture = self.plan.compile_attributes(redaction)
-        super().refresh(filters)
+        super().update_interest(filters)
         if self._led is not None:
             self._led.follow(self)
         self.attributes = (
@@ -96,15 +96,15 @@ class FunctionSite(RecordingSite):
             else self._ask(self.dynamic_filter, redaction)
         )
 
-    def make_dynamic_filter(self, filters: FilterSet) -> DynamicFilter | None:
+    def find_dynamic_filter(self, filters: FilterSet) -> DynamicFilter | None:
         """What decides call by call about the spans of this function."""
-        return filters.dynamic_filter(self.target, self.level, self.name)
+        return filters.dynamic_filter_for(self.target, self.level, self.name)
 
     def _ask(
         self, dynamic_filter: DynamicFilter, redaction: Redaction
     ) -> Callable[..., DecidedAttributes | None]:
         # Only what the directives name is looked at before the span is known to be wanted.
-        if dynamic_filter.needs:
+        if dynamic_filter.needed_fields:
             return self._ask_about_fields(dynamic_filter, redaction)
         capture = self._capture
         needs_scope = dynamic_filter.needs_scope
@@ -114,7 +114,7 @@ class FunctionSite(RecordingSite):
             if needs_scope and outer is None:
                 return None
             decision = dynamic_filter.decide({}, outer)
-            if decision.wanted != NO_EXPORTER:
+            if decision.exporter_mask != NO_EXPORTERS:
                 return DecidedAttributes(capture(*args, **kwargs), decision)
             return None if decision.scope is outer else DecidedAttributes({}, decision)
 
@@ -124,8 +124,8 @@ class FunctionSite(RecordingSite):
         self, dynamic_filter: DynamicFilter, redaction: Redaction
     ) -> Callable[..., DecidedAttributes | None]:
         # What was looked at for the decision is not evaluated again for the span.
-        needed = self.plan.only(dynamic_filter.needs).compile_attributes(redaction)
-        others = self.plan.without(dynamic_filter.needs).compile_attributes(redaction)
+        needed = self.plan.only(dynamic_filter.needed_fields).compile_attributes(redaction)
+        others = self.plan.without(dynamic_filter.needed_fields).compile_attributes(redaction)
         order = self.plan.order
         needs_scope = dynamic_filter.needs_scope
 
@@ -135,7 +135,7 @@ class FunctionSite(RecordingSite):
                 return None
             fields = needed(*args, **kwargs)
             decision = dynamic_filter.decide(fields, outer)
-            if decision.wanted != NO_EXPORTER:
+            if decision.exporter_mask != NO_EXPORTERS:
                 every = {**others(*args, **kwargs), **fields}
                 return DecidedAttributes(
                     {name: every[name] for name in order if name in every}, decision

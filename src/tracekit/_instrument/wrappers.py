@@ -50,7 +50,7 @@ class Kind(Enum):
 
 _CALL: Final = """\
 {define} wrapper({declared}):
-    if {tk}_site.off:
+    if {tk}_site.disabled:
         return {wait}{tk}_function({passed})
     {tk}_recording = None
     try:
@@ -84,7 +84,7 @@ _AWAITABLE: Final = _CALL.replace(
 _STEPS_BEGIN: Final = """\
 {define} wrapper({declared}):
     {tk}_steps = {tk}_NO_STEPS
-    if not {tk}_site.off:
+    if not {tk}_site.disabled:
         try:
             {tk}_tracer = {tk}_tracer_of({tk}_site)
             if {tk}_tracer is not None:

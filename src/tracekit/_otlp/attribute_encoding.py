@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from tracekit._base.log import warn_once
+from tracekit._base.log import log_warning_once
 from tracekit._otlp.wire_format import Delimited, double, fixed64_tag, int64, utf8, varint_tag
 
 # KeyValue
@@ -84,7 +84,7 @@ class Attributes(dict[Any, "_Named"]):
                 fields.append(self[key].of(value))
             except Exception as error:
                 text = "the attribute %r is left out of what is exported: %s"
-                warn_once(("attribute", key), text, key, error, error=error)
+                log_warning_once(("attribute", key), text, key, error, error=error)
         return fields
 
 

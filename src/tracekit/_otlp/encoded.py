@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 
-from tracekit._base.log import warn_once
+from tracekit._base.log import log_warning_once
 from tracekit._otlp.exporter import current_outcome
 from tracekit._otlp.request_encoding import encode_spans
 
@@ -51,7 +51,9 @@ class EncodedSpans(list[ReadableSpan]):
     def _note_left_out(self, span: ReadableSpan, error: Exception) -> None:
         self.left_out += 1
         key = "a span that cannot be put into OTLP"
-        warn_once(key, "span %r cannot be put into OTLP: %s", _name(span), error, error=error)
+        log_warning_once(
+            key, "span %r cannot be put into OTLP: %s", _name(span), error, error=error
+        )
 
 
 def _name(span: ReadableSpan) -> str | None:
@@ -139,4 +141,4 @@ def tell_missing(names: Iterable[str]) -> None:
     """Say once that the official exporter has to encode spans itself."""
     text = "this release of OpenTelemetry's OTLP exporter has no %s: spans take longer to encode"
     for name in names:
-        warn_once(("missing in the official exporter", name), text, name)
+        log_warning_once(("missing in the official exporter", name), text, name)

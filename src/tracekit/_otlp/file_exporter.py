@@ -8,14 +8,14 @@ import os
 import stat
 import threading
 import time
-import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from tracekit._base import forks
 from tracekit._base.errors import ConfigurationError
-from tracekit._base.log import warn_once
+from tracekit._base.log import log_warning_once
 from tracekit._otlp.json import encode_traces
 
 if TYPE_CHECKING:
@@ -124,12 +124,12 @@ class FileExporter(SpanExporter):
         self._skipped += 1
         key = ("file exporter skips", path)
         name = getattr(span, "name", span)
-        warn_once(key, "span %r cannot be written to %s: %s", name, path, error, error=error)
+        log_warning_once(key, "span %r cannot be written to %s: %s", name, path, error, error=error)
 
     def _warn(self, error: Exception) -> None:
         path = self._file.path
         key = ("file exporter fails", path, type(error))
-        warn_once(key, "spans cannot be written to %s: %s", path, error, error=error)
+        log_warning_once(key, "spans cannot be written to %s: %s", path, error, error=error)
 
 
 class _SharedFile:
@@ -141,7 +141,7 @@ class _SharedFile:
         self._closed = False
         self._fd: int | None = None
         # Before the file is open: a fork in between must find what it has to close.
-        _shared_files.add(self)
+        forks.register(self)
         self._open()
 
     def append(self, line: bytes) -> None:
@@ -163,7 +163,7 @@ class _SharedFile:
             self._close()
             self._lock.release()
 
-    def start_anew_in_child(self) -> None:
+    def after_fork_in_child(self) -> None:
         # The lock may be held by a thread that is not here, and the file's lock belongs to the
         # open file, which the parent shares: a child needs both of its own.
         self._lock = threading.Lock()
@@ -306,13 +306,3 @@ def _take_back(fd: int, before: os.stat_result, written: int) -> None:
         ours = os.fstat(fd).st_size == before.st_size + written
         if fcntl is not None and written and ours and stat.S_ISREG(before.st_mode):
             os.ftruncate(fd, before.st_size)
-
-
-def _start_anew_in_child() -> None:
-    for file in list(_shared_files):
-        file.start_anew_in_child()
-
-
-_shared_files: Final[weakref.WeakSet[_SharedFile]] = weakref.WeakSet()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_anew_in_child)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Any, Final
 
-from tracekit._base.log import warn_once
+from tracekit._base.log import log_warning_once
 
 _VARINT: Final = 0
 _FIXED64: Final = 1
@@ -70,7 +70,7 @@ def utf8(text: Any) -> bytes:
     try:
         return str.encode(text)
     except UnicodeEncodeError as error:
-        warn_once("lone surrogates", "lone surrogates in a text are replaced", error=error)
+        log_warning_once("lone surrogates", "lone surrogates in a text are replaced", error=error)
         units = str.encode(text, "utf-16", "surrogatepass")
         return units.decode("utf-16", "replace").encode()
     except TypeError:

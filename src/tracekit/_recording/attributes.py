@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tracekit._base.log import warn_once
+from tracekit._base.log import log_warning_once
 from tracekit._values.attribute_values import to_attribute_value
 from tracekit._values.redaction import REDACTED, current_redaction
 
@@ -49,7 +49,7 @@ def to_attributes(attributes: Mapping[str, object], fields: Mapping[str, object]
     }
     if "" in described:
         del described[""]
-        warn_once(("attribute", ""), "an attribute with an empty name is left out")
+        log_warning_once(("attribute", ""), "an attribute with an empty name is left out")
     return described
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import Context
 
-from tracekit._base.log import warn_once
+from tracekit._base.log import log_warning_once
 
 if TYPE_CHECKING:
     from opentelemetry.propagators.composite import CompositePropagator
@@ -136,7 +136,7 @@ def _text(value: Any) -> str | None:
 
 
 def _log_failure(action: str, error: Exception) -> None:
-    warn_once(
+    log_warning_once(
         ("carrier", action, type(error)),
         "a trace's headers were not %s (%s); the traced program is not affected",
         action,

@@ -12,7 +12,7 @@ from typing import Final, Literal, Union
 from opentelemetry.trace import Span, Status, StatusCode
 
 from tracekit._base.levels import Level
-from tracekit._filters.filter_set import ALL_EXPORTERS, NO_EXPORTER
+from tracekit._filters.filter_set import ALL_EXPORTERS, NO_EXPORTERS
 from tracekit._recording.filter_decisions import event_name
 from tracekit._values.attribute_values import to_attribute_value
 
@@ -81,9 +81,9 @@ def _was_seen(span: Span, error: Exception, wanted: int) -> bool:
     # every span above it, an exception would cost the square of its depth.
     trace_id = span.get_span_context().trace_id
     here: int = wanted & getattr(span, _WANTED, ALL_EXPORTERS)
-    seen_in, seen_by = vars(error).get(_SEEN, (trace_id, NO_EXPORTER))
+    seen_in, seen_by = vars(error).get(_SEEN, (trace_id, NO_EXPORTERS))
     if seen_in != trace_id:
-        seen_by = NO_EXPORTER
+        seen_by = NO_EXPORTERS
     vars(error)[_SEEN] = trace_id, seen_by | here
     return not here & ~seen_by
 

@@ -14,18 +14,18 @@ from opentelemetry.trace import NonRecordingSpan, Span
 
 from tracekit._base.levels import Level
 from tracekit._filters.call_sites import registry
-from tracekit._filters.filter_set import ALL_EXPORTERS, Decision, Scope
+from tracekit._filters.filter_set import ALL_EXPORTERS, FilterDecision, FilterScope
 
 _SCOPE: Final = "_tracekit_scope"
 
 
-def scope_of(span: Span) -> Scope | None:
+def scope_of(span: Span) -> FilterScope | None:
     """What the spans around have opened for what is inside of this one."""
-    scope: Scope | None = getattr(span, _SCOPE, None)
+    scope: FilterScope | None = getattr(span, _SCOPE, None)
     return scope
 
 
-def open_scope(span: Span, scope: Scope | None) -> None:
+def open_scope(span: Span, scope: FilterScope | None) -> None:
     """Remember the scope inside of a span, for what is started under it."""
     if scope is not None:
         try:
@@ -44,7 +44,7 @@ class DecidedAttributes(dict[str, Any]):
 
     __slots__ = ("decision",)
 
-    def __init__(self, attributes: Mapping[str, Any], decision: Decision) -> None:
+    def __init__(self, attributes: Mapping[str, Any], decision: FilterDecision) -> None:
         super().__init__(attributes)
         self.decision = decision
 
@@ -55,7 +55,7 @@ class SuppressedSpan(NonRecordingSpan):
     Whoever looks for the current span finds the one around it.
     """
 
-    def __init__(self, around: Span, scope: Scope | None) -> None:
+    def __init__(self, around: Span, scope: FilterScope | None) -> None:
         super().__init__(around.get_span_context())
         self._around = around
         open_scope(self, scope)
@@ -116,12 +116,12 @@ def event_mask(
         span: The span that it is to be added to.
     """
     filters = registry.filters
-    dynamic_filter = filters.dynamic_filter(target, level, None)
+    dynamic_filter = filters.dynamic_filter_for(target, level, None)
     if dynamic_filter is None:
         return filters.static_mask(target, level)
     return dynamic_filter.decide(
-        attributes() if dynamic_filter.needs else {}, scope_of(span)
-    ).wanted
+        attributes() if dynamic_filter.needed_fields else {}, scope_of(span)
+    ).exporter_mask
 
 
 def event_name(name: str, wanted: int) -> str:
@@ -133,6 +133,6 @@ def event_name(name: str, wanted: int) -> str:
     return marked
 
 
-def current_scope() -> Scope | None:
+def current_scope() -> FilterScope | None:
     """The scope that what is started now stands in."""
     return scope_of(trace.get_current_span())

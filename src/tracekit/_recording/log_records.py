@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from tracekit._base.levels import Level
-from tracekit._base.log import warn_once
+from tracekit._base.log import log_warning_once
 from tracekit._recording.attributes import to_attributes
 from tracekit._recording.exceptions import exception_attributes, stack_text
 from tracekit._values.attribute_values import to_attribute_value
@@ -98,7 +98,7 @@ def location_of(record: logging.LogRecord) -> dict[str, str | int]:
 
 def not_recorded(record: logging.LogRecord, error: Exception) -> None:
     """Log, once for each logger and kind of failure, that a record was not recorded whole."""
-    warn_once(
+    log_warning_once(
         ("log record", record.name, type(error)),
         "a record of the logger %s was not recorded whole (%s); the program is not affected",
         record.name,

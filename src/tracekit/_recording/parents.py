@@ -10,7 +10,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, set_span_in_context
 
 from tracekit._base.errors import InstrumentationError
-from tracekit._base.log import warn_once
+from tracekit._base.log import log_warning_once
 from tracekit._recording.carriers import Headers, extract, headers_of
 from tracekit._recording.current_context import get_current, no_span
 from tracekit._recording.options import CURRENT
@@ -138,7 +138,7 @@ def resolve_parentage(where: str, parent: Callable[[], Any], links: Callable[[],
 
 def not_evaluated(what: str, where: str, error: Exception) -> None:
     """Log, once for each place and kind of failure, that something could not be evaluated."""
-    warn_once(
+    log_warning_once(
         (what, where, type(error)),
         "%s of %s could not be evaluated (%s); the traced program is not affected",
         what,

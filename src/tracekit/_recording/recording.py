@@ -14,9 +14,9 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Tracer
 
 from tracekit._base.levels import Level
-from tracekit._base.log import warn_once
+from tracekit._base.log import log_warning_once
 from tracekit._filters.call_sites import CallSite
-from tracekit._filters.filter_set import NO_EXPORTER
+from tracekit._filters.filter_set import NO_EXPORTERS
 from tracekit._recording.attributes import NO_SITE_ATTRIBUTES, SiteAttributes
 from tracekit._recording.current_context import (
     SPAN_KEY,
@@ -130,12 +130,14 @@ def start(
     if (
         begin is None
         or parentage is not None
-        or site.inherits
+        or site.inherits_scope
         or type(attributes) is DecidedAttributes
     ):
         return Recording(site, start_span(site, tracer, site.name, attributes, parentage))
     # The same without a detour, for the call that nothing special is said about.
-    span = begin(site.wanted, site.name, None, site.kind, (), attributes, site.site_attributes)
+    span = begin(
+        site.exporter_mask, site.name, None, site.kind, (), attributes, site.site_attributes
+    )
     return Recording(site, span)
 
 
@@ -160,12 +162,12 @@ def start_span(
         kind: Its kind, or None for the place's own.
     """
     context, links = parentage if parentage is not None else (None, ())
-    wanted, scope = site.wanted, None
+    wanted, scope = site.exporter_mask, None
     if type(attributes) is DecidedAttributes:
         wanted, scope = attributes.decision
-        if wanted == NO_EXPORTER:
+        if wanted == NO_EXPORTERS:
             return SuppressedSpan(trace.get_current_span(), scope)
-    elif site.inherits:
+    elif site.inherits_scope:
         scope = current_scope()
     # A foreign tracer knows nothing of filters, and ours is told that this span went through them.
     begin = getattr(tracer, "start_wanted", None)
@@ -207,11 +209,13 @@ def finish_failed(site: RecordingSite, span: Span, error: BaseException) -> None
     try:
         if span.is_recording():
             policy = site.err
-            wanted = NO_EXPORTER if policy is False else event_mask(site.target, policy, dict, span)
+            wanted = (
+                NO_EXPORTERS if policy is False else event_mask(site.target, policy, dict, span)
+            )
             record_exit(
                 span,
                 error,
-                policy=policy if wanted != NO_EXPORTER else False,
+                policy=policy if wanted != NO_EXPORTERS else False,
                 expected=site.expected,
                 wanted=wanted,
                 is_exit=site.is_ended_by(error),
@@ -229,7 +233,7 @@ def finish_failed(site: RecordingSite, span: Span, error: BaseException) -> None
 
 def give_up(site: CallSite, error: BaseException) -> None:
     """Log, once for each place and kind of failure, that something was not recorded."""
-    warn_once(
+    log_warning_once(
         (site.target, getattr(site, "name", ""), type(error)),
         "not recorded whole: %s in %s (%s); the traced program is not affected",
         getattr(site, "name", "") or "a span",

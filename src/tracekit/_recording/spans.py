@@ -11,9 +11,9 @@ from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, Span, SpanKind
 
 from tracekit._base.levels import Level
-from tracekit._base.log import warn_once
+from tracekit._base.log import log_warning_once
 from tracekit._filters.call_sites import registry
-from tracekit._filters.filter_set import NO_EXPORTER, FilterSet
+from tracekit._filters.filter_set import NO_EXPORTERS, FilterSet
 from tracekit._recording.attributes import thread_attributes, to_attributes
 from tracekit._recording.filter_decisions import (
     DecidedAttributes,
@@ -104,7 +104,7 @@ class span:  # noqa: N801 - read as a verb at the place of use: `with span("look
 
     def __enter__(self) -> Span:
         site = self._site
-        if not site.off:
+        if not site.disabled:
             try:
                 self._start(site)
             except Exception as error:
@@ -125,14 +125,14 @@ class span:  # noqa: N801 - read as a verb at the place of use: `with span("look
 
     def _described(self, site: RecordingSite) -> dict[str, Any] | None:
         filters = registry.filters
-        dynamic_filter = filters.dynamic_filter(site.target, site.level, self._name)
+        dynamic_filter = filters.dynamic_filter_for(site.target, site.level, self._name)
         if dynamic_filter is None:
-            return self._all_attributes() if site.wanted != NO_EXPORTER else None
+            return self._all_attributes() if site.exporter_mask != NO_EXPORTERS else None
         given = {**self._attributes, **self._fields}
-        needed = {name: given[name] for name in dynamic_filter.needs if name in given}
+        needed = {name: given[name] for name in dynamic_filter.needed_fields if name in given}
         outer = current_scope()
         decision = dynamic_filter.decide(to_attributes(needed, {}), outer)
-        if decision.wanted != NO_EXPORTER:
+        if decision.exporter_mask != NO_EXPORTERS:
             return DecidedAttributes(self._all_attributes(), decision)
         return None if decision.scope is outer else DecidedAttributes({}, decision)
 
@@ -197,7 +197,7 @@ def event(
     module = target or _module_of(sys._getframe(1))
     try:
         wanted = event_mask(module, importance, lambda: to_attributes(given, fields), current)
-        if wanted != NO_EXPORTER:
+        if wanted != NO_EXPORTERS:
             described = {"level": importance.name, **to_attributes(given, fields)}
             current.add_event(event_name(name, wanted), described)
     except Exception as error:
@@ -232,7 +232,7 @@ def record(attributes: Mapping[str, object] | None = None, /, **fields: object) 
 
 
 def _not_recorded(what: str, name: str, error: Exception) -> None:
-    warn_once(
+    log_warning_once(
         (what, name, type(error)),
         "%s(%r) was not recorded (%s); the traced program is not affected",
         what,
@@ -247,10 +247,10 @@ class BlockSite(RecordingSite):
 
     __slots__ = ()
 
-    def refresh(self, filters: FilterSet) -> None:
+    def update_interest(self, filters: FilterSet) -> None:
         """Take a new verdict; where names and fields count, each block asks for itself."""
-        super().refresh(filters)
-        self.off = self.wanted == NO_EXPORTER and not filters.is_dynamic
+        super().update_interest(filters)
+        self.disabled = self.exporter_mask == NO_EXPORTERS and not filters.is_dynamic
 
 
 def _module_of(frame: FrameType) -> str:

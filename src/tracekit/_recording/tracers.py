@@ -34,7 +34,11 @@ def tracer_here(site: CallSite) -> Tracer | None:
     context = get_current()
     if context:
         around = context.get(SPAN_KEY)
-        if type(around) is NonRecordingSpan and backend is not None and backend.ends_traces:
+        if (
+            type(around) is NonRecordingSpan
+            and backend is not None
+            and backend.drops_unsampled_children
+        ):
             # Remembered on the span: a whole tree of calls stands in it.
             is_cut = getattr(around, _IS_UNSAMPLED, None)
             if _look_at(around) if is_cut is None else is_cut:

@@ -18,6 +18,6 @@ class _Source(random.Random):
         self.seed()
 
 
-_source: Final = forks.watch(_Source())
+_source: Final = forks.register(_Source())
 # Gives so many random bits; all of them are zero once in the life of a star, and never for an id.
 draw: Final = _source.getrandbits

@@ -33,11 +33,11 @@ class LiveTracerProvider(sdk.TracerProvider):
     """The SDK's provider, with a pipeline that can be exchanged.
 
     Attributes:
-        ends_traces: Whether nothing is ever sampled inside of an unsampled trace, so that nobody
-            has to be asked there.
+        drops_unsampled_children: Whether the sampler drops every span whose parent is not
+            sampled.
     """
 
-    ends_traces = False
+    drops_unsampled_children = False
 
     def __init__(self, pipeline: Pipeline | None) -> None:
         self._live: dict[int, weakref.ref[LiveTracer]] = {}
@@ -46,7 +46,7 @@ class LiveTracerProvider(sdk.TracerProvider):
         self._renew_locks()
         self._filters = EVERYTHING
         self.adopt(pipeline)
-        forks.watch(self)
+        forks.register(self)
 
     @property
     def filters(self) -> FilterSet:
@@ -123,7 +123,9 @@ class LiveTracerProvider(sdk.TracerProvider):
                 self._resource = pipeline.resource
                 self._active_span_processor = pipeline.processor
                 self._span_limits = pipeline.limits
-            self.ends_traces = pipeline is not None and Decisions.of(pipeline.sampler).end_traces
+            self.drops_unsampled_children = (
+                pipeline is not None and Decisions.of(pipeline.sampler).end_traces
+            )
             self._filters = EVERYTHING if pipeline is None else pipeline.filters
             for tracer in self._alive():
                 tracer.follow(pipeline, self._filters)

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 
-from tracekit._base.log import warn_once
+from tracekit._base.log import log_warning_once
 
 # What the SDK sets on every span; lean spans have all of it.
 SPAN: Final = frozenset(
@@ -72,7 +72,7 @@ def holds(tracer: sdk.Tracer) -> bool:
     """
     missing = moved()
     if missing:
-        warn_once(
+        log_warning_once(
             ("reliance",),
             "this release of opentelemetry-sdk has moved %s; spans are the SDK's own, which cost "
             "several times as much",

@@ -23,7 +23,7 @@ from opentelemetry.trace import (
 from opentelemetry.util.types import Attributes
 
 from tracekit._base.levels import Level
-from tracekit._filters.filter_set import ALL_EXPORTERS, NO_EXPORTER, Decision, FilterSet
+from tracekit._filters.filter_set import ALL_EXPORTERS, NO_EXPORTERS, FilterDecision, FilterSet
 from tracekit._recording.attributes import NO_SITE_ATTRIBUTES, SiteAttributes
 from tracekit._recording.current_context import SPAN_KEY, get_current, span_in
 from tracekit._recording.filter_decisions import FilteredSpan, open_scope, scope_of
@@ -138,7 +138,7 @@ class LiveTracer(sdk.Tracer):
         """
         around = span_in(get_current() if context is None else context)
         wanted, scope = self._decide(name, attributes, around)
-        if wanted == NO_EXPORTER:
+        if wanted == NO_EXPORTERS:
             made: Span = FilteredSpan(around)
         else:
             said = StartSpanArguments(
@@ -222,7 +222,7 @@ class LiveTracer(sdk.Tracer):
                 around._tracekit_parents
             )
         if is_partly_seen:
-            remember(span, wanted, around, self.filters.exporters)
+            remember(span, wanted, around, self.filters.exporter_count)
         for hook in span._shared.processor.starting:
             hook(span, parent_context=context)
         return span
@@ -288,14 +288,14 @@ class LiveTracer(sdk.Tracer):
         rest: Any = (attributes, links) if said is None else (said.attributes, links, *said[1:])
         made = super().start_span(name, context, kind, *rest)
         if wanted != ALL_EXPORTERS or is_partly_wanted(around):
-            remember(made, wanted, around, self.filters.exporters)
+            remember(made, wanted, around, self.filters.exporter_count)
         return made
 
-    def _decide(self, name: str, attributes: Attributes, around: Span) -> Decision:
-        dynamic_filter = self.filters.dynamic_filter(self.target, Level.INFO, name)
+    def _decide(self, name: str, attributes: Attributes, around: Span) -> FilterDecision:
+        dynamic_filter = self.filters.dynamic_filter_for(self.target, Level.INFO, name)
         if dynamic_filter is None:
             scope = scope_of(around) if self.filters.is_dynamic else None
-            return Decision(self.filters.static_mask(self.target, Level.INFO), scope)
+            return FilterDecision(self.filters.static_mask(self.target, Level.INFO), scope)
         # What is no mapping is the SDK's to take or to refuse.
         fields = attributes if isinstance(attributes, Mapping) else {}
         return dynamic_filter.decide(fields, scope_of(around))

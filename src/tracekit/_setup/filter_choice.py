@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tracekit._base.log import warn
-from tracekit._filters.filter import Filter
+from tracekit._base.log import log_warning
+from tracekit._filters.filter import Filter, filter_from_environment, find_misspelt_levels
 
 
 def resolve_filter(directives: str | Filter | None) -> Filter:
@@ -15,7 +15,7 @@ def resolve_filter(directives: str | Filter | None) -> Filter:
     Raises:
         FilterSyntaxError: The text does not parse.
     """
-    wanted = Filter.from_environment() if directives is None else Filter(directives)
-    for word, level in wanted.misspelt_levels():
-        warn("filter: %r is taken for a target; did you mean the level %r?", word, level)
+    wanted = filter_from_environment() if directives is None else Filter(directives)
+    for word, level in find_misspelt_levels(wanted):
+        log_warning("filter: %r is taken for a target; did you mean the level %r?", word, level)
     return wanted

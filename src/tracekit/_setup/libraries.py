@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 from tracekit._base.errors import ConfigurationError
-from tracekit._base.log import say, warn
+from tracekit._base.log import log, log_warning
 from tracekit._setup import named_components
 
 _GROUP: Final = "opentelemetry_instrumentor"
@@ -93,7 +93,7 @@ def _switch_off(name: str, instrumentor: Any) -> None:
         instrumentor.uninstrument()
     except Exception as error:
         # What comes after it, the delivery of spans above all, must not be lost with it.
-        warn("libraries: %r failed to switch off: %r", name, error)
+        log_warning("libraries: %r failed to switch off: %r", name, error)
 
 
 def _find(name: Any) -> Any:
@@ -127,12 +127,12 @@ def _all_that_fit() -> Iterable[tuple[str, Any]]:
             instrumentor = _make(point)
         except ConfigurationError as error:
             # Often only because the library that it is for is not installed.
-            say(logging.DEBUG, "%s", error)
+            log(logging.DEBUG, "%s", error)
             continue
         conflict = _conflict(instrumentor)
         if conflict:
             found = getattr(conflict, "found", None) or getattr(conflict, "found_any", None)
             level = logging.WARNING if found else logging.DEBUG
-            say(level, "libraries='auto': %s stays off: %s", point.name, conflict)
+            log(level, "libraries='auto': %s stays off: %s", point.name, conflict)
         else:
             yield point.name, instrumentor

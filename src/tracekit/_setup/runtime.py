@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from tracekit._base import forks
 from tracekit._base.errors import ConfigurationError
-from tracekit._base.log import forget_logged, warn
+from tracekit._base.log import forget_logged_warnings, log_warning
 from tracekit._context import worker_hooks
 from tracekit._filters.call_sites import registry
 from tracekit._filters.filter_set import FilterSet
@@ -75,7 +75,7 @@ class _Installed:
             self.provider.adopt(state.pipeline, with_added=with_added)
             self.provider.set_filters(state.filters)
         set_redaction(state.redaction)
-        registry.change(state.backend, state.filters)
+        registry.configure(state.backend, state.filters)
 
     def enter_trace(self, context: Context | None) -> None:
         """Go over to the trace of the environment, or leave it."""
@@ -86,7 +86,7 @@ class _Installed:
             self.remote_parent = attach(context)
 
 
-_installed: Final = forks.watch(_Installed())
+_installed: Final = forks.register(_Installed())
 
 
 def check_no_foreign_provider() -> None:
@@ -147,7 +147,7 @@ def _put_in_force(parts: Parts, provider: LiveTracerProvider | None) -> Telemetr
     _exits.deliver_at_exit(deliver)
     worker_hooks.set_source(_set_up_of_workers)
     worker_hooks.set_turns(_exits.begin_task, _exits.end_task)
-    forget_logged()
+    forget_logged_warnings()
     _installed.telemetry, _installed.parts = telemetry, parts
     _installed.not_over = [*(one for one in _installed.not_over if not one.is_over), telemetry]
     _installed.process = os.getpid()
@@ -162,7 +162,7 @@ def _let_go(before: Telemetry, successor: Parts) -> None:
         before.give_way(successor, _exits.EXIT_TIMEOUT)
     except Exception as error:
         # The new one is in force, and its caller is to get it.
-        warn("the set-up before this one failed to shut down: %r", error)
+        log_warning("the set-up before this one failed to shut down: %r", error)
 
 
 def _global_provider(parts: Parts) -> LiveTracerProvider | None:
@@ -187,7 +187,7 @@ def _change_filters(filters: FilterSet) -> None:
     with _installed.lock:
         if _installed.provider is not None:
             _installed.provider.set_filters(filters)
-        registry.change(registry.backend, filters)
+        registry.configure(registry.backend, filters)
 
 
 def _context_of_environment() -> Context | None:
@@ -263,7 +263,7 @@ def _install_in_worker(install: Callable[[], object]) -> None:
         # It is not the program's own: one that arrives later may take its place.
         _installed.process = None
     except Exception as error:
-        warn("this worker process (%d) is not set up: %s", os.getpid(), error)
+        log_warning("this worker process (%d) is not set up: %s", os.getpid(), error)
 
 
 def deliver() -> None:
@@ -305,7 +305,7 @@ def _shut_down_at_exit() -> None:
 def _say_lost(telemetry: Telemetry) -> None:
     stats = telemetry.stats
     waiting = sum(one.waiting for one in stats.exporters.values())
-    warn(
+    log_warning(
         "at exit %d spans had not been delivered (dropped %d, failed %d)",
         stats.dropped + stats.failed + waiting,
         stats.dropped,
@@ -316,7 +316,7 @@ def _say_lost(telemetry: Telemetry) -> None:
 class _Nothing:
     """Makes no spans: the backend while the SDK is disabled and after a shutdown."""
 
-    ends_traces = False
+    drops_unsampled_children = False
 
     def tracer(self, target: str) -> Any:
         return None

@@ -36,7 +36,7 @@ class HandlerWatch:
         self._number = number
         self._has_begun = has_begun
         self._ends: tuple[socket.socket, socket.socket] | None = None
-        forks.watch(self)
+        forks.register(self)
 
     def begin(self) -> bool:
         """Watch, in the main thread.

@@ -68,7 +68,7 @@ class Telemetry:
         self._ends: list[Wait] | None = None
         self._is_over = False
         self._renew_locks()
-        forks.watch(self)
+        forks.register(self)
 
     def _renew_locks(self) -> None:
         # Reentrant: a signal handler may call any of this while its own thread is in here.

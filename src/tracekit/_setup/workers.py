@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from tracekit._base.log import warn_once
+from tracekit._base.log import log_warning_once
 from tracekit._delivery.memory_exporter import MemoryExporter
 from tracekit._filters.filter import Filter
 from tracekit._setup import runtime as _installation
@@ -185,7 +185,7 @@ def _stays_in_memory(exporter: object) -> bool:
 
 
 def _say_memory(exporter: object, identity: str) -> None:
-    warn_once(
+    log_warning_once(
         (identity, "memory"),
         "spans of worker processes do not reach exporter=%r, which is in the memory of this one: "
         "send them to 'otlp' or 'file:PATH' as well",
@@ -202,7 +202,7 @@ def _travels(value: Any, argument: str, identity: str) -> bool:
         pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     except Exception as error:
         way_out = _WAYS_OUT.get(argument, _OTHER_WAY_OUT)
-        warn_once(
+        log_warning_once(
             (identity, argument, type(value)),
             "%s=%r does not go to worker processes, since it cannot be pickled (%s): %s; or set "
             "them up with init_telemetry in an initializer of theirs",

@@ -235,7 +235,7 @@ class _Registry:
         self.lock = Lock()
 
 
-_registry = forks.watch(_Registry())
+_registry = forks.register(_Registry())
 _registered: dict[int, Registered] = {}
 _exact = _EXACT
 # By identity, since nobody stands behind it who takes a failure to hash.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracekit._base.log import warn_once
+from tracekit._base.log import log_warning_once
 from tracekit._values.type_names import qualified_name, short_name
 
 
@@ -20,5 +20,7 @@ def failure_text(kind: type, error: Exception) -> str:
     """
     # By name: no class is kept alive by having been logged, and classes made in a loop count once.
     name, failure = qualified_name(kind), short_name(type(error))
-    warn_once(("describe", name), "a %s could not be described: %s", name, failure, error=error)
+    log_warning_once(
+        ("describe", name), "a %s could not be described: %s", name, failure, error=error
+    )
     return f"<{short_name(kind)}, repr failed: {failure}>"
