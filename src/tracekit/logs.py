@@ -19,7 +19,7 @@ from tracekit._base.levels import Level
 from tracekit._base.log import log_warning_once
 from tracekit._filters.filter_set import NO_EXPORTERS
 from tracekit._recording.current_context import get_current, is_suppressed
-from tracekit._recording.filter_decisions import event_mask, event_name, recorded_span_around
+from tracekit._recording.filter_decisions import add_event, event_mask, recorded_span_around
 from tracekit._recording.log_records import Content, level_of, location_of, not_recorded
 from tracekit._values.attribute_values import to_attribute_value
 
@@ -155,9 +155,8 @@ class SpanEventHandler(logging.Handler):
             **content.attributes(),
         }
         if _is_free(span):
-            span.add_event(
-                event_name(str(to_attribute_value(name)) or logger_name, wanted), attributes
-            )
+            event_name = str(to_attribute_value(name)) or logger_name
+            add_event(span, wanted, event_name, attributes)
 
 
 class TraceContextFilter(logging.Filter):

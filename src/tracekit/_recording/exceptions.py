@@ -13,7 +13,7 @@ from opentelemetry.trace import Span, Status, StatusCode
 
 from tracekit._base.levels import Level
 from tracekit._filters.filter_set import ALL_EXPORTERS, NO_EXPORTERS
-from tracekit._recording.filter_decisions import event_name
+from tracekit._recording.filter_decisions import add_event
 from tracekit._values.attribute_values import to_attribute_value
 
 # None of an escaping exception's events, or the level that it has.
@@ -69,7 +69,7 @@ def _record_error(span: Span, error: Exception, level: Level, wanted: int) -> No
         event = exception_attributes(error, frames)
     if level is not Level.ERROR:
         event["level"] = level.name
-    span.add_event(event_name("exception", wanted), event)
+    add_event(span, wanted, "exception", event)
     if level >= Level.ERROR:
         message = event["exception.message"]
         text = f"{type(error).__name__}: {message}" if message else type(error).__name__

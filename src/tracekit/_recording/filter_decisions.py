@@ -93,17 +93,6 @@ def recorded_span_around(span: Span) -> Span:
     return span
 
 
-class EventName(str):
-    """The name of an event that not every exporter wants.
-
-    Attributes:
-        wanted: The mask of those who want it.
-    """
-
-    __slots__ = ("wanted",)
-    wanted: int
-
-
 def event_mask(
     target: str, level: Level, attributes: Callable[[], Mapping[str, Any]], span: Span
 ) -> int:
@@ -124,13 +113,23 @@ def event_mask(
     ).exporter_mask
 
 
-def event_name(name: str, wanted: int) -> str:
-    """The name of an event, with who wants it where that is not everyone."""
-    if wanted == ALL_EXPORTERS:
-        return name
-    marked = EventName(name)
-    marked.wanted = wanted
-    return marked
+def add_event(span: Span, wanted: int, name: str, attributes: Mapping[str, Any]) -> None:
+    """Add an event to a span.
+
+    Args:
+        span: The span.
+        wanted: The mask of the exporters that want the event.
+        name: The name of the event.
+        attributes: Its attributes.
+    """
+    add_filtered = None
+    if wanted != ALL_EXPORTERS:
+        # A span of another SDK has one kind of event only.
+        add_filtered = getattr(span, "add_filtered_event", None)
+    if add_filtered is None:
+        span.add_event(name, attributes)
+    else:
+        add_filtered(wanted, name, attributes)
 
 
 def current_scope() -> FilterScope | None:

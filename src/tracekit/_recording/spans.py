@@ -18,9 +18,9 @@ from tracekit._recording.attributes import thread_attributes, to_attributes
 from tracekit._recording.filter_decisions import (
     DecidedAttributes,
     SuppressedSpan,
+    add_event,
     current_scope,
     event_mask,
-    event_name,
     recorded_span_around,
 )
 from tracekit._recording.options import (
@@ -199,7 +199,7 @@ def event(
         wanted = event_mask(module, importance, lambda: to_attributes(given, fields), current)
         if wanted != NO_EXPORTERS:
             described = {"level": importance.name, **to_attributes(given, fields)}
-            current.add_event(event_name(name, wanted), described)
+            add_event(current, wanted, name, described)
     except Exception as error:
         _not_recorded("event", name, error)
 

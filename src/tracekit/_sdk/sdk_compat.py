@@ -48,7 +48,7 @@ SPAN: Final = frozenset(
 # What only newer releases set.
 SPAN_OF_SOME: Final = frozenset({"_record_end_metrics"})
 # What lean spans call on themselves.
-SPAN_METHODS: Final = ("_new_events", "_new_links", "_readable_span")
+SPAN_METHODS: Final = ("_add_event", "_new_events", "_new_links", "_readable_span")
 # What a tracer is known by, and what may keep it from making spans of our own.
 TRACER: Final = frozenset(
     {

@@ -23,6 +23,7 @@ from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 
 from tracekit._recording.attributes import SiteAttributes
+from tracekit._sdk.filtered_events import EventFilteringSpan
 from tracekit._sdk.tracer_shared import TracerShared
 
 # What the SDK says about a span, it says under this name.
@@ -45,7 +46,7 @@ class _Shared:
         span._shared = span._shared.replace(self._name, value)
 
 
-class LeanSpan(sdk.Span):
+class LeanSpan(EventFilteringSpan):
     """A span of the SDK's; made by `LiveTracer`, not by hand.
 
     It is handed to processors itself when it ends, and does not change from then on.

@@ -34,7 +34,7 @@ from tracekit._sdk.pipeline import Pipeline
 from tracekit._sdk.sampling import Decisions
 from tracekit._sdk.span import LeanSpan, is_plain
 from tracekit._sdk.tracer_shared import TracerShared
-from tracekit._sdk.views import is_partly_wanted, remember
+from tracekit._sdk.views import has_wanted_record, record_wanted, specialize
 
 _new_span: Final = object.__new__
 _new_tuple: Final = tuple.__new__
@@ -216,13 +216,13 @@ class LiveTracer(sdk.Tracer):
         span._is_sampled = decided
         span._tracekit_wanted = wanted
         if type(around) is not LeanSpan:
-            is_partly_seen = around is not INVALID_SPAN and is_partly_wanted(around)
+            is_partly_seen = around is not INVALID_SPAN and has_wanted_record(around)
         else:
             is_partly_seen = around._tracekit_wanted != ALL_EXPORTERS or bool(
                 around._tracekit_parents
             )
         if is_partly_seen:
-            remember(span, wanted, around, self.filters.exporter_count)
+            record_wanted(span, wanted, around, self.filters.exporter_count)
         for hook in span._shared.processor.starting:
             hook(span, parent_context=context)
         return span
@@ -286,9 +286,9 @@ class LiveTracer(sdk.Tracer):
         if self.idle:
             return FilteredSpan(around)
         rest: Any = (attributes, links) if said is None else (said.attributes, links, *said[1:])
-        made = super().start_span(name, context, kind, *rest)
-        if wanted != ALL_EXPORTERS or is_partly_wanted(around):
-            remember(made, wanted, around, self.filters.exporter_count)
+        made = specialize(super().start_span(name, context, kind, *rest))
+        if wanted != ALL_EXPORTERS or has_wanted_record(around):
+            record_wanted(made, wanted, around, self.filters.exporter_count)
         return made
 
     def _decide(self, name: str, attributes: Attributes, around: Span) -> FilterDecision:
