@@ -20,6 +20,7 @@ check: lint types layers docs
 lint: $(VENV)/ready-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python .ci/words.py
 
 types: $(VENV)/ready-check
 	$(BIN)/mypy

@@ -12,7 +12,7 @@ from tests.filter_texts import filters
 from tracekit import Filter, FilterSyntaxError
 from tracekit._base.levels import Level
 from tracekit._filters.directives import Directive, Field
-from tracekit._filters.field_values import Boolean, Number, Pattern, Text
+from tracekit._filters.field_values import BooleanValue, NumberValue, PatternValue, TextValue
 from tracekit._filters.syntax import parse, parse_leniently
 
 DEBUG, INFO, OFF, TRACE, WARN = Level.DEBUG, Level.INFO, Level.OFF, Level.TRACE, Level.WARN
@@ -50,7 +50,7 @@ def field_of(text: str) -> Field:
         ("[handle{user}]=", Directive((), TRACE, "handle", (Field("user"),))),
         (
             "[handle {\n  b = 1,\n  a\n}\n]",
-            Directive((), TRACE, "handle", (Field("a"), Field("b", Number(1)))),
+            Directive((), TRACE, "handle", (Field("a"), Field("b", NumberValue(1)))),
         ),
         ("[{a,a}]", Directive((), TRACE, None, (Field("a"),))),
     ],
@@ -63,31 +63,31 @@ def test_a_directive_is_read(text, expected):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a=42", Number(42)),
-        ("a=-4.5", Number(-4.5)),
-        ("a=+1e3", Number(1000)),
-        ("a=5.", Number(5)),
-        ("a=true", Boolean(True)),
-        ("a=False", Boolean(False)),
-        ("a=bob", Text("bob")),
-        ("a=bob smith", Text("bob smith")),
-        ("a=b=c", Text("b=c")),
-        ('a="42"', Text("42")),
-        ('a="true"', Text("true")),
-        ('a=""', Text("")),
-        ('a="x, y}"', Text("x, y}")),
-        (r'a="\"\\"', Text('"\\')),
-        ("a=5..", Pattern("5..")),
-        ("a=1e999", Text("1e999")),
-        ("a=nan", Text("nan")),
-        ("a=[^,}]+", Pattern("[^,}]+")),
-        ("a=[]}]", Pattern("[]}]")),
-        ("a=x{2,3}", Pattern("x{2,3}")),
-        ("a=(x,y|z{1,2})", Pattern("(x,y|z{1,2})")),
-        (r"a=x\,y\}", Pattern(r"x\,y\}")),
-        (r"a=x\  ", Pattern("x\\ ")),
-        (r"a=\"x\"", Pattern(r"\"x\"")),
-        ("a=(?i)bob", Pattern("(?i)bob")),
+        ("a=42", NumberValue(42)),
+        ("a=-4.5", NumberValue(-4.5)),
+        ("a=+1e3", NumberValue(1000)),
+        ("a=5.", NumberValue(5)),
+        ("a=true", BooleanValue(True)),
+        ("a=False", BooleanValue(False)),
+        ("a=bob", TextValue("bob")),
+        ("a=bob smith", TextValue("bob smith")),
+        ("a=b=c", TextValue("b=c")),
+        ('a="42"', TextValue("42")),
+        ('a="true"', TextValue("true")),
+        ('a=""', TextValue("")),
+        ('a="x, y}"', TextValue("x, y}")),
+        (r'a="\"\\"', TextValue('"\\')),
+        ("a=5..", PatternValue("5..")),
+        ("a=1e999", TextValue("1e999")),
+        ("a=nan", TextValue("nan")),
+        ("a=[^,}]+", PatternValue("[^,}]+")),
+        ("a=[]}]", PatternValue("[]}]")),
+        ("a=x{2,3}", PatternValue("x{2,3}")),
+        ("a=(x,y|z{1,2})", PatternValue("(x,y|z{1,2})")),
+        (r"a=x\,y\}", PatternValue(r"x\,y\}")),
+        (r"a=x\  ", PatternValue("x\\ ")),
+        (r"a=\"x\"", PatternValue(r"\"x\"")),
+        ("a=(?i)bob", PatternValue("(?i)bob")),
     ],
 )
 def test_a_value_is_read(text, expected):
@@ -98,7 +98,7 @@ def test_a_value_is_read(text, expected):
 @pytest.mark.parametrize("name", ["user.id", "http.request.header.x-id", "a:b", "é"])
 def test_a_field_may_have_any_name_without_space(name):
     """The names of attributes need no quotes."""
-    assert Field(name, Number(1)) == field_of(f"{name} = 1")
+    assert Field(name, NumberValue(1)) == field_of(f"{name} = 1")
 
 
 def test_a_field_in_quotes_may_have_any_name():
@@ -157,7 +157,7 @@ def test_a_mistake_is_shown_at_its_place(text, place, expected):
 
 def test_a_pattern_is_bounded():
     """A regular expression has at most 1,000 characters."""
-    assert Pattern("." * 1_000) == field_of(f"a={'.' * 1_000}").value
+    assert PatternValue("." * 1_000) == field_of(f"a={'.' * 1_000}").value
     with pytest.raises(FilterSyntaxError, match="a regular expression of at most 1,000 characters"):
         parse(f"[{{a={'.' * 1_001}}}]")
 

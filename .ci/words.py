@@ -1,0 +1,94 @@
+"""Find words that make a sentence hard to understand, in source, tests and documentation.
+
+Usage: `python .ci/words.py [PATH ...]`. Without paths it checks `CHECKED`.
+Each finding is printed as `file:line: the words`. The exit status is 1 if there is any.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Files and directories that are checked. Add a path here when its text is revised.
+CHECKED = """
+    src/tracekit/_base
+    src/tracekit/_filters
+""".split()
+
+# Each entry is a regular expression; a space stands for any white space, also at a line break.
+RIDDLES = (
+    # A person in the place of a component.
+    "whoever",
+    "whomever",
+    "nobody",
+    "no one",
+    "someone",
+    "told",
+    "tells?",
+    "said",
+    "saying",
+    "handed",
+    "hands (?:on|over|out)",
+    "judge[sd]?",
+    "judge?ments?",
+    "verdicts?",
+    # An idiom in the place of a verb.
+    "anew",
+    "at hand",
+    "beforehand",
+    "comes? by",
+    "for good",
+    "goes by",
+    "in a row",
+    "in hand",
+    "on its way",
+    "pass(?:ed)? over",
+    "stands? for itself",
+    # A negated noun in the place of a negated verb: "is no pattern" for "is not a pattern".
+    "(?:is|are|was|were) no(?! longer| more)",
+)
+
+
+def _compile(riddles: tuple[str, ...]) -> re.Pattern[str]:
+    # An underscore is no part of a word, so that names of functions are checked too.
+    gap = r"[\\s_]+(?:#\\s*)?"
+    words = "|".join(re.sub(" ", gap, riddle) for riddle in riddles)
+    return re.compile(rf"(?<![^\W_])(?:{words})(?![^\W_])", re.IGNORECASE)
+
+
+_PATTERN = _compile(RIDDLES)
+
+
+def find_riddles(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the line and the words of each finding in a text."""
+    for match in _PATTERN.finditer(text):
+        line = text.count("\n", 0, match.start()) + 1
+        yield line, " ".join(match[0].split())
+
+
+def _files(paths: list[str]) -> Iterator[Path]:
+    for path in map(ROOT.joinpath, paths):
+        if path.is_dir():
+            yield from sorted(one for one in path.rglob("*") if one.suffix in (".py", ".md"))
+        else:
+            yield path
+
+
+def main(paths: list[str]) -> int:
+    """Print the findings in files and directories, and return the exit status."""
+    found = 0
+    for file in _files(paths or CHECKED):
+        for line, words in find_riddles(file.read_text(encoding="utf-8")):
+            found += 1
+            print(f"{file.relative_to(ROOT)}:{line}: {words}")
+    if found:
+        print(f"{found} found; write plain technical English, with the component as the subject")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
