@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import settings
 from opentelemetry import trace
 
 pytest_plugins = ["pytester"]
@@ -14,6 +15,12 @@ pytest_plugins = ["pytester"]
 from tests.receivers.fixtures import *  # noqa: F403 - pytest finds fixtures by their names here
 from tracekit._base.log import forget_logged_warnings
 from tracekit._setup import runtime
+
+
+# One run of CI tries many examples, the others few: `pytest --hypothesis-profile=few`.
+settings.register_profile("many", max_examples=300, deadline=None)
+settings.register_profile("few", max_examples=30, deadline=None)
+settings.load_profile("many")
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
@@ -74,7 +74,6 @@ def exact(tree: dict) -> str:
     return json.dumps(tree, sort_keys=True)
 
 
-@settings(max_examples=300, deadline=None)
 @given(batches())
 def test_equals_the_official_encoder(spans):
     """Any batch reads as exactly the tree that the official encoder and proto3's JSON give."""
@@ -286,7 +285,6 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.text(max_size=8), st.dictionaries(st.text(max_size=5), ANYTHING, max_size=3))
 def test_every_line_is_readable(name, attributes):
     """Whatever the attributes are, a strict OTLP reader takes the line."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common import trace_encoder as official
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -84,14 +84,12 @@ def as_lean(span: ReadableSpan) -> LeanSpan:
     return lean(span, SiteAttributes(dict(items[:1])), dict(items[1:]))
 
 
-@settings(max_examples=300, deadline=None)
 @given(batches())
 def test_equals_the_official_encoder(spans):
     """Any batch decodes to exactly the message that the official encoder makes of it."""
     assert official_bytes(spans) == exact(decoded(spans))
 
 
-@settings(max_examples=200, deadline=None)
 @given(batches(), st.data())
 def test_spans_of_the_engine_equal_the_official_encoder(spans, data):
     """Spans read from memory, between others, decode to what their public properties say."""
@@ -374,7 +372,6 @@ def test_nothing_to_send(spans):
     assert b"" == encode_spans(spans)
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     st.text(max_size=4),
     st.dictionaries(
