@@ -105,7 +105,7 @@ class TestDelivery:
 
 PROGRAM_WITHOUT_THE_EXTRA = """
 import sys
-sys.modules["opentelemetry.exporter.otlp.proto.http"] = None
+sys.modules["requests"] = None
 try:
     import tracekit._otlp.http
 except ValueError as error:

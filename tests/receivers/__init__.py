@@ -7,6 +7,7 @@ from tests.receivers.agent import AgentReceiver
 from tests.receivers.answers import Accept, Hang, Receiver, Refuse
 from tests.receivers.grpc_server import GrpcReceiver
 from tests.receivers.http_server import HttpReceiver
+from tests.receivers.relay import Relay
 from tests.receivers.spans import SENT, SpanView, finished_spans, view_spans
 from tests.receivers.tls import TlsMaterial, make_tls_material
 
@@ -19,6 +20,7 @@ __all__ = [
     "HttpReceiver",
     "Receiver",
     "Refuse",
+    "Relay",
     "SpanView",
     "TlsMaterial",
     "finished_spans",

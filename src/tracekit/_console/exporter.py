@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
+    from tracekit._filters.filter import Filter
+
 _NARROWEST: Final = 40
 _WIDTH_OF_FILES: Final = 100
 _WIDTH_OF_TERMINALS: Final = 80
@@ -61,6 +63,8 @@ class ConsoleExporter(SpanExporter):
         >>> import io
         >>> exporter = ConsoleExporter(stream=io.StringIO(), width=80)
     """
+
+    own_filter: Filter | None = None
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from tracekit._base import forks
+from tracekit._filters.filter import Filter
 
 
 class MemoryExporter(SpanExporter):
@@ -33,6 +34,8 @@ class MemoryExporter(SpanExporter):
         assert [span.name for span in memory.spans] == ["greet"]
         ```
     """
+
+    own_filter: Filter | None = None
 
     def __init__(self) -> None:
         self._spans: list[ReadableSpan] = []

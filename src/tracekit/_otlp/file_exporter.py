@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
+    from tracekit._filters.filter import Filter
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -64,6 +66,8 @@ class FileExporter(SpanExporter):
     Example:
         >>> exporter = FileExporter("traces.jsonl")  # doctest: +SKIP
     """
+
+    own_filter: Filter | None = None
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._skipped = 0
