@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: demo test check lint types layers docs bench leaks nox clean
+.PHONY: demo test check lint types layers docs bench pictures leaks nox clean
 
 demo: $(VENV)/ready-demo
 	$(BIN)/python -m examples.user_service.demo
@@ -40,6 +40,10 @@ else
 bench: $(VENV)/ready-test
 	$(BIN)/python -m bench $(BENCH)
 endif
+
+# The pictures of README and docs, made from what the programs print.
+pictures: $(VENV)/ready-demo
+	$(BIN)/python -m examples.user_service.picture docs/images/tree.svg
 
 leaks: $(VENV)/ready-test
 	TRACEKIT_LEAK_SPANS=1000000 $(BIN)/python -m pytest -q tests/test_leaks.py -k test_spans

@@ -179,8 +179,9 @@ CASES: dict[str, Case] = {
 
 def tracekit() -> Library:
     """tracekit, with its own executors."""
-    import tracekit as kit
     from opentelemetry import trace
+
+    import tracekit as kit
     from tracekit import executors, exporters
 
     memory = exporters.memory()
@@ -361,7 +362,7 @@ def try_case(library: str, case: str) -> str:
 
 def main(arguments: list[str]) -> None:
     """Print the table, or the result of one case with one library."""
-    if len(arguments) == 2:  # noqa: PLR2004 - a library and a case
+    if len(arguments) == 2:
         library, case = arguments
         print("yes" if CASES[case](LIBRARIES[library][1]()) else "no")
         return
