@@ -1,4 +1,4 @@
-"""What every test starts from: a clean environment, and nothing installed before or after."""
+"""Fixtures of all tests: a clean environment, and nothing installed before or after."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ settings.load_profile("many")
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch):
-    """Take out the variables that change what a set-up does."""
+    """Remove the variables that change a set-up."""
     for name in list(os.environ):
         if name.startswith(("OTEL_", "TRACEKIT_FILTER", "TRACEPARENT")):
             monkeypatch.delenv(name)
@@ -34,10 +34,10 @@ def clean_environment(monkeypatch):
 
 @pytest.fixture
 def global_telemetry():
-    """Let a test install telemetry, and take it out of the process again."""
+    """Let a test install telemetry, and uninstall it afterwards."""
     yield
-    installed = runtime._installed
-    if installed.telemetry is not None:
+    installed = runtime._runtime.installed
+    if installed is not None:
         installed.telemetry.shutdown(5.0)
     trace._TRACER_PROVIDER = None
     trace._TRACER_PROVIDER_SET_ONCE = type(trace._TRACER_PROVIDER_SET_ONCE)()
@@ -46,7 +46,7 @@ def global_telemetry():
 
 @pytest.fixture
 def untraced():
-    """Keep coverage out of the thread: its lock is not for a handler that strikes within it."""
+    """Keep coverage out of this thread, because a signal handler may interrupt its lock."""
     tracer = sys.gettrace()
     sys.settrace(None)
     yield
@@ -55,7 +55,7 @@ def untraced():
 
 @pytest.fixture
 def run_python(tmp_path):
-    """Run a script in a Python process of its own, and give what it printed."""
+    """Run a script in a new Python process and return the completed process."""
 
     def run(script: str, *, check: bool = True, **environment: str):
         path = tmp_path / "script.py"

@@ -80,7 +80,7 @@ def test_a_given_executor(spans, run, make):
 @pytest.mark.parametrize("nothing", [7, "pool", print, concurrent.futures.ThreadPoolExecutor])
 def test_an_executor_that_is_none_is_refused(run, nothing):
     """With what would be one."""
-    with pytest.raises(InstrumentationError, match=r"executor=.* is not valid: say an executor"):
+    with pytest.raises(InstrumentationError, match=r"executor=.* is not valid: use an executor"):
         run(functools.partial(run_blocking, len, (), executor=nothing))
 
 

@@ -20,7 +20,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 import tracekit
 from tracekit import ConfigurationError, Filter, TelemetryBuilder, exporters
-from tracekit._setup import named_components
+from tracekit._setup import entry_points
 
 pytestmark = pytest.mark.usefixtures("global_telemetry")
 
@@ -42,13 +42,12 @@ class OwnExporter(SpanExporter):
 def declare(monkeypatch):
     """Declare components as an installed package would."""
     declared: list[EntryPoint] = []
-    real = named_components.entry_points
+    real = entry_points.entry_points
 
-    def entry_points(**wanted):
-        ours = EntryPoints(declared).select(**wanted)
-        return EntryPoints([*real(**wanted), *ours])
+    def with_declared(**selection):
+        return EntryPoints([*real(**selection), *EntryPoints(declared).select(**selection)])
 
-    monkeypatch.setattr(named_components, "entry_points", entry_points)
+    monkeypatch.setattr(entry_points, "entry_points", with_declared)
     return lambda group, name, value: declared.append(EntryPoint(name, value, group))
 
 
@@ -78,7 +77,7 @@ def propagator_of(value=None):
 
 
 def resource_of(service_name=None, resource=None):
-    builder = TelemetryBuilder(service_name, _resource=resource).with_exporter("none")
+    builder = TelemetryBuilder(service_name).with_exporter("none").with_resource(resource)
     return dict(built(builder).tracer_provider.resource.attributes)
 
 
@@ -321,7 +320,11 @@ def test_the_builder_is_a_value():
     """Each step gives a new one; the old one stays."""
     base = TelemetryBuilder("a")
     changed = base.with_service_name("b").with_filter("debug").with_exporter("none")
-    assert ("a", "b", ()) == (base.service_name, changed.service_name, base._exporters)
+    assert ("a", "b", ()) == (
+        base.service_name,
+        changed.service_name,
+        base._configuration.exporters,
+    )
     assert TelemetryBuilder("a") == base
 
 
@@ -364,32 +367,32 @@ def test_every_step_of_the_builder_counts():
 # What is refused.
 
 BAD = [
-    ({"exporter": "oltp"}, r"exporter='oltp' is unknown: say 'console', 'otlp', 'otlp-http'"),
+    ({"exporter": "oltp"}, r"exporter='oltp' is unknown: use 'console', 'otlp', 'otlp-http'"),
     ({"exporter": ["console", "x"]}, r"exporter\[1\]='x' is unknown"),
-    ({"exporter": 7}, "exporter=7 is no exporter"),
+    ({"exporter": 7}, "exporter=7 is not an exporter"),
     ({"exporter": OwnExporter}, r"pass an instance: OwnExporter\(\)"),
     ({"exporter": "file:"}, "path"),
     ({"exporter": "file:/nowhere/at/all/x"}, "/nowhere/at/all/x"),
     ({"sampler": 1.5}, r"sampler=1\.5: the ratio must be a number from 0\.0 to 1\.0"),
     ({"sampler": -0.1}, "the ratio must be"),
     ({"sampler": float("nan")}, "the ratio must be"),
-    ({"sampler": True}, "sampler=True is no sampler"),
-    ({"sampler": "sometimes"}, "sampler='sometimes' is unknown: say 'always_on'"),
+    ({"sampler": True}, "sampler=True is not a sampler"),
+    ({"sampler": "sometimes"}, "sampler='sometimes' is unknown: use 'always_on'"),
     ({"sampler": "traceidratio:lots"}, "the argument 'lots'.*from 0.0 to 1.0"),
-    ({"propagator": "b4"}, "propagator 'b4' is not installed; say 'b3'"),
+    ({"propagator": "b4"}, "propagator 'b4' is not installed; use 'b3'"),
     ({"propagator": ""}, "names no propagator"),
-    ({"propagator": 7}, "propagator=7 is no propagator"),
+    ({"propagator": 7}, "propagator=7 is not a propagator"),
     ({"filter": "info=loud"}, r"expected a level"),
     ({"filter": 7}, "filter=7"),
-    ({"service_name": ""}, "service_name='': expected a name"),
+    ({"service_name": ""}, "service_name='': expected a non-empty name"),
     ({"service_name": 7}, "service_name=7"),
     ({"resource": 7}, "resource=7: expected a mapping"),
     ({"resource": {"": 1}}, "resource={'': 1}"),
-    ({"processors": [7]}, "processor=7 is no SpanProcessor"),
-    ({"processors": 5}, r"processors=5: expected several.*processors=\[processor\]"),
+    ({"processors": [7]}, "processor=7 is not a SpanProcessor"),
+    ({"processors": 5}, r"processors=5: expected a list.*processors=\[processor\]"),
     ({"libraries": 5}, "libraries=5: expected names"),
     ({"redact": 7}, "redact=7"),
-    ({"id_generator": 7}, "id_generator=7 is no IdGenerator"),
+    ({"id_generator": 7}, "id_generator=7 is not an IdGenerator"),
     ({"libraries": ["fastapy"]}, "no instrumentation called 'fastapy'; installed: .*pip install"),
     ({"libraries": [7]}, "no instrumentation called 7"),
 ]
@@ -459,7 +462,7 @@ def test_a_component_of_the_wrong_kind_is_refused(declare):
     declare("opentelemetry_traces_sampler", "wrong", "builtins:str")
     declare("opentelemetry_propagator", "wrong", "builtins:object")
     for name in ("exporter", "sampler", "propagator"):
-        with pytest.raises(ConfigurationError, match="makes no"):
+        with pytest.raises(ConfigurationError, match="does not create a"):
             tracekit.init_telemetry("test", **{"exporter": "none", name: "wrong"})
 
 

@@ -571,7 +571,7 @@ def test_our_own_pools_need_no_wrapping(cls):
 )
 def test_wrap_says_what_it_takes(nothing):
     """Something else is refused, and the message names what would do."""
-    with pytest.raises(InstrumentationError, match=r"no executor.*Executor.*Pool or ThreadPool"):
+    with pytest.raises(InstrumentationError, match=r"expected a .*Executor.*Pool or ThreadPool"):
         wrap(nothing)
 
 

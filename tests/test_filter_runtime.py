@@ -486,7 +486,7 @@ def test_filters_change_live_for_foreign_spans():
 def test_an_exporter_that_is_not_set_up_is_refused(pair):
     """The error names those that are."""
     with tracekit.init_telemetry("test", exporter=list(pair)) as telemetry:
-        with pytest.raises(ConfigurationError, match="'otlp' is not set up; there are 'memory'"):
+        with pytest.raises(ConfigurationError, match="'otlp' is not set up; exporters: 'memory'"):
             telemetry.set_filter("info", exporter="otlp")
         with pytest.raises(FilterSyntaxError):
             telemetry.set_filter("info=loud", exporter="memory")

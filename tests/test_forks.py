@@ -76,7 +76,7 @@ def deliver(name):
 def telemetry_now():
     from tracekit._setup import runtime
 
-    return runtime._installed.telemetry
+    return runtime._runtime.installed.telemetry
 
 
 PROTOCOLS = ["grpc", "http"]
@@ -279,19 +279,18 @@ def test_locks_that_others_hold_at_the_fork_do_not_hang_the_child(tmp_path):
     path = tmp_path / "spans.jsonl"
     telemetry = tracekit.init_telemetry("parent", exporter=f"file:{path}")
     deliver("before")()
-    (delivery,) = telemetry._parts.deliveries
+    (delivery,) = telemetry._lifecycle.deliveries
     provider = telemetry.tracer_provider
     locks = Locks(
         registry._lock,
-        runtime._installed.lock,
+        runtime._runtime.lock,
         provider._live_lock,
         provider._tracers_lock if hasattr(provider, "_tracers_lock") else threading.Lock(),
         delivery._changed,
         delivery._counting,
         attribute_values._registry.lock,
-        telemetry._ending,
-        telemetry._changing,
-        telemetry._parts.counter._lock,
+        telemetry._lifecycle.lock,
+        telemetry._lifecycle.counter._lock,
     )
 
     def work():
@@ -345,7 +344,7 @@ def test_a_fork_waits_for_an_export_to_end(exporter):
 def deliver_later(telemetry):
     with span("waits"):
         pass
-    for one in telemetry._parts.deliveries:
+    for one in telemetry._lifecycle.deliveries:
         one.begin_flush()
 
 
@@ -412,7 +411,7 @@ def test_a_child_that_makes_no_span_makes_no_connection(http_receiver):
     exporter = exporters.otlp(protocol="http", endpoint=http_receiver.endpoint)
     telemetry = tracekit.init_telemetry("parent", exporter=exporter)
     deliver("parent")()
-    (delivery,) = telemetry._parts.deliveries
+    (delivery,) = telemetry._lifecycle.deliveries
 
     def work():
         return delivery.exporter is exporter and telemetry.shutdown(5.0)
@@ -443,7 +442,7 @@ def test_a_finished_set_up_stays_finished(tmp_path):
     """A child of a process whose telemetry was shut down is not set up."""
     telemetry = tracekit.init_telemetry("parent", exporter="memory")
     telemetry.shutdown()
-    assert 0 == fork(lambda: telemetry.shutdown(1.0) and worker_hooks.shipment() is None)
+    assert 0 == fork(lambda: telemetry.shutdown(1.0) and worker_hooks.worker_initializer() is None)
 
 
 def test_what_is_gone_is_not_asked_at_a_fork():

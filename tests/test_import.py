@@ -90,9 +90,9 @@ def test_executors_of_our_own_load_no_proxies(run_python):
         "import concurrent.futures, sys\n"
         "from tracekit.executors import Thread, ThreadPoolExecutor, wrap\n"
         "with ThreadPoolExecutor() as pool: assert [3] == list(wrap(pool).map(len, ['abc']))\n"
-        "print('tracekit._context.pool_proxies' in sys.modules)\n"
+        "print('tracekit._context.wrapped_pools' in sys.modules)\n"
         "wrap(concurrent.futures.ThreadPoolExecutor())\n"
-        "print('tracekit._context.pool_proxies' in sys.modules)\n"
+        "print('tracekit._context.wrapped_pools' in sys.modules)\n"
     )
     assert ["False", "True"] == done.stdout.split()
 

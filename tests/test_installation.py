@@ -428,12 +428,12 @@ def test_a_predecessor_that_cannot_be_shut_down_does_not_stop_the_new_set_up(
     monkeypatch, tmp_path, caplog
 ):
     """The new one is in force, its exporters are open, and the failure is said."""
-    tracekit.init_telemetry("one", exporter="memory")
+    replaced = tracekit.init_telemetry("one", exporter="memory")
 
     def fail(*args):
         raise ValueError("old one")
 
-    monkeypatch.setattr("tracekit._setup.telemetry.Telemetry.give_way", fail)
+    monkeypatch.setattr(replaced._lifecycle, "shutdown", fail)
     path = tmp_path / "spans.jsonl"
     with tracekit.init_telemetry("two", exporter=f"file:{path}"):
         work()

@@ -148,7 +148,7 @@ class Load:
 
 def wait_for_failures(telemetry, count):
     """Wait until a batch was put back so many times in a row."""
-    (delivery,) = telemetry._parts.deliveries
+    (delivery,) = telemetry._lifecycle.deliveries
     with delivery._changed:
         assert delivery._changed.wait_for(lambda: delivery._backoff._failures >= count, PATIENCE)
 
@@ -434,7 +434,7 @@ class TestTheLine:
         end_spans(telemetry)
         wait_for_failures(telemetry, 1)
         end_spans(telemetry, 500)
-        (delivery,) = telemetry._parts.deliveries
+        (delivery,) = telemetry._lifecycle.deliveries
         assert (1, 1) == (len(exporter.batches), round(delivery._backoff.remaining / 200))
         assert telemetry.flush(PATIENCE)
         assert ExporterStats(exported=501) == stats(telemetry)
@@ -464,7 +464,7 @@ class TestTheLine:
         for more in (0, 0, 2):
             ids += end_spans(telemetry, more)
             assert exporter.is_called.acquire(timeout=PATIENCE)
-        (delivery,) = telemetry._parts.deliveries
+        (delivery,) = telemetry._lifecycle.deliveries
         assert not delivery._backoff.is_repeated
         assert telemetry.flush(PATIENCE)
         assert ([2, 2, 1, 2], ids) == ([len(one) for one in exporter.batches], exporter.taken)
@@ -473,7 +473,7 @@ class TestTheLine:
         """It is served, though it came while the exporter was flushed for another."""
         exporter = Moody()
         telemetry = make(exporter)
-        (delivery,) = telemetry._parts.deliveries
+        (delivery,) = telemetry._lifecycle.deliveries
         waits = []
 
         def flush_and_shut_down(timeout_millis=0):
@@ -576,7 +576,7 @@ class TestTheEndOfASpan:
         """Record how often more is done than to append a span."""
 
         def watch(telemetry):
-            (delivery,) = telemetry._parts.deliveries
+            (delivery,) = telemetry._lifecycle.deliveries
             attend, calls = delivery._attend, []
             monkeypatch.setattr(
                 delivery, "_attend", lambda span: (calls.append(span), attend(span))
@@ -619,7 +619,7 @@ class TestTheEndOfASpan:
         assert [] == calls
         end_spans(telemetry, 2)
         assert (2, ExporterStats(dropped=2, waiting=300)) == (len(calls), stats(telemetry))
-        (delivery,) = telemetry._parts.deliveries
+        (delivery,) = telemetry._lifecycle.deliveries
         assert not delivery._is_awake
 
     def test_it_comes_too_late_while_a_shutdown_waits(self, make, sizes):
@@ -629,7 +629,7 @@ class TestTheEndOfASpan:
         telemetry = make(exporter)
         ids = end_spans(telemetry, 2)
         assert exporter.is_called.acquire(timeout=PATIENCE)
-        (delivery,) = telemetry._parts.deliveries
+        (delivery,) = telemetry._lifecycle.deliveries
         wait = delivery.begin_shutdown()
         end_spans(telemetry, 5)
         assert ExporterStats(dropped=5, waiting=2) == stats(telemetry)
@@ -755,7 +755,7 @@ class TestAccounts:
 
         monkeypatch.setattr(threading.Thread, "start", refuse)
         end_spans(telemetry, 250)
-        (delivery,) = telemetry._parts.deliveries
+        (delivery,) = telemetry._lifecycle.deliveries
         assert not delivery.shutdown(1000)
         assert ExporterStats(exported=100, dropped=150) == stats(telemetry)
         end_spans(telemetry, 1)
@@ -771,7 +771,7 @@ class TestAccounts:
 
         monkeypatch.setattr(threading.Thread, "start", refuse)
         end_spans(telemetry, 5)
-        (delivery,) = telemetry._parts.deliveries
+        (delivery,) = telemetry._lifecycle.deliveries
         assert (False, 5) == (delivery.force_flush(1e9), stats(telemetry).waiting)
         assert (True, 5) == (delivery.force_flush(1e9), stats(telemetry).exported)
 

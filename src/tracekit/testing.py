@@ -13,7 +13,8 @@ from opentelemetry.trace import SpanContext
 from tracekit._delivery.memory_exporter import MemoryExporter
 from tracekit._filters.filter import Filter
 from tracekit._setup import runtime
-from tracekit._setup.builder import TelemetryBuilder, parts_of
+from tracekit._setup.components import create_components
+from tracekit._setup.configuration import Configuration
 
 __all__ = ["CapturedSpan", "CapturedSpans", "SteadyIds", "capture_spans"]
 
@@ -256,9 +257,12 @@ def capture_spans(
         The spans that have ended so far.
     """
     exporter = MemoryExporter()
-    builder = TelemetryBuilder("test").with_exporter(exporter).with_filter(filter)
-    builder = builder.with_sampler("always_on")
-    if steady:
-        builder = builder.with_id_generator(SteadyIds())
-    with runtime.temporarily(parts_of(builder)):
+    configuration = Configuration(
+        "test",
+        exporters=((exporter, None),),
+        filter=filter,
+        sampler="always_on",
+        id_generator=SteadyIds() if steady else None,
+    )
+    with runtime.override(create_components(configuration)):
         yield CapturedSpans(exporter, steady=steady)

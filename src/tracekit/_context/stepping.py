@@ -1,4 +1,4 @@
-"""What can be suspended, with every step of it taken in one context of its own."""
+"""Coroutines and generators whose every step runs in one context of their own."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tracekit._instrument.wrappers import Kind, first_step
 
 
 class ContextCoroutine(Coroutine[Any, Any, Any]):
-    """A coroutine whose steps are taken in a context.
+    """A coroutine whose steps run in a context.
 
-    Whoever drives it sees what the coroutine within yields, and its end. It is no coroutine of the
-    interpreter's making, so that one which is never awaited is complained about once.
+    It passes on what the inner coroutine yields and how it ends. It is a Python class and not a
+    coroutine object of the interpreter, so that only the inner one warns if it is never awaited.
     """
 
     __slots__ = ("__weakref__", "_context", "_coroutine")
@@ -23,15 +23,15 @@ class ContextCoroutine(Coroutine[Any, Any, Any]):
         self._coroutine = coroutine
 
     def send(self, value: Any) -> Any:
-        """Take the next step."""
+        """Run the next step."""
         return self._context.run(self._coroutine.send, value)
 
     def throw(self, *error: Any) -> Any:
-        """Take the next step with an exception."""
+        """Run the next step with an exception."""
         return self._context.run(self._coroutine.throw, *error)
 
     def close(self) -> None:
-        """End the coroutine."""
+        """Close the coroutine."""
         self._context.run(self._coroutine.close)
 
     def __await__(self) -> Generator[Any, Any, Any]:
@@ -44,11 +44,11 @@ class ContextCoroutine(Coroutine[Any, Any, Any]):
         return self.send(None)
 
     def __getattr__(self, name: str) -> Any:
-        # Debuggers and `asyncio.Task` look for cr_frame, cr_await, __qualname__ and their like.
+        # Debuggers and `asyncio.Task` read cr_frame, cr_await, __qualname__ and similar names.
         return getattr(self._coroutine, name)
 
 
-def _generate(
+def _bind_generator(
     context: contextvars.Context, generator: Generator[Any, Any, Any]
 ) -> Generator[Any, Any, Any]:
     resume: Any
@@ -67,7 +67,7 @@ def _generate(
             resume, value = generator.throw, error
 
 
-async def _generate_async(
+async def _bind_async_generator(
     context: contextvars.Context, generator: AsyncGenerator[Any, Any]
 ) -> AsyncGenerator[Any, Any]:
     step: Awaitable[Any] | None = first_step(generator)
@@ -86,6 +86,6 @@ async def _generate_async(
 
 STEPS: Final[dict[Kind, Callable[[contextvars.Context, Any], Any]]] = {
     Kind.COROUTINE: ContextCoroutine,
-    Kind.GENERATOR: _generate,
-    Kind.ASYNC_GENERATOR: _generate_async,
+    Kind.GENERATOR: _bind_generator,
+    Kind.ASYNC_GENERATOR: _bind_async_generator,
 }

@@ -1,10 +1,10 @@
-"""From what `exporter=` was given, or the environment says, to exporters."""
+"""Resolve the argument `exporter=`, or the environment in its place, to exporters."""
 
 from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from tracekit._delivery.immediate import ImmediateDelivery
 from tracekit._delivery.memory_exporter import MemoryExporter
 from tracekit._delivery.processor import Delivery
 from tracekit._filters.filter import Filter
-from tracekit._setup import named_components
+from tracekit._setup.entry_points import create_component, entry_point_names
 from tracekit._setup.filter_choice import resolve_filter
 
 _GROUP: Final = "opentelemetry_traces_exporter"
@@ -29,75 +29,76 @@ _ENDPOINT_VARIABLES: Final = (
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
 )
-
-
 _IMMEDIATE: Final = (MemoryExporter, InMemorySpanExporter, ConsoleExporter, ConsoleSpanExporter)
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """An exporter, what it is called, and whether it was made here.
+class ResolvedExporter:
+    """An exporter with its name.
 
     Attributes:
-        name: What messages and statistics call it.
+        name: Its name in messages and statistics.
         exporter: The exporter.
-        made_here: Whether it was made from a name, so that it is this set-up's to shut down where
-            the set-up fails.
-        filter: Which spans it wants, or None for those that the set-up wants.
+        is_created: Whether it was created from a name, so that a set-up that fails shuts it down.
+        filter: The exporter's own filter, or None for the filter of the set-up.
     """
 
     name: str
     exporter: SpanExporter
-    made_here: bool
+    is_created: bool
     filter: Filter | None = None
 
-    def delivery(self, settings: BatchSettings, bit: int, *, prompt: bool = False) -> Delivery:
-        """The processor that hands the spans to it.
+    def create_delivery(
+        self, settings: BatchSettings, index: int, *, export_local_roots_at_once: bool
+    ) -> Delivery:
+        """Create the span processor that delivers to the exporter.
 
         Args:
             settings: The sizes and the delay of batches.
-            bit: Which of the filters is the exporter's.
-            prompt: Whether the end of a trace's local root is not to wait for the delay.
+            index: The index of the exporter's filter.
+            export_local_roots_at_once: Whether the end of a local root starts an export at once.
         """
         if isinstance(self.exporter, _IMMEDIATE):
-            return ImmediateDelivery(self.exporter, self.name, bit)
-        return BatchDelivery(self.exporter, self.name, settings, bit=bit, prompt=prompt)
+            return ImmediateDelivery(self.exporter, self.name, index)
+        return BatchDelivery(
+            self.exporter, self.name, settings, bit=index, prompt=export_local_roots_at_once
+        )
 
 
-def choose(wanted: Iterable[tuple[Any, Any]]) -> list[Chosen]:
-    """Make the exporters that were asked for.
+def resolve_exporters(given: Iterable[tuple[Any, Any]]) -> list[ResolvedExporter]:
+    """Create or accept the exporters of a set-up.
 
     Args:
-        wanted: Names, exporters and lists of these, each with its directives or None; empty for
-            what the environment says.
+        given: Names, exporters and lists of these, each with its directives or None. If there are
+            none, the environment names the exporters.
 
     Returns:
-        The exporters, each with a name of its own.
+        The exporters, with distinct names.
 
     Raises:
-        ConfigurationError: One of them is unknown or cannot be made; those made before it are shut
-            down.
+        ConfigurationError: An exporter is unknown or cannot be created. Exporters that were created
+            before are shut down.
     """
-    chosen: list[Chosen] = []
+    resolved: list[ResolvedExporter] = []
     try:
-        for value, directives in list(wanted) or [(_of_environment(), None)]:
+        for value, directives in list(given) or [(_from_environment(), None)]:
             own = None if directives is None else resolve_filter(directives)
-            made = _choose(value, "exporter")
-            chosen.extend(one if own is None else replace(one, filter=own) for one in made)
+            for one in _resolve(value, "exporter"):
+                resolved.append(one if own is None else replace(one, filter=own))
     except BaseException:
-        discard(chosen)
+        shut_down_created(resolved)
         raise
-    return _with_distinct_names(chosen)
+    return _with_distinct_names(resolved)
 
 
-def discard(chosen: Iterable[Chosen]) -> None:
-    """Shut down what was made for a set-up that did not come about."""
-    for one in chosen:
-        if one.made_here:
+def shut_down_created(exporters: Iterable[ResolvedExporter]) -> None:
+    """Shut down the exporters that were created from names."""
+    for one in exporters:
+        if one.is_created:
             one.exporter.shutdown()
 
 
-def _of_environment() -> Any:
+def _from_environment() -> Any:
     text = os.environ.get("OTEL_TRACES_EXPORTER", "").strip()
     if text:
         return [name.strip() for name in text.split(",") if name.strip()]
@@ -105,48 +106,40 @@ def _of_environment() -> Any:
     return "otlp" if has_endpoint else "console"
 
 
-def _choose(value: Any, argument: str) -> list[Chosen]:
+def _resolve(value: Any, argument: str) -> Iterator[ResolvedExporter]:
     if isinstance(value, str):
-        return _by_name(value, argument)
-    if isinstance(value, SpanExporter):
+        yield from _resolve_name(value, argument)
+    elif isinstance(value, SpanExporter):
         own = getattr(value, "own_filter", None)
-        return [Chosen(_name_of(value), value, made_here=False, filter=own)]
-    if isinstance(value, (list, tuple)):
-        chosen: list[Chosen] = []
-        try:
-            for index, one in enumerate(value):
-                chosen.extend(_choose(one, f"{argument}[{index}]"))
-        except BaseException:
-            discard(chosen)
-            raise
-        return chosen
-    instance = ""
-    if inspect.isclass(value) and issubclass(value, SpanExporter):
-        instance = f"; pass an instance: {value.__name__}()"
-    raise ConfigurationError(
-        f"{argument}={value!r} is no exporter: say {_known()}, an exporter of tracekit.exporters, "
-        f"a SpanExporter of the OpenTelemetry SDK, or a list of these{instance}"
-    )
+        yield ResolvedExporter(_name_of(value), value, is_created=False, filter=own)
+    elif isinstance(value, (list, tuple)):
+        for index, one in enumerate(value):
+            yield from _resolve(one, f"{argument}[{index}]")
+    else:
+        is_class = inspect.isclass(value) and issubclass(value, SpanExporter)
+        hint = f"; pass an instance: {value.__name__}()" if is_class else ""
+        raise ConfigurationError(
+            f"{argument}={value!r} is not an exporter: use {_known_names()}, an exporter of "
+            f"tracekit.exporters, a SpanExporter of the OpenTelemetry SDK, or a list of these{hint}"
+        )
 
 
-def _by_name(name: str, argument: str) -> list[Chosen]:
+def _resolve_name(name: str, argument: str) -> Iterator[ResolvedExporter]:
     if name == "none":
-        return []
+        return
     if name.startswith("file:"):
-        return [Chosen("file", exporters.file(name.removeprefix("file:")), made_here=True)]
-    maker = _MAKERS.get(name)
-    if maker is not None:
-        return [Chosen(name, maker(), made_here=True)]
-    point = named_components.find(_GROUP, name)
-    if point is None:
-        raise ConfigurationError(f"{argument}={name!r} is unknown: say {_known()}")
-    made = named_components.make(point, f"{argument}={name!r}")
-    if not isinstance(made, SpanExporter):
-        raise ConfigurationError(f"{argument}={name!r}: {point.value} makes no SpanExporter")
-    return [Chosen(name, made, made_here=True)]
+        exporter: SpanExporter | None = exporters.file(name.removeprefix("file:"))
+        name = "file"
+    elif name in _FACTORIES:
+        exporter = _FACTORIES[name]()
+    else:
+        exporter = create_component(_GROUP, name, SpanExporter, f"{argument}={name!r}")
+    if exporter is None:
+        raise ConfigurationError(f"{argument}={name!r} is unknown: use {_known_names()}")
+    yield ResolvedExporter(name, exporter, is_created=True)
 
 
-_MAKERS: Final[dict[str, Callable[[], SpanExporter]]] = {
+_FACTORIES: Final[dict[str, Callable[[], SpanExporter]]] = {
     "console": exporters.console,
     "memory": exporters.memory,
     "otlp": exporters.otlp,
@@ -154,12 +147,12 @@ _MAKERS: Final[dict[str, Callable[[], SpanExporter]]] = {
 }
 
 
-def _known() -> str:
-    declared = [name for name in named_components.names(_GROUP) if name not in _BUILT_IN]
+def _known_names() -> str:
+    declared = [name for name in entry_point_names(_GROUP) if name not in _BUILT_IN]
     return ", ".join(map(repr, [*_BUILT_IN, *declared]))
 
 
-_NAMES: Final = {
+_NAMES_BY_CLASS: Final = {
     "ConsoleExporter": "console",
     "FileExporter": "file",
     "MemoryExporter": "memory",
@@ -169,13 +162,13 @@ _NAMES: Final = {
 
 
 def _name_of(exporter: SpanExporter) -> str:
-    return _NAMES.get(type(exporter).__name__, type(exporter).__name__)
+    return _NAMES_BY_CLASS.get(type(exporter).__name__, type(exporter).__name__)
 
 
-def _with_distinct_names(chosen: list[Chosen]) -> list[Chosen]:
+def _with_distinct_names(resolved: list[ResolvedExporter]) -> list[ResolvedExporter]:
     seen: dict[str, int] = {}
     distinct = []
-    for one in chosen:
+    for one in resolved:
         seen[one.name] = seen.get(one.name, 0) + 1
         suffix = f"-{seen[one.name]}" if seen[one.name] > 1 else ""
         distinct.append(replace(one, name=one.name + suffix))

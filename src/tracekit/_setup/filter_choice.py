@@ -1,4 +1,4 @@
-"""From what `filter=` was given, or the environment says, to a filter."""
+"""Resolve the argument `filter=`, or the environment in its place, to a filter."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from tracekit._filters.filter import Filter, filter_from_environment, find_missp
 
 
 def resolve_filter(directives: str | Filter | None) -> Filter:
-    """Read directives, and point out a word that is more likely a misspelt level than a target.
+    """Parse directives, and warn of a target that is probably a misspelt level.
 
     Args:
-        directives: Directives, a `Filter`, or None for what the environment says.
+        directives: Directives, a `Filter`, or None for the filter of the environment.
 
     Raises:
         FilterSyntaxError: The text does not parse.
     """
-    wanted = filter_from_environment() if directives is None else Filter(directives)
-    for word, level in find_misspelt_levels(wanted):
+    resolved = filter_from_environment() if directives is None else Filter(directives)
+    for word, level in find_misspelt_levels(resolved):
         log_warning("filter: %r is taken for a target; did you mean the level %r?", word, level)
-    return wanted
+    return resolved

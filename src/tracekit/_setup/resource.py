@@ -1,11 +1,9 @@
-"""The resource: who the spans come from."""
+"""Resolve the argument `resource=` and the service name to a resource."""
 
 from __future__ import annotations
 
-import os
 import platform
 import socket
-import uuid
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
@@ -13,30 +11,30 @@ from typing import Any
 from opentelemetry.sdk.resources import Resource
 
 from tracekit._base.errors import ConfigurationError
+from tracekit._sdk.pipeline import process_identity
 
 
-def make_resource(service_name: str | None, given: Any) -> Resource:
-    """Put the resource together.
+def create_resource(service_name: str | None, given: Any) -> Resource:
+    """Create the resource of a set-up.
 
-    A later source wins: what tracekit finds out by itself, `OTEL_RESOURCE_ATTRIBUTES` and
-    `OTEL_SERVICE_NAME`, the given resource, the service name.
+    A later source replaces the attributes of an earlier one: the attributes of the process,
+    `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`, the given resource, the service name.
 
     Args:
         service_name: The service's name, or None.
         given: A mapping of attributes, a resource of the SDK, or None.
 
     Raises:
-        ConfigurationError: The name is empty, or the resource is none.
+        ConfigurationError: The name is empty, or `given` is none of these.
     """
     if service_name is not None and not (isinstance(service_name, str) and service_name.strip()):
-        raise ConfigurationError(
-            f"service_name={service_name!r}: expected a name that is not empty"
-        )
-    own = {} if service_name is None else {"service.name": service_name}
-    return _found_out().merge(Resource.create()).merge(_given(given)).merge(Resource(own))
+        raise ConfigurationError(f"service_name={service_name!r}: expected a non-empty name")
+    named = Resource({} if service_name is None else {"service.name": service_name})
+    environment = Resource.create()
+    return _process_resource().merge(environment).merge(_check_resource(given)).merge(named)
 
 
-def _given(value: Any) -> Resource:
+def _check_resource(value: Any) -> Resource:
     if value is None:
         return Resource({})
     if isinstance(value, Resource):
@@ -49,16 +47,13 @@ def _given(value: Any) -> Resource:
     )
 
 
-def _found_out() -> Resource:
-    return Resource(
-        {
-            "telemetry.distro.name": "otel-tracekit",
-            "telemetry.distro.version": version("otel-tracekit"),
-            "service.instance.id": str(uuid.uuid4()),
-            "host.name": socket.gethostname(),
-            "os.type": platform.system().lower(),
-            "process.pid": os.getpid(),
-            "process.runtime.name": platform.python_implementation().lower(),
-            "process.runtime.version": platform.python_version(),
-        }
-    )
+def _process_resource() -> Resource:
+    attributes = {
+        "telemetry.distro.name": "otel-tracekit",
+        "telemetry.distro.version": version("otel-tracekit"),
+        "host.name": socket.gethostname(),
+        "os.type": platform.system().lower(),
+        "process.runtime.name": platform.python_implementation().lower(),
+        "process.runtime.version": platform.python_version(),
+    }
+    return Resource(attributes).merge(process_identity())

@@ -1,0 +1,145 @@
+"""The lifecycle of a set-up's span processors: flush, shutdown, and reset after a fork.
+
+A wait is a function that waits for the end of something that runs in another thread. A flush or a
+shutdown first begins everywhere and then waits, so that processors work at the same time and share
+one deadline.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+
+from tracekit._base import forks
+from tracekit._delivery import deadlines
+from tracekit._delivery.counts import Stats
+from tracekit._delivery.deadlines import Wait
+from tracekit._sdk.provider import LiveTracerProvider
+from tracekit._sdk.start_counter import StartCounter
+from tracekit._setup.components import Components
+
+
+class Lifecycle:
+    """Flushes, shuts down and counts what one set-up delivers.
+
+    Attributes:
+        deliveries: The span processors that deliver to the exporters.
+        counter: The counter of started spans.
+        lock: Held while the set-up changes: its filters, or its end. A signal handler may change it
+            while its own thread holds the lock, so the lock is reentrant.
+        is_finished: Whether a shutdown has begun and its wait has ended. A wait that was
+            interrupted does not count: the exit of the interpreter waits once more.
+    """
+
+    def __init__(
+        self,
+        components: Components,
+        provider: TracerProvider,
+        on_shutdown: Callable[[Lifecycle], None] | None = None,
+    ) -> None:
+        """Begin the life of a set-up.
+
+        Args:
+            components: The components.
+            provider: The provider, which may hold further processors.
+            on_shutdown: Called before anything is shut down, to uninstall the set-up.
+        """
+        self.deliveries = components.deliveries
+        self.counter = components.counter
+        self._processors = components.processors
+        self._provider = provider
+        self._on_shutdown = on_shutdown
+        self._shutdown_waits: list[Wait] | None = None
+        self.is_finished = False
+        self.lock = threading.RLock()
+        forks.register(self)
+
+    def after_fork_in_child(self) -> None:
+        """Replace the lock and count from zero, in a forked process."""
+        self.lock = threading.RLock()
+        StartCounter.__init__(self.counter)
+
+    @property
+    def stats(self) -> Stats:
+        """The counts of spans so far."""
+        return Stats(
+            started=self.counter.started,
+            exporters={one.name: one.stats for one in self.deliveries},
+        )
+
+    @property
+    def is_shut_down(self) -> bool:
+        """Whether a shutdown has begun."""
+        return self._shutdown_waits is not None
+
+    def flush(self, seconds: float) -> bool:
+        """Deliver the spans that have ended.
+
+        Returns:
+            Whether all spans were delivered in time, and none was lost since the last flush.
+        """
+        waits = [one.begin_flush() for one in self.deliveries]
+        waits += [deadlines.begin_flush(one, seconds) for one in self._all_processors()]
+        return deadlines.wait_for_all(waits, seconds)
+
+    def shutdown(self, seconds: float, successor: Components | None = None) -> bool:
+        """Deliver the spans that have ended, and end the set-up.
+
+        Args:
+            seconds: The deadline.
+            successor: The components of the set-up that replaces this one. Exporters and processors
+                that it uses as well are flushed and stay open.
+
+        Returns:
+            Whether all spans were delivered in time, and none was lost since the last flush. A
+            second call waits for the same shutdown and returns the same.
+        """
+        is_delivered = deadlines.wait_for_all(self.begin_shutdown(seconds, successor), seconds)
+        self.is_finished = True
+        return is_delivered
+
+    def begin_shutdown(self, seconds: float, successor: Components | None = None) -> list[Wait]:
+        """Begin the shutdown, unless it has begun, and return its waits.
+
+        Args:
+            seconds: The deadline of the user's processors.
+            successor: See `shutdown`.
+        """
+        # The lock is not held while waiting: each caller has a deadline of its own.
+        with self.lock:
+            if self._shutdown_waits is None:
+                self._shutdown_waits = []
+                try:
+                    self._begin_shutdowns(self._shutdown_waits, seconds, successor)
+                except BaseException:
+                    # Interrupted. The next call begins again, at the latest the one at exit.
+                    self._shutdown_waits = None
+                    raise
+            return self._shutdown_waits.copy()
+
+    def _begin_shutdowns(
+        self, waits: list[Wait], seconds: float, successor: Components | None
+    ) -> None:
+        if self._on_shutdown is not None:
+            self._on_shutdown(self)
+        shared = () if successor is None else successor.deliveries
+        for delivery in self.deliveries:
+            delivery.is_shared = any(one.exporter is delivery.exporter for one in shared)
+            waits.append(delivery.begin_shutdown())
+        kept = () if successor is None else (*successor.processors, *self._added_processors())
+        for processor in self._all_processors():
+            if processor in kept:
+                waits.append(deadlines.begin_flush(processor, seconds))
+            else:
+                waits.append(deadlines.begin_shutdown(processor))
+        if successor is None and isinstance(self._provider, LiveTracerProvider):
+            self._provider.forget_added()
+
+    def _all_processors(self) -> tuple[SpanProcessor, ...]:
+        return (*self._processors, *self._added_processors())
+
+    def _added_processors(self) -> tuple[SpanProcessor, ...]:
+        provider = self._provider
+        return provider.added if isinstance(provider, LiveTracerProvider) else ()
