@@ -16,7 +16,6 @@ from tests.receivers.fixtures import *  # noqa: F403 - pytest finds fixtures by 
 from tracekit._base.log import forget_logged_warnings
 from tracekit._setup import runtime
 
-
 # One run of CI tries many examples, the others few: `pytest --hypothesis-profile=few`.
 settings.register_profile("many", max_examples=300, deadline=None)
 settings.register_profile("few", max_examples=30, deadline=None)
