@@ -14,7 +14,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanKind
 
 from tests.finished_spans import TRACE, make_context, make_event, make_exception_event, make_span
-from tracekit._console.render import MOST_LINES, Page, render
+from tracekit._console.render import MAX_LINES, Page, render
 from tracekit._console.terminal_text import count_cells, escape
 from tracekit._console.trace_buffer import Block
 
@@ -292,14 +292,14 @@ def test_too_many_lines() -> None:
     spans = [make_span(n, 1, f"s{n}", start=n) for n in range(2, 100_001)]
     spans.append(make_span(100_001, 1, start=100_001, error="E"))
     lines = text_of(make_span(1), *spans).split("\n")
-    assert MOST_LINES + 3 == len(lines)
-    left = 100_001 - (MOST_LINES - 1)
-    assert f"               … {left:,} more spans, 1 error among them" == lines[MOST_LINES]
+    assert MAX_LINES + 3 == len(lines)
+    left = 100_001 - (MAX_LINES - 1)
+    assert f"               … {left:,} more spans, 1 error among them" == lines[MAX_LINES]
 
 
 def test_one_span_too_many() -> None:
     """A single span that is left is counted in the singular."""
-    spans = [make_span(n, 1, f"s{n}", start=n) for n in range(2, MOST_LINES + 1)]
+    spans = [make_span(n, 1, f"s{n}", start=n) for n in range(2, MAX_LINES + 1)]
     assert "               … 1 more span" == show(make_span(1), *spans)[-1]
 
 

@@ -140,7 +140,7 @@ def test_memory_of_the_shown_is_bounded() -> None:
     late = buffer.add([make_span(2, 1, trace_id=7)])
     assert [(7, [2], "late: ended after the root")] == shown(late)
     buffer.add([make_span(n, 1, trace_id=8) for n in range(2, 9)] + [make_span(1, trace_id=8)])
-    assert 2 == buffer._remembered
+    assert 2 == buffer._id_count
 
 
 SPANS = st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(0, 6), st.booleans())
@@ -163,7 +163,7 @@ def test_nothing_lost(
     assert sorted(map(id, given_spans)) == sorted(map(id, came))
     assert 0 == buffer.waiting
     assert not buffer._pending
-    assert buffer._remembered <= max_shown
+    assert buffer._id_count <= max_shown
 
 
 class Struck(BaseException):

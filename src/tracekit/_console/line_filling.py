@@ -1,4 +1,4 @@
-"""Styled pieces of text, filled into lines of a width."""
+"""Styled text, filled into lines of a given width."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from tracekit._console.terminal_text import count_cells, split_cells
 
 Piece = tuple[str, str]
-"""A style (the numbers of an SGR sequence, or nothing) and a text in it."""
+"""A style, as the numbers of an SGR sequence or the empty string, and its text."""
 Item = Sequence[Piece]
-"""Pieces that stay on one line as long as they fit on one."""
+"""Pieces that stay on one line if they fit."""
 
 PLAIN, BOLD, DIM, RED, CYAN, FAILED = "", "1", "2", "31", "36", "1;31"
-"""The styles in use; none of them is a colour that a background hides."""
+"""The styles in use. Each is readable on a light and on a dark background."""
 
 _BETWEEN: Piece = (PLAIN, "  ")
 
@@ -23,7 +23,7 @@ def count_item(item: Item) -> int:
 
 
 def paint(item: Item, *, colour: bool) -> str:
-    """Return the text of an item, with SGR sequences around its styled pieces where asked."""
+    """Return the text of an item, with SGR sequences around its styled pieces if `colour`."""
     if not colour:
         return "".join(text for _, text in item)
     return "".join(f"\x1b[{style}m{text}\x1b[0m" if style else text for style, text in item)
@@ -32,68 +32,70 @@ def paint(item: Item, *, colour: bool) -> str:
 def fill_lines(
     items: Iterable[tuple[Item, int]], first: Item, rest: Item, *, width: int, ellipsis: str
 ) -> list[Item]:
-    """Put items on as few lines as they need, in order, two spaces between them.
+    """Fill items into as few lines as possible, in order, with two spaces between them.
 
     Args:
-        items: Each with the number of lines that it may have for itself where it is longer than
-            one; what is beyond them is cut off.
-        first: What the first line begins with.
-        rest: What each further line begins with.
-        width: Columns of a line.
-        ellipsis: What stands for the part that was cut off.
+        items: Each item with its maximum number of lines. A longer item is cut.
+        first: The start of the first line.
+        rest: The start of each further line.
+        width: The width of a line in columns.
+        ellipsis: The end of an item that is cut.
+
+    Returns:
+        The lines, each as an item.
     """
     lines = _Lines(first, rest, width, ellipsis)
-    for item, most in items:
-        lines.put(item, most)
-    return lines.done
+    for item, max_lines in items:
+        lines.append(item, max_lines)
+    return lines.lines
 
 
 class _Lines:
-    """Lines that are being filled; the last of them is open."""
+    """Lines that are filled from the start; the last line takes the next item."""
 
     def __init__(self, first: Item, rest: Item, width: int, ellipsis: str) -> None:
-        self.done: list[Item] = []
+        self.lines: list[Item] = []
         self.rest = rest
         self.width = width
         self.ellipsis = ellipsis
         self._begin(first)
 
-    def put(self, item: Item, most: int) -> None:
+    def append(self, item: Item, max_lines: int) -> None:
         cells = count_item(item)
         if not self.empty:
             if cells + len(_BETWEEN[1]) <= self.room:
-                self._append([_BETWEEN, *item], cells + len(_BETWEEN[1]))
+                self._extend([_BETWEEN, *item], cells + len(_BETWEEN[1]))
                 return
             self._begin(self.rest)
-        self._chop(item, cells, most)
+        self._append_split(item, cells, max_lines)
 
-    def _chop(self, item: Item, cells: int, most: int) -> None:
-        for _ in range(most - 1):
+    def _append_split(self, item: Item, cells: int, max_lines: int) -> None:
+        for _ in range(max_lines - 1):
             if cells <= self.room:
                 break
             head, item = _split_words(item, self.room)
-            self._append(head, self.room)
+            self._extend(head, self.room)
             self._begin(self.rest)
             cells = count_item(item)
         if cells > self.room:
             head, _ = _split(item, self.room - len(self.ellipsis))
             item = [*head, (head[-1][0] if head else PLAIN, self.ellipsis)]
-        self._append(item, count_item(item))
+        self._extend(item, count_item(item))
 
     def _begin(self, start: Item) -> None:
-        self.open = list(start)
-        self.done.append(self.open)
+        self.last = list(start)
+        self.lines.append(self.last)
         self.room = self.width - count_item(start)
         self.empty = True
 
-    def _append(self, item: Item, cells: int) -> None:
-        self.open += item
+    def _extend(self, item: Item, cells: int) -> None:
+        self.last += item
         self.room -= cells
         self.empty = False
 
 
 def _split_words(item: Item, room: int) -> tuple[Item, Item]:
-    """Split like `_split`, before a word where a line is not left half empty by it."""
+    """Split before a word, unless that leaves half of the last piece empty."""
     head, tail = _split(item, room)
     style, text = head[-1]
     space = text.rfind(" ", len(text) // 2)
