@@ -16,7 +16,10 @@ ROOT = Path(__file__).resolve().parent.parent
 # Files and directories that are checked. Add a path here when its text is revised.
 CHECKED = """
     src/tracekit/_base
+    src/tracekit/_console
     src/tracekit/_filters
+    docs/how-to/filters.md
+    docs/reference/filters.md
 """.split()
 
 # Each entry is a regular expression; a space stands for any white space, also at a line break.
@@ -49,7 +52,7 @@ RIDDLES = (
     "pass(?:ed)? over",
     "stands? for itself",
     # A negated noun in the place of a negated verb: "is no pattern" for "is not a pattern".
-    "(?:is|are|was|were) no(?! longer| more)",
+    r"(?<!there\s)(?:is|are|was|were) no(?! longer| more)",
 )
 
 

@@ -52,12 +52,12 @@ def deviations_table() -> str:
         f"| {RECORDED[case['ours']]} | {case['why']} |"
         for case in DEVIATIONS
     ]
-    head = "| filter | asked about | Rust's answer | tracekit's | why |"
+    head = "| filter | span or event | Rust | tracekit | reason |"
     return "\n".join([head, "| --- | --- | --- | --- | --- |", *rows])
 
 
 def situation(case: dict[str, Any]) -> str:
-    within = "".join(f", inside of {described(one)}" for one in reversed(case["inside"]))
+    within = "".join(f", inside {described(one)}" for one in reversed(case["inside"]))
     return described(case["asked"]) + within
 
 
