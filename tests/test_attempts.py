@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from tests.receivers import Accept, GrpcReceiver, Hang, HttpReceiver, Refuse, finished_spans
 from tracekit import ConfigurationError
 from tracekit._delivery import backoff
-from tracekit._delivery.backoff import Backoff, pause_after
+from tracekit._delivery.backoff import Backoff, backoff_delay
 from tracekit._delivery.batch_settings import BatchSettings
 from tracekit._delivery.export_outcome import ExportBatch, ExportOutcome, attempt_export
 from tracekit._otlp.grpc import OtlpGrpcExporter
@@ -227,35 +227,36 @@ class TestPauses:
     def test_they_grow_up_to_a_bound(self):
         """Twice as long each time, with a fifth more or less."""
         for failures, middle in [(1, 1.0), (2, 2.0), (3, 4.0), (4, 5.0), (10, 5.0)]:
-            found = [pause_after(failures) for _ in range(200)]
+            found = [backoff_delay(failures) for _ in range(200)]
             assert 0.8 * middle <= min(found) < middle < max(found) <= 1.2 * middle
 
     @pytest.mark.parametrize(
-        ("asked", "expected"), [(7.5, 7.5), (0.0, backoff.LEAST), (1e9, backoff.MOST_ASKED)]
+        ("asked", "expected"),
+        [(7.5, 7.5), (0.0, backoff.MIN_DELAY), (1e9, backoff.MAX_RETRY_AFTER)],
     )
     def test_a_receiver_is_obeyed_within_bounds(self, asked, expected):
         """It may neither be hit without end nor keep spans for ever."""
-        assert expected == pause_after(3, asked)
+        assert expected == backoff_delay(3, asked)
 
     def test_a_pause_can_be_cut_short(self, monkeypatch):
         """To the least there is; the one after it is a short one, too."""
-        monkeypatch.setattr(backoff, "LEAST", 1.5)
+        monkeypatch.setattr(backoff, "MIN_DELAY", 1.5)
         pause = Backoff()
         for _ in range(5):
-            pause.begin(None)
+            pause.add_failure(None)
         assert pause.remaining > 2
         pause.cut_short()
         assert 0 < pause.remaining <= 1.5
-        assert pause.is_repeated
-        pause.begin(None)
+        assert pause.is_active
+        pause.add_failure(None)
         assert 1 < pause.remaining < 3
 
     def test_a_success_ends_it(self):
         """As if nothing had been."""
         pause = Backoff()
-        pause.begin(100.0)
-        pause.forget()
-        assert (0.0, False) == (pause.remaining, pause.is_repeated)
+        pause.add_failure(100.0)
+        pause.reset()
+        assert (0.0, False) == (pause.remaining, pause.is_active)
 
 
 class TestSettings:

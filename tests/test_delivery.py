@@ -471,7 +471,7 @@ def test_flushes_that_nobody_waits_for_do_not_pile_up(telemetry, exporter):
     (delivery,) = telemetry._lifecycle.deliveries
     for _ in range(50):
         assert not telemetry.flush(0)
-    assert 1 == len(delivery._flushes)
+    assert 1 == len(delivery._worker._flushes)
 
 
 def test_an_exporter_that_flushes_is_answered_at_once(telemetry, exporter):
@@ -615,7 +615,7 @@ def test_each_shutdown_keeps_its_own_deadline(telemetry, exporter):
     (delivery,) = telemetry._lifecycle.deliveries
     thread.start()
     with delivery._changed:
-        assert delivery._changed.wait_for(lambda: delivery._patient, 5)
+        assert delivery._changed.wait_for(lambda: delivery._shutdown_waiters, 5)
     begun = time.monotonic()
     assert not telemetry.shutdown(0.05)
     assert time.monotonic() - begun < 5

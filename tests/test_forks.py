@@ -287,7 +287,7 @@ def test_locks_that_others_hold_at_the_fork_do_not_hang_the_child(tmp_path):
         provider._live_lock,
         provider._tracers_lock if hasattr(provider, "_tracers_lock") else threading.Lock(),
         delivery._changed,
-        delivery._counting,
+        delivery._lock,
         attribute_values._registry.lock,
         telemetry._lifecycle.lock,
         telemetry._lifecycle.counter._lock,
@@ -424,7 +424,7 @@ def test_a_child_that_cannot_make_its_exporter_says_so(monkeypatch, tmp_path):
     """And goes on with the parent's."""
 
     class Once(Exporter):
-        def fresh(self):
+        def recreate(self):
             raise ValueError("no")
 
     exporter = Once()

@@ -444,7 +444,7 @@ class TestAnotherProcess:
     def test_a_fresh_one(self, grpc_receiver, make):
         """It is made from the same arguments and outlives the first."""
         exporter = make(endpoint=grpc_receiver.endpoint, headers={"a": "1"})
-        fresh = exporter.fresh()
+        fresh = exporter.recreate()
         exporter.shutdown()
         assert SUCCESS == fresh.export(finished_spans())
         assert "1" == grpc_receiver.received[0].headers["a"]
@@ -472,7 +472,7 @@ from tracekit._otlp.grpc import OtlpGrpcExporter
 exporter = OtlpGrpcExporter(endpoint=sys.argv[1], timeout=5)
 assert exporter.export(finished_spans()) is SpanExportResult.SUCCESS
 if (child := os.fork()) == 0:
-    fresh = exporter.fresh()
+    fresh = exporter.recreate()
     result = fresh.export(finished_spans())
     print(fresh.last_error, file=sys.stderr)
     os._exit(0 if result is SpanExportResult.SUCCESS else 1)

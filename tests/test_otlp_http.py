@@ -429,7 +429,7 @@ class TestAnotherProcess:
     def test_a_fresh_one(self, http_receiver, make):
         """It is made from the same arguments and outlives the first."""
         exporter = make(endpoint=http_receiver.endpoint, headers={"a": "1"})
-        fresh = exporter.fresh()
+        fresh = exporter.recreate()
         exporter.shutdown()
         assert SUCCESS == fresh.export(finished_spans())
         assert "1" == http_receiver.received[0].headers["a"]

@@ -47,8 +47,8 @@ def receiver(protocol):
 @pytest.fixture
 def short_pauses(monkeypatch):
     """Let an outage of some seconds pass through many repetitions."""
-    monkeypatch.setattr(backoff, "FIRST", 0.01)
-    monkeypatch.setattr(backoff, "LONGEST", 0.05)
+    monkeypatch.setattr(backoff, "INITIAL_DELAY", 0.01)
+    monkeypatch.setattr(backoff, "MAX_DELAY", 0.05)
 
 
 @pytest.fixture
@@ -150,7 +150,9 @@ def wait_for_failures(telemetry, count):
     """Wait until a batch was put back so many times in a row."""
     (delivery,) = telemetry._lifecycle.deliveries
     with delivery._changed:
-        assert delivery._changed.wait_for(lambda: delivery._backoff._failures >= count, PATIENCE)
+        assert delivery._changed.wait_for(
+            lambda: delivery._worker._backoff._failures >= count, PATIENCE
+        )
 
 
 class TestReceivers:
@@ -435,7 +437,7 @@ class TestTheLine:
         wait_for_failures(telemetry, 1)
         end_spans(telemetry, 500)
         (delivery,) = telemetry._lifecycle.deliveries
-        assert (1, 1) == (len(exporter.batches), round(delivery._backoff.remaining / 200))
+        assert (1, 1) == (len(exporter.batches), round(delivery._worker._backoff.remaining / 200))
         assert telemetry.flush(PATIENCE)
         assert ExporterStats(exported=501) == stats(telemetry)
 
@@ -465,7 +467,7 @@ class TestTheLine:
             ids += end_spans(telemetry, more)
             assert exporter.is_called.acquire(timeout=PATIENCE)
         (delivery,) = telemetry._lifecycle.deliveries
-        assert not delivery._backoff.is_repeated
+        assert not delivery._worker._backoff.is_active
         assert telemetry.flush(PATIENCE)
         assert ([2, 2, 1, 2], ids) == ([len(one) for one in exporter.batches], exporter.taken)
 
@@ -577,9 +579,9 @@ class TestTheEndOfASpan:
 
         def watch(telemetry):
             (delivery,) = telemetry._lifecycle.deliveries
-            attend, calls = delivery._attend, []
+            attend, calls = delivery._check_queue, []
             monkeypatch.setattr(
-                delivery, "_attend", lambda span: (calls.append(span), attend(span))
+                delivery, "_check_queue", lambda span: (calls.append(span), attend(span))
             )
             return calls
 
@@ -620,7 +622,7 @@ class TestTheEndOfASpan:
         end_spans(telemetry, 2)
         assert (2, ExporterStats(dropped=2, waiting=300)) == (len(calls), stats(telemetry))
         (delivery,) = telemetry._lifecycle.deliveries
-        assert not delivery._is_awake
+        assert not delivery._worker._is_woken
 
     def test_it_comes_too_late_while_a_shutdown_waits(self, make, sizes):
         """Or else a steady load would keep the shutdown from its end."""

@@ -1,4 +1,4 @@
-"""How long to wait before a batch is tried again."""
+"""The delay before the next attempt at a batch."""
 
 from __future__ import annotations
 
@@ -6,63 +6,64 @@ import random
 import time
 from typing import Final
 
-# Seconds. A receiver that is away gets no more requests than one that is there, in the long run:
-# a batch is due about as often.
-FIRST: Final = 1.0
-LONGEST: Final = 5.0
-# However great the hurry is, and whatever a receiver asks for: it is not to be hit without end, nor
-# to be left alone for ever.
-LEAST: Final = 0.05
-MOST_ASKED: Final = 300.0
+# Seconds. At the longest delay, an unreachable receiver gets about as many requests as one that
+# works: a batch is due every 5 seconds.
+INITIAL_DELAY: Final = 1.0
+MAX_DELAY: Final = 5.0
+# The bounds of a delay that a receiver asks for. Below, it would get requests without end; above,
+# spans would wait for ever.
+MIN_DELAY: Final = 0.05
+MAX_RETRY_AFTER: Final = 300.0
+# After so many failures the delay has long reached its maximum.
+_MAX_FAILURES: Final = 10
 
 
-def pause_after(failures: int, asked: float | None = None) -> float:
-    """The seconds to wait after so many failures in a row.
+def backoff_delay(failures: int, retry_after: float | None = None) -> float:
+    """Return the seconds to wait after a number of consecutive failures.
 
     Args:
-        failures: How many, from 1 on.
-        asked: What the receiver asks for, which counts within bounds.
+        failures: The number of failures, at least 1.
+        retry_after: The seconds that the receiver asks for, if it does.
     """
-    if asked is not None:
-        return min(max(asked, LEAST), MOST_ASKED)
-    # A jitter needs no cryptography. Receivers are not to be hit by all at once.
-    return min(FIRST * 2.0 ** (failures - 1), LONGEST) * random.uniform(0.8, 1.2)  # noqa: S311
+    if retry_after is not None:
+        return min(max(retry_after, MIN_DELAY), MAX_RETRY_AFTER)
+    # The jitter spreads the requests of many processes. It needs no cryptography.
+    return min(INITIAL_DELAY * 2.0 ** (failures - 1), MAX_DELAY) * random.uniform(0.8, 1.2)  # noqa: S311
 
 
 class Backoff:
-    """The time between two attempts, which is over at once when someone is in a hurry."""
+    """The delays between consecutive failed attempts. A flush can cut a delay short."""
 
     def __init__(self) -> None:
         self._failures = 0
-        self._until = self._earliest = 0.0
+        self._due = self._earliest = 0.0
 
     @property
     def remaining(self) -> float:
-        """The seconds that are left, or 0."""
-        return max(0.0, self._until - time.monotonic()) if self._until else 0.0
+        """The seconds until the next attempt, or 0."""
+        return max(0.0, self._due - time.monotonic()) if self._due else 0.0
 
     @property
-    def is_repeated(self) -> bool:
-        """Whether the next attempt is not the first one at what stands at the head."""
+    def is_active(self) -> bool:
+        """Whether the last attempt failed, so that the next one is a retry."""
         return self._failures > 0
 
-    def begin(self, asked: float | None) -> None:
-        """Begin after one more failure.
+    def add_failure(self, retry_after: float | None) -> None:
+        """Start the delay after one more failure.
 
         Args:
-            asked: The seconds that the receiver asks for, if it does.
+            retry_after: The seconds that the receiver asks for, if it does.
         """
-        self._failures += 1
-        # Beyond ten it is the longest one all the same.
+        self._failures = min(self._failures + 1, _MAX_FAILURES)
         now = time.monotonic()
-        self._until = now + pause_after(min(self._failures, 10), asked)
-        self._earliest = now + LEAST
+        self._due = now + backoff_delay(self._failures, retry_after)
+        self._earliest = now + MIN_DELAY
 
     def cut_short(self) -> None:
-        """Let the next attempt come at once, as good as, and short pauses after it."""
-        self._until = min(self._until, self._earliest)
+        """Make the next attempt due almost at once, and the delays after it short again."""
+        self._due = min(self._due, self._earliest)
         self._failures = min(self._failures, 1)
 
-    def forget(self) -> None:
-        """Begin anew after a success."""
-        self._until, self._failures = 0.0, 0
+    def reset(self) -> None:
+        """Forget the failures after a success."""
+        self._due, self._failures = 0.0, 0

@@ -1,4 +1,4 @@
-"""How spans are put together for an exporter."""
+"""The sizes and times of batches."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tracekit._base.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class BatchSettings:
-    """How spans are put together for an exporter; the specification's `OTEL_BSP_*`.
+    """The sizes and times of batches, which the specification calls `OTEL_BSP_*`.
 
     Attributes:
-        max_queue_size: The most spans that wait; with one more the oldest is dropped.
-        max_export_batch_size: The most spans in one call of the exporter.
+        max_queue_size: The largest number of spans that wait. One more drops the oldest.
+        max_export_batch_size: The largest number of spans in one call of the exporter.
         schedule_delay: Seconds between two batches that are not full.
-        export_timeout: Seconds that one attempt at a batch may take, where the exporter can be told
-            so (see `tracekit._delivery.export_outcome`) and has no shorter timeout of its own.
+        export_timeout: Seconds that one attempt at a batch may take. It applies to exporters that
+            take a timeout (`BatchExporter`), unless their own timeout is shorter.
     """
 
     max_queue_size: int = 2048
@@ -27,10 +27,11 @@ class BatchSettings:
 
     @classmethod
     def from_environment(cls) -> BatchSettings:
-        """Read `OTEL_BSP_MAX_QUEUE_SIZE`, `…_MAX_EXPORT_BATCH_SIZE`, and the times in milliseconds.
+        """Parse the variables `OTEL_BSP_*` of the specification. Times are in milliseconds.
 
         Raises:
-            ConfigurationError: One of them is no positive number.
+            ConfigurationError: A value is not a positive whole number, or a batch is larger than
+                the queue.
         """
         queue = _positive("OTEL_BSP_MAX_QUEUE_SIZE", cls.max_queue_size)
         batch = _positive("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", min(cls.max_export_batch_size, queue))

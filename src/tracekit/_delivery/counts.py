@@ -1,4 +1,4 @@
-"""What became of the spans: started, exported, dropped, failed."""
+"""Counts of the spans that were started, exported, dropped and failed."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class ExporterStats:
-    """What became of the spans that one exporter was to deliver.
+    """The counts of the spans that were ended for one exporter.
 
     Attributes:
         exported: Spans that the exporter delivered.
-        dropped: Spans that never reached the exporter: its queue was full, or time ran out at
-            shutdown.
+        dropped: Spans that never reached the exporter, because its queue was full or the shutdown
+            ran out of time.
         failed: Spans that the exporter, or the receiver behind it, did not accept.
-        waiting: Spans that are in the queue or being exported now. Those that a receiver which is
-            away could not take are in the queue again.
+        waiting: Spans that are in the queue or are being exported. Spans that an unreachable
+            receiver could not take are in the queue again.
     """
 
     exported: int = 0
@@ -25,8 +25,8 @@ class ExporterStats:
     waiting: int = 0
 
 
-class Tally:
-    """What became of the spans that have left, counted by whoever holds the lock over it.
+class SpanCounts:
+    """The counts of the spans that have left the queue of an exporter. The caller holds a lock.
 
     Attributes:
         exported: Spans that the exporter delivered.
@@ -34,8 +34,8 @@ class Tally:
         failed: Spans that the exporter did not accept.
     """
 
-    # A signal handler or a finalizer that comes in under a lock that its own thread holds cannot
-    # come between the parts of a `+=` on these: the interpreter turns to such at calls and jumps.
+    # The lock is reentrant, so a signal handler or a finalizer can run under it. It cannot run in
+    # the middle of a `+=` on a slot: the interpreter runs them at calls and jumps only.
     __slots__ = ("dropped", "exported", "failed")
 
     def __init__(self) -> None:
@@ -46,27 +46,26 @@ class Tally:
         """Spans that will never be delivered."""
         return self.dropped + self.failed
 
-    @property
-    def gone(self) -> int:
-        """Spans that have left, in whichever way."""
-        return self.exported + self.dropped + self.failed
-
     def stats(self, waiting: int) -> ExporterStats:
-        """The counts as a value, with the number of those that have not left."""
+        """Return the counts as a value.
+
+        Args:
+            waiting: The number of spans that have not left the queue.
+        """
         return ExporterStats(self.exported, self.dropped, self.failed, waiting)
 
 
 @dataclass(frozen=True)
 class Stats:
-    """What became of the spans of a set-up.
+    """The counts of the spans of a set-up.
 
-    Every span that is ended counts once for each exporter, so that with one exporter
-    `exported + dropped + failed + waiting` is the number of sampled spans that were ended.
+    A span that ends counts once for each exporter. With one exporter,
+    `exported + dropped + failed + waiting` is the number of sampled spans that ended.
 
     Attributes:
         started: Spans that were started and recorded.
-        exporters: The counts of each exporter, by the name it was given in the set-up; a second
-            one of the same name has a number behind it (`otlp-2`).
+        exporters: The counts of each exporter by its name in the set-up. A second exporter with
+            the same name has a number after it (`otlp-2`).
     """
 
     started: int = 0
@@ -74,15 +73,15 @@ class Stats:
 
     @property
     def exported(self) -> int:
-        """Spans delivered, added up over the exporters."""
+        """Spans that were delivered, summed over the exporters."""
         return sum(one.exported for one in self.exporters.values())
 
     @property
     def dropped(self) -> int:
-        """Spans that never reached their exporter, added up over the exporters."""
+        """Spans that never reached their exporter, summed over the exporters."""
         return sum(one.dropped for one in self.exporters.values())
 
     @property
     def failed(self) -> int:
-        """Spans not accepted by their exporter or receiver, added up over the exporters."""
+        """Spans that their exporter or receiver did not accept, summed over the exporters."""
         return sum(one.failed for one in self.exporters.values())

@@ -1,4 +1,4 @@
-"""An exporter's trouble, said once when it begins and once when it is over."""
+"""The log of an exporter's failures: one message when they begin and one when they end."""
 
 from __future__ import annotations
 
@@ -7,75 +7,100 @@ import time
 from typing import Final
 
 from tracekit._base.log import log, log_warning
-from tracekit._delivery.counts import Tally
+from tracekit._delivery.counts import SpanCounts
 from tracekit._delivery.export_outcome import ExportOutcome
 
-# A receiver that fails now and then is not worth two lines each time. So many seconds after the
-# last one it must have failed so often in a row.
-QUIET: Final = 60.0
-OFTEN: Final = 3
+# A receiver that fails now and then is not worth two messages each time. Within so many seconds
+# after a message it has to fail so many times consecutively for the next one.
+QUIET_SECONDS: Final = 60.0
+MANY_FAILURES: Final = 3
+# Reasons to drop spans.
+QUEUE_IS_FULL: Final = "its queue is full (OTEL_BSP_MAX_QUEUE_SIZE)"
+IS_SHUT_DOWN: Final = "it was shut down"
+NO_TIME_LEFT: Final = "time ran out at shutdown"
+INTERPRETER_ENDS: Final = "the interpreter ends"
 
 
 class ExporterHealth:
-    """What was said of the trouble that an exporter is in."""
+    """Logs when an exporter begins to fail, when it recovers, and why spans are dropped.
+
+    Its methods are called without any lock that the end of a span needs: the handler of a message
+    can end spans itself.
+
+    Args:
+        name: The exporter's name in the messages.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._is_waiting = self._is_failing = False
-        self._failed = self._dropped = 0
-        self._in_a_row = 0
+        self._retries_are_logged = self._failures_are_logged = False
+        self._failures = 0
+        self._failed_before = self._dropped_before = 0
         self._quiet_until = 0.0
+        self._drops_logged: dict[str, object] = {}
 
-    def note(self, answer: ExportOutcome, failed: int, tally: Tally) -> None:
-        """Say what is new about it; called with no lock held that the end of a span needs.
+    def record(self, outcome: ExportOutcome, failed: int, counts: SpanCounts) -> None:
+        """Log what is new in the outcome of an attempt.
 
         Args:
-            answer: What came of an attempt.
-            failed: How many spans failed for good in it.
-            tally: The counts, these included.
+            outcome: The outcome.
+            failed: The number of spans that failed in the attempt and are not retried.
+            counts: The exporter's counts, which include these.
         """
-        if not (failed or answer.is_retryable):
-            self._end(tally)
+        if not (failed or outcome.is_retryable):
+            self._recover(counts)
             return
-        if not self._in_a_row:
-            self._failed, self._dropped = tally.failed - failed, tally.dropped
-        self._in_a_row += 1
+        if not self._failures:
+            self._failed_before = counts.failed - failed
+            self._dropped_before = counts.dropped
+        self._failures += 1
         if failed:
-            self._say_failing(failed, answer.error)
+            self._log_failure(failed, outcome.error)
         else:
-            self._say_waiting(answer.error)
+            self._log_retry(outcome.error)
 
-    def _say_failing(self, failed: int, reason: str | None) -> None:
-        if self._is_failing:
+    def _log_failure(self, failed: int, error: str | None) -> None:
+        if self._failures_are_logged:
             return
-        self._is_failing = True
+        self._failures_are_logged = True
         log_warning(
             "the exporter %s did not deliver %d spans: %s; further ones are counted in silence",
             self._name,
             failed,
-            reason or "it gave no reason",
+            error or "it gave no reason",
         )
 
-    def _say_waiting(self, reason: str | None) -> None:
-        is_rare = self._in_a_row < OFTEN and time.monotonic() < self._quiet_until
-        if is_rare or self._is_waiting:
+    def _log_retry(self, error: str | None) -> None:
+        is_rare = self._failures < MANY_FAILURES and time.monotonic() < self._quiet_until
+        if is_rare or self._retries_are_logged:
             return
-        self._is_waiting = True
-        self._quiet_until = time.monotonic() + QUIET
+        self._retries_are_logged = True
+        self._quiet_until = time.monotonic() + QUIET_SECONDS
         log_warning(
             "the exporter %s cannot deliver for now: %s; spans wait and are tried again",
             self._name,
-            reason or "it gave no reason",
+            error or "it gave no reason",
         )
 
-    def _end(self, tally: Tally) -> None:
-        self._in_a_row = 0
-        if self._is_waiting or self._is_failing:
-            self._is_waiting = self._is_failing = False
+    def _recover(self, counts: SpanCounts) -> None:
+        self._failures = 0
+        if self._retries_are_logged or self._failures_are_logged:
+            self._retries_are_logged = self._failures_are_logged = False
             log(
                 logging.INFO,
                 "the exporter %s delivers again; meanwhile %d spans failed and %d were dropped",
                 self._name,
-                tally.failed - self._failed,
-                tally.dropped - self._dropped,
+                counts.failed - self._failed_before,
+                counts.dropped - self._dropped_before,
             )
+
+    def log_drop(self, reason: str) -> None:
+        """Log that spans are dropped, the first time for each reason.
+
+        Args:
+            reason: Why they are dropped: one of the constants of this module.
+        """
+        # `setdefault` is atomic: of several threads, one finds its own object.
+        own = object()
+        if self._drops_logged.setdefault(reason, own) is own:
+            log_warning("spans for the exporter %s are dropped and counted: %s", self._name, reason)

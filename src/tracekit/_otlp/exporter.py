@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from tracekit._base.log import log_warning_once
-from tracekit._delivery.backoff import pause_after
+from tracekit._delivery.backoff import backoff_delay
 from tracekit._delivery.export_outcome import ExportBatch, ExportOutcome, error_text
 from tracekit._otlp.request_encoding import encode_spans
 from tracekit._otlp.request_errors import RequestError, one_line
@@ -128,7 +128,7 @@ class OtlpExporter(SpanExporter, ABC):
                 self._last.outcome = _failure(error)
                 if not error.is_retryable or failures == _MOST_ATTEMPTS:
                     break
-                pause = pause_after(failures, error.retry_after)
+                pause = backoff_delay(failures, error.retry_after)
                 if pause > deadline - time.monotonic() or self._shutting_down.wait(pause):
                     break
             else:
@@ -196,7 +196,7 @@ class OtlpExporter(SpanExporter, ABC):
         """Return True: the exporter keeps no spans."""
         return True
 
-    def fresh(self) -> Self:
+    def recreate(self) -> Self:
         """Return an exporter made from the same arguments, for a child process after a fork.
 
         Variables of the environment are read again.

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 
 from tracekit._base.errors import ConfigurationError
 from tracekit._delivery.batch_settings import BatchSettings
-from tracekit._delivery.processor import Delivery
+from tracekit._delivery.export_processor import ExportProcessor
 from tracekit._filters.filter import Filter
 from tracekit._sdk.fanout import Fanout
 from tracekit._sdk.pipeline import Pipeline
@@ -48,7 +48,7 @@ class Components:
     pipeline: Pipeline | None
     counter: StartCounter
     exporters: tuple[ResolvedExporter, ...]
-    deliveries: tuple[Delivery, ...]
+    deliveries: tuple[ExportProcessor, ...]
     processors: tuple[SpanProcessor, ...]
     filters: ExporterFilters
     redaction: Redaction

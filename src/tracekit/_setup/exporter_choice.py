@@ -14,11 +14,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from tracekit import exporters
 from tracekit._base.errors import ConfigurationError
 from tracekit._console.exporter import ConsoleExporter
-from tracekit._delivery.batch import BatchDelivery
+from tracekit._delivery.batch_processor import BatchProcessor
 from tracekit._delivery.batch_settings import BatchSettings
-from tracekit._delivery.immediate import ImmediateDelivery
+from tracekit._delivery.export_processor import ExportProcessor
 from tracekit._delivery.memory_exporter import MemoryExporter
-from tracekit._delivery.processor import Delivery
+from tracekit._delivery.simple_processor import SimpleProcessor
 from tracekit._filters.filter import Filter
 from tracekit._setup.entry_points import create_component, entry_point_names
 from tracekit._setup.filter_choice import resolve_filter
@@ -50,7 +50,7 @@ class ResolvedExporter:
 
     def create_delivery(
         self, settings: BatchSettings, index: int, *, export_local_roots_at_once: bool
-    ) -> Delivery:
+    ) -> ExportProcessor:
         """Create the span processor that delivers to the exporter.
 
         Args:
@@ -59,9 +59,13 @@ class ResolvedExporter:
             export_local_roots_at_once: Whether the end of a local root starts an export at once.
         """
         if isinstance(self.exporter, _IMMEDIATE):
-            return ImmediateDelivery(self.exporter, self.name, index)
-        return BatchDelivery(
-            self.exporter, self.name, settings, bit=index, prompt=export_local_roots_at_once
+            return SimpleProcessor(self.exporter, self.name, index)
+        return BatchProcessor(
+            self.exporter,
+            self.name,
+            settings,
+            bit=index,
+            export_local_roots_at_once=export_local_roots_at_once,
         )
 
 

@@ -126,8 +126,8 @@ class Lifecycle:
             self._on_shutdown(self)
         shared = () if successor is None else successor.deliveries
         for delivery in self.deliveries:
-            delivery.is_shared = any(one.exporter is delivery.exporter for one in shared)
-            waits.append(delivery.begin_shutdown())
+            keep_exporter = any(one.exporter is delivery.exporter for one in shared)
+            waits.append(delivery.begin_shutdown(keep_exporter=keep_exporter))
         kept = () if successor is None else (*successor.processors, *self._added_processors())
         for processor in self._all_processors():
             if processor in kept:
