@@ -1,8 +1,8 @@
-"""How any Python value becomes an attribute value, within bounds and without disturbing anyone.
+"""Conversion of any Python value into an attribute value.
 
-Values of the commonest builtin types go through one dictionary. For any other type the rule is
-looked up among those that users registered, then among the builtin ones, and remembered as long
-as the type lives.
+A value becomes a primitive, an array of primitives or a bounded text. The commonest builtin types
+are converted by one dictionary. The writer of any other type is looked up among the registered
+types, then in the table of builtin writers, and cached as long as the type lives.
 """
 
 from __future__ import annotations
@@ -13,7 +13,16 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from tracekit._base import forks
-from tracekit._values.bounds import (
+from tracekit._base.log import log_warning_once
+from tracekit._values.bounded_text import (
+    BoundedText,
+    SingleWriter,
+    Writer,
+    cut,
+    encodable,
+    integer_text,
+)
+from tracekit._values.limits import (
     MAX_ARRAY,
     MAX_ARRAY_STRING,
     MAX_INT,
@@ -23,271 +32,251 @@ from tracekit._values.bounds import (
     MAX_WIDTH,
     MIN_INT,
 )
-from tracekit._values.containers import write_list, write_tuple
-from tracekit._values.failures import failure_text
-from tracekit._values.rules import (
-    AttributeValue,
-    Conversion,
-    Nested,
-    Registered,
-    Rule,
-    SingleText,
-    builtin_rule,
-)
-from tracekit._values.text import Text, cut, encodable, integer, quote
-from tracekit._values.type_names import TypeCache, type_of
+from tracekit._values.type_names import TypeCache, qualified_name, short_name, type_of
+from tracekit._values.writers import PRIMITIVE_TEXTS, Substitute, builtin_writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["AttributeValue", "register_type", "to_attribute_value", "unregister_type"]
+_Array = tuple[str, ...] | tuple[bool, ...] | tuple[int, ...] | tuple[float, ...]
+AttributeValue = str | bool | int | float | _Array
+"""The values of attributes that OpenTelemetry accepts."""
 
 
-def to_attribute_value(value: object) -> AttributeValue:
-    """Turn any value into an attribute value.
+def to_attribute_value(value: Any) -> AttributeValue:
+    """Convert any value into an attribute value.
 
-    Nothing of the program is changed or consumed, whatever fails is named in the result, and the
-    result has a bounded size and fits into a protobuf message. Values under sensitive names
-    inside the value are redacted by the policy in force.
+    The conversion changes and consumes nothing of the program. A failure is named in the result.
+    The result has a bounded size and fits into a protobuf message. Values under sensitive names
+    inside the value are redacted by the current policy.
 
     Args:
-        value: Anything.
+        value: A value of any type.
 
     Returns:
-        Short strings, booleans, floats and integers of 64 bits as they are; short lists and tuples
-        of one of these as a tuple; text for everything else.
+        Short strings, booleans, floats and integers of 64 bits unchanged; short lists and tuples
+        of one of these types as a tuple; text for everything else.
     """
     try:
-        exact = _exact.get(type(value))
+        convert = _converters.get(type(value))
     except Exception:
-        exact = None  # a metaclass may make its classes fail to hash
+        convert = None  # a metaclass can make hashing its classes raise
     try:
-        if exact is _describe_string and len(value) <= MAX_STRING and value.isascii():  # type: ignore[arg-type, attr-defined]  # a string, as this function shows
-            return value  # type: ignore[return-value]  # the same
-        if exact is _describe_int and MIN_INT <= value <= MAX_INT:  # type: ignore[operator]  # a number
-            return value  # type: ignore[return-value]  # the same
-        if exact is not None:
-            return exact(value)
-        return _describe_by(_rule_of(type(value)), value)
+        # Without a call for the commonest values.
+        if (convert is _convert_string and len(value) <= MAX_STRING and value.isascii()) or (
+            convert is _convert_int and MIN_INT <= value <= MAX_INT
+        ):
+            unchanged: AttributeValue = value
+            return unchanged
+        if convert is not None:
+            return convert(value)
+        return _convert(_registry.writer_of(type(value)), value)
     except Exception as error:
         try:
-            return failure_text(type(value), error)
+            return _failure_text(type(value), error)
         except Exception:
-            return "<repr failed>"  # no stack is left to say more
+            return "<repr failed>"  # no stack is left for the details
 
 
-def _describe_string(value: str) -> str:
-    if len(value) <= MAX_STRING and value.isascii():
-        return value
-    return encodable(cut(value, MAX_STRING))
+def _convert_string(string: str) -> str:
+    if len(string) <= MAX_STRING and string.isascii():
+        return string
+    return encodable(cut(string, MAX_STRING))
 
 
-def _describe_int(value: int) -> int | str:
-    return value if MIN_INT <= value <= MAX_INT else integer(value)
+def _convert_int(number: int) -> int | str:
+    return number if MIN_INT <= number <= MAX_INT else integer_text(number)
 
 
-def _same(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 
-def _nothing(_: object) -> None:
-    """No array is made of these."""
-
-
-def _describe_sequence(value: Any) -> AttributeValue:
+def _convert_sequence(value: Any) -> AttributeValue:
     total = len(value)
-    long = total > MAX_ARRAY
-    # One slice, since another thread may be changing the list.
-    items = tuple(value[: MAX_WIDTH if long else MAX_ARRAY])
+    # One slice, because another thread may be changing the list.
+    items = tuple(value[: MAX_ARRAY if total <= MAX_ARRAY else MAX_WIDTH])
     if not items:
         return ()
-    described = _describe_alike(value, items, total if long else 0) if _are_alike(items) else None
-    return _text_of(_SEQUENCES[type(value)], value) if described is None else described
-
-
-def _are_alike(items: tuple[object, ...]) -> bool:
+    converted = None
     kind = type_of(items[0])
-    return id(kind) in _written and all(map(is_, map(type, items), repeat(kind)))
+    if id(kind) in _primitive_texts and all(map(is_, map(type, items), repeat(kind))):
+        converted = _to_array(items) if total <= MAX_ARRAY else _long_text(value, items, total)
+    return _convert(_SEQUENCE_WRITERS[id(type(value))], value) if converted is None else converted
 
 
-def _describe_alike(value: Any, items: tuple[Any, ...], total: int) -> AttributeValue | None:
+def _to_array(items: tuple[Any, ...]) -> _Array | None:
     kind = type_of(items[0])
-    if not total:
-        return _ELEMENTS[kind](items)
-    # Not item by item: a long list costs about what a short one costs, which becomes an array.
-    text = f"{repr(items)[1:-1]}, … +{total - len(items):,} more" if _SHORT[kind](items) else ""
-    if not text or len(text) > MAX_TEXT:
+    if kind is str:
+        return tuple(encodable(cut(item, MAX_ARRAY_STRING)) for item in items)
+    return items if kind is bool or kind is float or (kind is int and _fit(items)) else None
+
+
+def _long_text(value: Any, items: tuple[Any, ...], total: int) -> str | None:
+    # Not written item by item, so that a long list costs about as much as a short array.
+    kind = type_of(items[0])
+    if (kind is str and len("".join(items)) > MAX_NESTED_STRING) or (
+        kind is int and not _fit(items)
+    ):
+        return None
+    text = f"{repr(items)[1:-1]}, … +{total - len(items):,} more"
+    if len(text) > MAX_TEXT:
         return None
     return f"[{text}]" if type(value) is list else f"({text})"
-
-
-def _are_short(items: tuple[str, ...]) -> bool:
-    return len("".join(items)) <= MAX_NESTED_STRING
 
 
 def _fit(items: tuple[int, ...]) -> bool:
     return min(items) >= MIN_INT and max(items) <= MAX_INT
 
 
-def _strings(items: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(encodable(cut(item, MAX_ARRAY_STRING)) for item in items)
+def _convert(writer: Writer, value: object) -> AttributeValue:
+    if isinstance(writer, SingleWriter):
+        return encodable(writer.text(value))
+    if isinstance(writer, Substitute):
+        result = writer.function(value)
+        return _convert_builtin(result) if writer.is_final(result) else to_attribute_value(result)
+    out = BoundedText(_write)
+    writer(out, value)
+    return str(out)
 
 
-def _integers(items: tuple[int, ...]) -> tuple[int, ...] | None:
-    return items if _fit(items) else None
+def _convert_builtin(value: object) -> AttributeValue:
+    convert = _CONVERTERS.get(type(value))
+    return _convert(builtin_writer(type(value)), value) if convert is None else convert(value)
 
 
-def _text_of(rule: Rule, value: object) -> str:
-    text = Text(_write)
-    _write_by(rule, text, value)
-    return str(text)
-
-
-def _describe_by(rule: Rule, value: object) -> AttributeValue:
-    if isinstance(rule, SingleText):
-        return rule.cut(value)
-    if isinstance(rule, Conversion):
-        return _describe_builtin(rule.convert(value))
-    if isinstance(rule, Registered):
-        result = rule.function(value)
-        return (
-            _describe_builtin(result)
-            if _registered_rule(type(result)) is rule
-            else to_attribute_value(result)
-        )
-    return _text_of(rule, value)
-
-
-def _describe_builtin(value: object) -> AttributeValue:
-    exact = _EXACT.get(type(value))
-    return _describe_by(builtin_rule(type(value)), value) if exact is None else exact(value)
-
-
-def _write(out: Text, value: object) -> None:
-    written = _written.get(id(type(value)))
-    if written is not None:
-        out.add(written(value))
+def _write(out: BoundedText, value: object) -> None:
+    primitive_text = _primitive_texts.get(id(type(value)))
+    if primitive_text is not None:
+        out.add(primitive_text(value))
         return
-    mark = out.mark()
+    savepoint = out.savepoint()
     try:
-        _write_by(_rule_of(type(value)), out, value)
+        _registry.writer_of(type(value))(out, value)
     except Exception as error:
-        out.undo(mark)
-        out.add(failure_text(type(value), error))
+        out.roll_back(savepoint)
+        out.add(_failure_text(type(value), error))
 
 
-def _write_by(rule: Rule, out: Text, value: object) -> None:
-    if isinstance(rule, SingleText):
-        out.add(rule.cut(value))
-    elif isinstance(rule, Conversion):
-        _write_by(builtin_rule(type(result := rule.convert(value))), out, result)
-    elif isinstance(rule, Registered):
-        _write_result(rule, out, rule.function(value))
-    else:
-        out.nest(rule.writer, value)
+def _failure_text(kind: type, error: Exception) -> str:
+    """Log a failure once for each type, and return the text that replaces the value.
+
+    Args:
+        kind: The type of the value.
+        error: The exception that the value's own code raised.
+
+    Returns:
+        Text such as `<Invoice, repr failed: ValueError>`.
+    """
+    # By name: the log keeps no class alive, and counts classes that are made in a loop once.
+    name, failure = qualified_name(kind), short_name(type(error))
+    log_warning_once(
+        ("describe", name), "a %s could not be described: %s", name, failure, error=error
+    )
+    return f"<{short_name(kind)}, repr failed: {failure}>"
 
 
-def _write_result(rule: Registered, out: Text, result: object) -> None:
-    if _registered_rule(type(result)) is rule:
-        _write_by(builtin_rule(type(result)), out, result)
-    else:
-        out.value(result)
-
-
-_SEQUENCES: dict[type, Rule] = {list: Nested(write_list), tuple: Nested(write_tuple)}
-_ELEMENTS: dict[type, Callable[[Any], AttributeValue | None]] = {
-    str: _strings,
-    int: _integers,
-    bool: _same,
-    float: _same,
-    type(None): _nothing,
-}
-_SHORT: dict[type, Callable[[Any], object]] = {
-    str: _are_short,
-    int: _fit,
-    bool: _same,
-    float: _same,
-    type(None): _same,
-}
-_EXACT: dict[type, Callable[[Any], AttributeValue]] = {
-    str: _describe_string,
-    int: _describe_int,
-    bool: _same,
-    float: _same,
+_CONVERTERS: dict[type, Callable[[Any], AttributeValue]] = {
+    str: _convert_string,
+    int: _convert_int,
+    bool: _unchanged,
+    float: _unchanged,
     type(None): repr,
-    list: _describe_sequence,
-    tuple: _describe_sequence,
+    list: _convert_sequence,
+    tuple: _convert_sequence,
 }
-_WRITTEN: dict[type, Callable[[Any], str]] = {
-    str: quote,
-    int: integer,
-    bool: repr,
-    float: repr,
-    type(None): repr,
-}
+_SEQUENCE_WRITERS = {id(kind): builtin_writer(kind) for kind in (list, tuple)}
+
+# The entries of these two are removed while the type or a base of it is registered.
+_converters = _CONVERTERS.copy()
+_primitive_texts = {id(kind): text for kind, text in PRIMITIVE_TEXTS.items()}
+
+
+class _Registration(Substitute):
+    """The writer of a registered type and its subclasses.
+
+    It refers to the type, so that no other type gets its identity while it is registered.
+    """
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: type, function: Callable[[Any], object]) -> None:
+        super().__init__(function)
+        self.kind = kind
+
+    def is_final(self, result: object) -> bool:
+        # A function may return a value of the type that it is registered for.
+        return _registry.find(type(result)) is self
 
 
 class _Registry:
+    """The registered types, and a cache of the writer of each type."""
+
     def __init__(self) -> None:
+        self._registered: dict[int, _Registration] = {}
+        self.writers: TypeCache[Writer] = TypeCache()
         self.after_fork_in_child()
 
     def after_fork_in_child(self) -> None:
         self.lock = Lock()
 
+    def writer_of(self, kind: type) -> Writer:
+        # A lookup that began before a registration fills the cache that the registration replaces.
+        writers = self.writers
+        writer = writers.get(kind)
+        if writer is None:
+            writer = self.find(kind) or builtin_writer(kind)
+            writers.put(kind, writer)
+        return writer
+
+    def find(self, kind: type) -> _Registration | None:
+        """Return the registration of a type or of its nearest registered base."""
+        found = map(self._registered.get, map(id, kind.__mro__))
+        return next((registration for registration in found if registration is not None), None)
+
+    def add(self, registration: _Registration) -> None:
+        with self.lock:
+            self._registered[id(registration.kind)] = registration
+            self._apply()
+
+    def remove(self, kind: type) -> bool:
+        with self.lock:
+            found = self._registered.pop(id(kind), None)
+            self._apply()
+        return found is not None
+
+    def _apply(self) -> None:
+        plain = {kind for kind in _CONVERTERS if self.find(kind) is None}
+        _converters.update({kind: _CONVERTERS[kind] for kind in plain})
+        _primitive_texts.update(
+            {id(kind): PRIMITIVE_TEXTS[kind] for kind in plain & PRIMITIVE_TEXTS.keys()}
+        )
+        for kind in _CONVERTERS.keys() - plain:
+            _converters.pop(kind, None)
+            _primitive_texts.pop(id(kind), None)
+        self.writers = TypeCache()
+
 
 _registry = forks.register(_Registry())
-_registered: dict[int, Registered] = {}
-_exact = _EXACT
-# By identity, since nobody stands behind it who takes a failure to hash.
-_written = {id(kind): function for kind, function in _WRITTEN.items()}
-_decisions: TypeCache[Rule] = TypeCache()
-
-
-def _rule_of(kind: type) -> Rule:
-    # A decision that was begun before a registration lands in the cache of before.
-    decisions = _decisions
-    rule = decisions.get(kind)
-    if rule is None:
-        rule = _registered_rule(kind) or builtin_rule(kind)
-        decisions.put(kind, rule)
-    return rule
-
-
-def _registered_rule(kind: type) -> Registered | None:
-    found = map(_registered.get, map(id, kind.__mro__))
-    return next((rule for rule in found if rule is not None), None)
 
 
 def register_type(kind: type, function: Callable[[Any], object]) -> None:
-    """Describe the instances of a type and of its subclasses by a function.
+    """Record, instead of the values of a type and of its subclasses, what a function returns.
 
     Args:
-        kind: The type; the nearest registered one among a value's bases decides.
-        function: Takes the value and returns anything that stands for it.
+        kind: The type; for a value, its nearest registered base decides.
+        function: Takes a value, and returns the value to record.
     """
-    with _registry.lock:
-        _registered[id(kind)] = Registered(kind, function)
-        _forget_decisions()
+    _registry.add(_Registration(kind, function))
 
 
 def unregister_type(kind: type) -> bool:
-    """Take a registration back.
+    """Remove a registration.
 
     Args:
         kind: The type that was registered.
 
     Returns:
-        Whether there was a registration.
+        Whether the type was registered.
     """
-    with _registry.lock:
-        found = _registered.pop(id(kind), None)
-        _forget_decisions()
-    return found is not None
-
-
-def _forget_decisions() -> None:
-    global _exact, _written, _decisions  # noqa: PLW0603 -- replaced at once, for readers that take no lock
-    plain = [kind for kind in _EXACT if _registered_rule(kind) is None]
-    _exact = {kind: _EXACT[kind] for kind in plain}
-    _written = {id(kind): _WRITTEN[kind] for kind in plain if kind in _WRITTEN}
-    _decisions = TypeCache()
+    return _registry.remove(kind)

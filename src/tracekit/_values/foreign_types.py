@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tracekit._values.bounds import MAX_NESTED_STRING
-from tracekit._values.text import cut
+from tracekit._values.bounded_text import cut
+from tracekit._values.limits import MAX_NESTED_STRING
 from tracekit._values.type_names import package_of, qualified_name, short_name
 
 if TYPE_CHECKING:

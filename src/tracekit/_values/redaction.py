@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple, Union, cast
 
 from tracekit._base.errors import ConfigurationError
-from tracekit._values.bounds import MAX_NAME
+from tracekit._values.limits import MAX_NAME
 
 REDACTED = "[redacted]"
 """What is recorded in place of a sensitive value."""

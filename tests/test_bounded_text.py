@@ -8,31 +8,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracekit._values.bounds import MAX_INT_BITS, MAX_NESTED_STRING, MAX_TEXT
-from tracekit._values.text import Text, cut, encodable, head, integer, quote
+from tracekit._values.bounded_text import (
+    BoundedText,
+    cut,
+    encodable,
+    head,
+    integer_text,
+    string_text,
+)
+from tracekit._values.limits import MAX_INT_BITS, MAX_NESTED_STRING, MAX_TEXT
 
 
-def write(out: Text, value: Any) -> None:
+def write(out: BoundedText, value: Any) -> None:
     out.add(str(value))
 
 
-def write_nested(out: Text, value: Any) -> None:
+def write_nested(out: BoundedText, value: Any) -> None:
     if isinstance(value, list):
-        out.nest(write_list, value)
+        out.add_nested(write_list, value)
     else:
         write(out, value)
 
 
-def write_list(out: Text, value: list[Any]) -> None:
+def write_list(out: BoundedText, value: list[Any]) -> None:
     out.add("[")
-    out.items(value, len(value))
+    out.add_items(value, len(value))
     out.add("]")
 
 
 @given(st.lists(st.text(max_size=50)), st.integers(0, 100))
 def test_room(pieces: list[str], room: int) -> None:
     """A text is what was added, or as much of it as there is room for and an ellipsis."""
-    text = Text(write, room)
+    text = BoundedText(write, room)
     for piece in pieces:
         text.add(piece)
     whole = encodable("".join(pieces))
@@ -53,8 +60,8 @@ def test_room(pieces: list[str], room: int) -> None:
 )
 def test_items(items: list[int], total: int, expected: str) -> None:
     """Items stand between commas, followed by how many more there are."""
-    text = Text(write)
-    text.items(items, total)
+    text = BoundedText(write)
+    text.add_items(items, total)
     assert expected == str(text)
 
 
@@ -62,12 +69,12 @@ def test_items_stop_when_full() -> None:
     """No item is written once the room is used up."""
     written: list[int] = []
 
-    def note(out: Text, item: int) -> None:
+    def note(out: BoundedText, item: int) -> None:
         written.append(item)
         out.add("x" * MAX_TEXT)
 
-    text = Text(write)
-    text.items([1, 2, 3, 4], 4, note)
+    text = BoundedText(write)
+    text.add_items([1, 2, 3, 4], 4, note)
     assert [1, 2] == written
 
 
@@ -82,32 +89,32 @@ def test_items_stop_when_full() -> None:
 )
 def test_depth(value: object, expected: str) -> None:
     """Below the deepest level stands an ellipsis."""
-    text = Text(write_nested)
-    text.value(value)
+    text = BoundedText(write_nested)
+    text.add_value(value)
     assert expected == str(text)
 
 
 def test_depth_after_failure() -> None:
     """A writer that fails leaves the depth as it was."""
 
-    def fail(out: Text, value: object) -> None:
+    def fail(out: BoundedText, value: object) -> None:
         raise ValueError(value)
 
-    text = Text(write_nested)
+    text = BoundedText(write_nested)
     for _ in range(10):
         with pytest.raises(ValueError, match="x"):
-            text.nest(fail, "x")
-    text.value([[[[1]]]])
+            text.add_nested(fail, "x")
+    text.add_value([[[[1]]]])
     assert "[[[[1]]]]" == str(text)
 
 
 def test_undo() -> None:
     """What was added since a mark can be taken back, with its room."""
-    text = Text(write, 5)
+    text = BoundedText(write, 5)
     text.add("ab")
-    mark = text.mark()
+    savepoint = text.savepoint()
     text.add("cdefgh")
-    text.undo(mark)
+    text.roll_back(savepoint)
     text.add("xyz")
     assert "abxyz" == str(text)
 
@@ -129,12 +136,12 @@ def test_cut(text: str, limit: int, expected: str) -> None:
 @given(st.text(alphabet=st.characters(), max_size=MAX_NESTED_STRING))
 def test_quote_short(text: str) -> None:
     """A string inside a text is written as Python writes it."""
-    assert repr(text) == quote(text)
+    assert repr(text) == string_text(text)
 
 
 def test_quote_long() -> None:
     """A long string inside a text is cut outside its quotes."""
-    assert f"'{'x' * MAX_NESTED_STRING}'… +1,000 characters" == quote(
+    assert f"'{'x' * MAX_NESTED_STRING}'… +1,000 characters" == string_text(
         "x" * (MAX_NESTED_STRING + 1_000)
     )
 
@@ -152,7 +159,7 @@ def test_quote_long() -> None:
 )
 def test_integer(number: int, expected: str) -> None:
     """An integer is written in digits, or as its size where that would take long."""
-    assert expected == integer(number)
+    assert expected == integer_text(number)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +179,7 @@ def test_encodable(text: str, expected: str) -> None:
 def test_head() -> None:
     """Only the first items are taken."""
     taken = iter(range(100))
-    assert [0, 1, 2] == head(lambda: taken, 3)
+    assert [0, 1, 2] == head(lambda _: taken, None, 3)
     assert 3 == next(taken)
 
 
@@ -180,21 +187,21 @@ def test_head_of_a_changing_collection() -> None:
     """A collection that changes while it is read is read once more, and given up in the end."""
     failures = [RuntimeError("changed"), KeyError("gone")]
 
-    def iterate() -> list[int]:
+    def iterate(_: None) -> list[int]:
         if failures:
             raise failures.pop()
         return [1, 2]
 
-    assert [1, 2] == head(iterate)
+    assert [1, 2] == head(iterate, None)
     failures.extend(RuntimeError("changed") for _ in range(3))
-    assert [] == head(iterate)
+    assert [] == head(iterate, None)
 
 
 def test_head_out_of_stack() -> None:
     """Running out of stack is not taken for a changing collection."""
 
-    def iterate() -> list[int]:
+    def iterate(_: None) -> list[int]:
         raise RecursionError
 
     with pytest.raises(RecursionError):
-        head(iterate)
+        head(iterate, None)
