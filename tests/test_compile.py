@@ -157,7 +157,7 @@ def test_decorating_again_and_again_leaves_nothing_behind():
 
 def test_sources_are_kept_within_bounds(monkeypatch):
     """The oldest goes, and its lines with it; the function still works."""
-    monkeypatch.setattr(compiling, "_MOST_CODES", 2)
+    monkeypatch.setattr(compiling, "_MAX_CODES", 2)
     monkeypatch.setattr(compiling, "_codes", {})
     made = [
         compiling.make_function(

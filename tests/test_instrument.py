@@ -648,7 +648,7 @@ def a_function(a, b):
 
 
 REFUSED = [
-    (lambda: instrument(skip=["c"])(a_function), "skip names 'c', which is no argument"),
+    (lambda: instrument(skip=["c"])(a_function), "skip names 'c', which is not an argument"),
     (lambda: instrument(skip=["c"])(a_function), "it has 'a', 'b'"),
     (lambda: instrument(skip=["c"])(a_function), "tests.test_instrument.a_function"),
     (lambda: instrument(skip=["a", "a"])(a_function), "skip names 'a' twice"),
@@ -666,7 +666,7 @@ REFUSED = [
     (lambda: instrument(level="off")(a_function), "a span cannot be OFF"),
     (lambda: instrument(kind="outer")(a_function), "kind='outer' is not a span kind"),
     (lambda: instrument(err="loud")(a_function), "err='loud'"),
-    (lambda: instrument(ret=1)(a_function), "ret=1: say True, False or a callable"),
+    (lambda: instrument(ret=1)(a_function), "ret=1: use True, False or a callable"),
     (lambda: instrument(expected=[1])(a_function), "expected: 1 is not an exception type"),
     (lambda: instrument("")(a_function), "name='' is not the name of a span"),
     (lambda: instrument(expected=KeyError()), r"expected: KeyError\(\) is not an exception type"),
@@ -677,7 +677,7 @@ REFUSED = [
     (lambda: instrument("x")(type("Empty", (), {})), "name='x' would be the name of every"),
     (lambda: instrument(type("Empty", (), {})), "defines no function"),
     (lambda: instrument(int), "defines no function"),
-    (lambda: instrument(skip=["a"])(dict.__new__), "no argument"),
+    (lambda: instrument(skip=["a"])(dict.__new__), "not an argument"),
 ]
 
 

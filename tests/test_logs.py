@@ -216,7 +216,7 @@ def test_the_handlers_level_is_read_from_any_form(given, number):
 @pytest.mark.parametrize("level", ["loud", "", 1.5, None, True, []])
 def test_a_wrong_level_is_refused(level):
     """The text says what would be right."""
-    with pytest.raises(ConfigurationError, match=r"level=.* is not a level; say one of TRACE"):
+    with pytest.raises(ConfigurationError, match=r"level=.* is not a level; use one of TRACE"):
         SpanEventHandler(level)
 
 
@@ -484,7 +484,7 @@ def test_an_attribute_that_the_sdk_warns_of_does_not_lock(spans):
 
 def test_a_record_made_while_its_span_is_written_on_does_not_lock(spans, logger, monkeypatch):
     """As by a signal handler that interrupts the SDK: it is left out, after a bounded wait."""
-    monkeypatch.setattr("tracekit.logs._LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("tracekit.logs._LOCK_TIMEOUT", 0.01)
     with span("work") as current:
         with current._lock:
             logger.info("left out")

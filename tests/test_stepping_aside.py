@@ -12,7 +12,7 @@ import pytest
 import tracekit
 from tracekit import exporters, instrument
 from tracekit._instrument.function_site import FunctionSite
-from tracekit._recording.recording import RecordingSite
+from tracekit._recording.span_lifecycle import SpanCallSite
 
 steps_aside = pytest.mark.skipif(
     sys.version_info[:2] != (3, 13),
@@ -104,7 +104,7 @@ def test_a_filter_that_changes_while_a_function_is_decorated(monkeypatch):
         class Changing(FunctionSite):
             @property
             def disabled(self):
-                disabled = RecordingSite.disabled.__get__(self)
+                disabled = SpanCallSite.disabled.__get__(self)
                 if not disabled or self._led is None or changed:
                     return disabled
                 changed.append(threading.Thread(target=telemetry.set_filter, args=("info",)))
@@ -114,10 +114,10 @@ def test_a_filter_that_changes_while_a_function_is_decorated(monkeypatch):
 
             @disabled.setter
             def disabled(self, disabled):
-                RecordingSite.disabled.__set__(self, disabled)
+                SpanCallSite.disabled.__set__(self, disabled)
 
         changed = []
-        monkeypatch.setattr("tracekit._instrument.decorator.FunctionSite", Changing)
+        monkeypatch.setattr("tracekit._instrument.function_site.FunctionSite", Changing)
         decorated = instrument(level="info")(generated)
         monkeypatch.undo()
         assert [True, False] == [

@@ -16,7 +16,7 @@ from tracekit._recording import carriers as _carriers
 from tracekit._recording.current_context import attach as _attach
 from tracekit._recording.current_context import detach as _detach
 from tracekit._recording.current_context import get_current as _get_current
-from tracekit._recording.current_context import no_span as _no_span
+from tracekit._recording.current_context import without_span as _without_span
 
 __all__ = ["environ", "extract", "inject", "remote_parent"]
 
@@ -90,7 +90,7 @@ def extract(carrier: Any) -> Context:
             type(carrier).__name__,
         )
         headers = {}
-    return _carriers.extract(headers, _no_span(_get_current()))
+    return _carriers.extract(headers, _without_span(_get_current()))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from opentelemetry.context import Context
 from tracekit._base.errors import InstrumentationError
 from tracekit._context import worker_hooks
 from tracekit._context.stepping import STEPS
-from tracekit._instrument.wrappers import Kind
+from tracekit._instrument.callable_kinds import CallableKind
 from tracekit._recording import carriers
 from tracekit._recording.current_context import attach
 
@@ -57,7 +57,7 @@ def preserve_context(func: F) -> F:
     """
     if not callable(func):
         raise InstrumentationError(f"preserve_context({func!r}): expected a callable")
-    cls = BoundToContext if Kind.of(func) is Kind.FUNCTION else StepsBoundToContext
+    cls = BoundToContext if CallableKind.of(func) is CallableKind.FUNCTION else StepsBoundToContext
     return _bind_and_wrap(cls, func, ContextSnapshot())  # type: ignore[return-value]  # it is called as the function is
 
 
@@ -183,7 +183,7 @@ class StepsBoundToContext(BoundToContext):
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         context = self._snapshot.copy_context()
-        bind_steps = STEPS[Kind.of(self._function)]
+        bind_steps = STEPS[CallableKind.of(self._function)]
         return bind_steps(context, context.run(self._function, *args, **kwargs))
 
 

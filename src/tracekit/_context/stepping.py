@@ -6,7 +6,7 @@ import contextvars
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from typing import Any, Final, cast
 
-from tracekit._instrument.wrappers import Kind, first_step
+from tracekit._instrument.callable_kinds import CallableKind, first_step
 
 
 class ContextCoroutine(Coroutine[Any, Any, Any]):
@@ -84,8 +84,8 @@ async def _bind_async_generator(
             step = generator.athrow(error)
 
 
-STEPS: Final[dict[Kind, Callable[[contextvars.Context, Any], Any]]] = {
-    Kind.COROUTINE: ContextCoroutine,
-    Kind.GENERATOR: _bind_generator,
-    Kind.ASYNC_GENERATOR: _bind_async_generator,
+STEPS: Final[dict[CallableKind, Callable[[contextvars.Context, Any], Any]]] = {
+    CallableKind.COROUTINE: ContextCoroutine,
+    CallableKind.GENERATOR: _bind_generator,
+    CallableKind.ASYNC_GENERATOR: _bind_async_generator,
 }

@@ -1,4 +1,4 @@
-"""What a decorated function's span is made of, compiled from the function's parameters."""
+"""The attributes, parent and links of a call's span, compiled from the function's parameters."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Any, Final, NamedTuple
 
 from tracekit._base.errors import InstrumentationError
 from tracekit._instrument.compilation import Parameters, make_function
+from tracekit._instrument.options import Options
+from tracekit._recording.arguments import CURRENT
 from tracekit._recording.attributes import thread_name
-from tracekit._recording.options import CURRENT, Options
 from tracekit._recording.parents import (
     ACCEPTED,
     Parentage,
-    context_of,
-    links_of,
-    not_evaluated,
+    parent_context,
+    resolve_links,
     resolve_parentage,
+    warn_not_evaluated,
 )
 from tracekit._values.attribute_values import to_attribute_value
 from tracekit._values.redaction import REDACTED, Redaction
@@ -27,11 +28,11 @@ _RECEIVERS = frozenset({"self", "cls", "mcs", "metacls"})
 
 
 class Expression(NamedTuple):
-    """A callable of a function's arguments, and how it is called with them.
+    """A callable of some of a function's arguments.
 
     Attributes:
         function: The callable.
-        passed: The source text of its arguments.
+        passed: The source text of the arguments that it is called with.
     """
 
     function: Callable[..., Any]
@@ -39,44 +40,45 @@ class Expression(NamedTuple):
 
     @classmethod
     def of(cls, function: Callable[..., Any], parameters: Parameters, option: str) -> Expression:
-        """Check a callable's parameters against the names of a function's arguments.
+        """Match a callable's parameters with a function's arguments, by name.
 
         Raises:
-            InstrumentationError: A parameter without a default is no argument of the function.
+            InstrumentationError: A parameter without a default is not an argument of the function.
         """
         try:
-            wanted = inspect.signature(function).parameters.values()
+            needed = inspect.signature(function).parameters.values()
         except (TypeError, ValueError):
             raise InstrumentationError(
                 f"{option}: the parameters of {function!r} cannot be read; write a lambda around it"
             ) from None
         passed = []
-        for parameter in wanted:
+        for parameter in needed:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 continue
             if parameter.name in parameters.names:
-                # By keyword, so that one with a default can be left out before it.
-                by_place = parameter.kind is parameter.POSITIONAL_ONLY
-                passed.append(parameter.name if by_place else f"{parameter.name}={parameter.name}")
+                # By keyword, because a parameter with a default may be left out before it.
+                is_positional = parameter.kind is parameter.POSITIONAL_ONLY
+                name = parameter.name
+                passed.append(name if is_positional else f"{name}={name}")
             elif parameter.default is parameter.empty:
                 raise InstrumentationError(
-                    f"{option} asks for {parameter.name!r}, which is no argument of the function; "
-                    f"{_there_are(parameters.names)}"
+                    f"{option} asks for {parameter.name!r}, which is not an argument of the "
+                    f"function; {_list_of(parameters.names)}"
                 )
         return cls(function, ", ".join(passed))
 
 
 class Capture(NamedTuple):
-    """What is recorded of a call, before it is compiled.
+    """What is recorded of a call; the plan that is compiled.
 
     Attributes:
         parameters: The function's parameters.
         constants: The attributes that every span of the function has.
-        function_name: What messages call the function.
+        function_name: The function's name for log messages.
         arguments: The names of the arguments that are recorded.
         fields: The attributes that are evaluated, by name.
-        parent: Where the span hangs, or `CURRENT`.
-        links: What the span points at, or None.
+        parent: The span's parent, an expression of it, or `CURRENT`.
+        links: The span's links, an expression of them, or None.
         has_thread: Whether the thread is recorded.
     """
 
@@ -98,13 +100,13 @@ class Capture(NamedTuple):
         *,
         has_receiver: bool,
     ) -> Capture:
-        """Plan what is recorded.
+        """Plan what is recorded of the calls of a function.
 
         Args:
             parameters: The function's parameters.
-            options: What was asked for.
+            options: The options of `@instrument`.
             constants: The attributes that every span of the function has.
-            has_receiver: Whether the first argument is the instance or class whatever its name.
+            has_receiver: Whether the first argument is the instance or class, whatever its name.
 
         Raises:
             InstrumentationError: An option names an argument that the function does not have.
@@ -113,14 +115,14 @@ class Capture(NamedTuple):
         unknown = [name for name in options.skip if name not in names]
         if unknown:
             raise InstrumentationError(
-                f"skip names {', '.join(map(repr, unknown))}, which is no argument of the "
-                f"function; {_there_are(names)}"
+                f"skip names {', '.join(map(repr, unknown))}, which is not an argument of the "
+                f"function; {_list_of(names)}"
             )
         receiver = names[:1] if has_receiver or (names[:1] and names[0] in _RECEIVERS) else ()
         left_out = {*receiver, *options.skip, *options.fields}
         return cls(
             parameters=parameters,
-            # A field of the same name counts.
+            # A field replaces a constant of the same name.
             constants={n: value for n, value in constants.items() if n not in options.fields},
             function_name=str(constants.get("code.function.name", "a callable")),
             arguments=()
@@ -130,17 +132,17 @@ class Capture(NamedTuple):
                 name: _expression(value, parameters, f"fields[{name!r}]")
                 for name, value in options.fields.items()
             },
-            parent=_parent_option(options.parent, parameters),
-            links=_links_option(options.links, parameters),
+            parent=_parent(options.parent, parameters),
+            links=_links(options.links, parameters),
         )
 
     @property
     def has_parentage(self) -> bool:
-        """Whether a parent or links are named."""
+        """Whether the options name a parent or links."""
         return self.parent is not CURRENT or self.links is not None
 
     def only(self, names: frozenset[str]) -> Capture:
-        """The same with nothing but the arguments and fields of these names."""
+        """Return a capture of the arguments and fields with these names alone."""
         return self._replace(
             has_thread=False,
             arguments=tuple(name for name in self.arguments if name in names),
@@ -148,7 +150,7 @@ class Capture(NamedTuple):
         )
 
     def without(self, names: frozenset[str]) -> Capture:
-        """The same without the arguments and fields of these names."""
+        """Return a capture without the arguments and fields with these names."""
         return self._replace(
             arguments=tuple(name for name in self.arguments if name not in names),
             fields={name: one for name, one in self.fields.items() if name not in names},
@@ -156,20 +158,20 @@ class Capture(NamedTuple):
 
     @property
     def order(self) -> tuple[str, ...]:
-        """The names of all that is captured, in the order in which it is recorded."""
+        """The names of the attributes, in the order in which they are recorded."""
         thread = ("thread.id", "thread.name") if self.has_thread else ()
         return *thread, *self.arguments, *self.fields
 
     def compile_attributes(self, redaction: Redaction) -> Callable[..., dict[str, Any]]:
-        """Make the function that takes a call's arguments and gives its span's attributes.
+        """Compile the function that returns a span's attributes for the arguments of a call.
 
-        The constants are not among them: they go with the call site.
+        The constants are not among them, because the call site holds them.
         """
         inner = self.parameters.free_name("_tk")
         closure: dict[str, Any] = {
             f"{inner}_value": to_attribute_value,
             f"{inner}_Exception": Exception,
-            f"{inner}_not_evaluated": not_evaluated,
+            f"{inner}_not_evaluated": warn_not_evaluated,
             f"{inner}_where": self.function_name,
             f"{inner}_ident": threading.get_ident,
             f"{inner}_thread": thread_name,
@@ -196,7 +198,7 @@ class Capture(NamedTuple):
         return self._function("capture", lines, closure)
 
     def compile_parentage(self) -> Callable[..., Parentage]:
-        """Make the function that takes a call's arguments and gives its span's parent and links."""
+        """Compile the function that returns a span's parent and links for a call's arguments."""
         inner = self.parameters.free_name("_tk")
         parent, parent_source = _source(self.parent, f"{inner}_parent")
         links, links_source = _source(self.links, f"{inner}_links")
@@ -206,56 +208,56 @@ class Capture(NamedTuple):
             f"{inner}_resolve": resolve_parentage,
             f"{inner}_where": self.function_name,
         }
-        asked = f"{inner}_resolve({inner}_where, {parent_source}, {links_source})"
-        return self._function("parentage", [f"return {asked}"], closure)
+        resolved = f"{inner}_resolve({inner}_where, {parent_source}, {links_source})"
+        return self._function("parentage", [f"return {resolved}"], closure)
 
     def _function(self, name: str, lines: list[str], closure: dict[str, Any]) -> Callable[..., Any]:
         body = "".join(f"    {line}\n" for line in lines)
-        made = make_function(
+        compiled = make_function(
             f"def {name}({self.parameters.declared}):\n{body}",
             name=name,
             closure=closure,
             module_globals={},
             title=f"<tracekit {name} of {self.function_name}>",
         )
-        self.parameters.fill_in(made)
-        return made
+        self.parameters.set_defaults(compiled)
+        return compiled
 
 
 def _expression(value: Any, parameters: Parameters, option: str) -> Expression:
     if callable(value):
         return Expression.of(value, parameters, option)
-    return Expression(partial(_itself, value), "")
+    return Expression(partial(_constant, value), "")
 
 
-def _itself(value: Any) -> Any:
+def _constant(value: Any) -> Any:
     return value
 
 
-def _parent_option(value: Any, parameters: Parameters) -> Any:
+def _parent(value: Any, parameters: Parameters) -> Any:
     if value is CURRENT or value is None:
         return value
     if callable(value):
         return Expression.of(value, parameters, "parent")
     try:
-        context_of(value)
-    except (InstrumentationError, TypeError):
+        parent_context(value)
+    except InstrumentationError:
         raise InstrumentationError(
             f"parent={value!r}: expected None, {ACCEPTED}, or a callable of the arguments that "
-            f"gives one"
+            f"returns one"
         ) from None
     return value
 
 
-def _links_option(value: Any, parameters: Parameters) -> Any:
+def _links(value: Any, parameters: Parameters) -> Any:
     if callable(value):
         return Expression.of(value, parameters, "links")
     try:
-        links_of(value)
-    except (InstrumentationError, TypeError):
+        resolve_links(value)
+    except InstrumentationError:
         raise InstrumentationError(
             f"links={value!r}: expected links, or a list of {ACCEPTED}, or a callable of the "
-            f"arguments that gives them"
+            f"arguments that returns them"
         ) from None
     return value
 
@@ -274,5 +276,5 @@ except {tk}_Exception as {tk}_error:
 """
 
 
-def _there_are(names: tuple[str, ...]) -> str:
+def _list_of(names: tuple[str, ...]) -> str:
     return f"it has {', '.join(map(repr, names))}" if names else "it has no arguments"

@@ -1,9 +1,9 @@
-"""Functions made to measure: wrappers and captures written from a function's own parameter list.
+"""Functions that are compiled from the parameter list of another function.
 
-A wrapper that is compiled with the parameters of the function it wraps lets the interpreter bind
-the arguments: a wrong call fails with the very `TypeError` of the undecorated function, defaults
-are filled in, and nothing is bound twice. What the made function needs reaches it through its
-closure, so that its globals can stay those of the user's module, where tools look annotations up.
+A wrapper with the parameters of the function that it wraps lets the interpreter bind the arguments:
+a wrong call fails with the `TypeError` of the undecorated function, defaults are filled in, and the
+arguments are bound only once. The compiled function gets what it needs through its closure, so that
+its globals can be those of the user's module, where annotations are resolved.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from typing import Any, Final, NamedTuple
 
 _Parameter = inspect.Parameter
 _NO_DEFAULTS: Final[Mapping[str, Any]] = {}
+_PREFIXES: Final[Mapping[Any, str]] = {_Parameter.VAR_POSITIONAL: "*", _Parameter.VAR_KEYWORD: "**"}
 
 
 class Parameters(NamedTuple):
     """A parameter list as source text.
 
     Attributes:
-        names: The names, in order; without the stars.
-        declared: What stands between the parentheses of the `def`; a default stands as `None` and
-            is put in its place afterwards.
-        passed: What stands between the parentheses of a call that hands every argument on.
-        defaults: The defaults by name, where they are not filled in before; else empty.
+        names: The names in order, without stars.
+        declared: The text between the parentheses of the `def`. Every default is `None` there, and
+            is replaced by the real one afterwards.
+        passed: The text between the parentheses of a call that passes every argument on.
+        defaults: The defaults by name; empty if the caller of the compiled function fills them in.
     """
 
     names: tuple[str, ...]
@@ -38,11 +39,11 @@ class Parameters(NamedTuple):
 
     @classmethod
     def of(cls, signature: inspect.Signature, *, with_defaults: bool = False) -> Parameters:
-        """Write the parameter list of a signature.
+        """Return the parameter list of a signature.
 
         Args:
             signature: The signature.
-            with_defaults: Whether the defaults are kept, for a function that is called with the
+            with_defaults: Whether to keep the defaults, for a function that is called with the
                 arguments as the caller wrote them.
         """
         parameters = list(signature.parameters.values())
@@ -57,8 +58,8 @@ class Parameters(NamedTuple):
             },
         )
 
-    def fill_in(self, function: types.FunctionType) -> None:
-        """Give a function with these parameters their defaults."""
+    def set_defaults(self, function: types.FunctionType) -> None:
+        """Set the defaults of a function that has these parameters."""
         if self.defaults:
             code = function.__code__
             positional = code.co_varnames[: code.co_argcount]
@@ -70,17 +71,16 @@ class Parameters(NamedTuple):
             }
 
     def free_name(self, wanted: str) -> str:
-        """A name like the wanted one that no parameter has."""
+        """Return the wanted name, with underscores appended until no parameter begins with it."""
         while any(name.startswith(wanted) for name in self.names):
             wanted += "_"
         return wanted
 
 
 def own_signature(function: types.FunctionType) -> inspect.Signature:
-    """The parameters that calls of a function are bound to, whatever it says of itself.
+    """Return the parameters to which calls of a function are bound.
 
-    What `inspect.signature` gives may be a `__signature__` set for show, or that of a function
-    below.
+    `inspect.signature` may return another signature: that of `__signature__` or `__wrapped__`.
     """
     bare = types.FunctionType(
         function.__code__, {}, "bare", function.__defaults__, function.__closure__
@@ -91,28 +91,25 @@ def own_signature(function: types.FunctionType) -> inspect.Signature:
 
 def _declared(parameters: list[_Parameter]) -> Iterable[str]:
     kinds = [parameter.kind for parameter in parameters]
-    starred = False
+    has_star = False
     for index, parameter in enumerate(parameters):
-        if parameter.kind is _Parameter.KEYWORD_ONLY and not starred:
+        if parameter.kind is _Parameter.KEYWORD_ONLY and not has_star:
             yield "*"
-            starred = True
-        starred = starred or parameter.kind is _Parameter.VAR_POSITIONAL
+            has_star = True
+        has_star = has_star or parameter.kind is _Parameter.VAR_POSITIONAL
         default = "" if parameter.default is _Parameter.empty else "=None"
-        yield _STARS.get(parameter.kind, "") + parameter.name + default
-        last_positional_only = parameter.kind is _Parameter.POSITIONAL_ONLY and (
+        yield _PREFIXES.get(parameter.kind, "") + parameter.name + default
+        is_last_positional_only = parameter.kind is _Parameter.POSITIONAL_ONLY and (
             _Parameter.POSITIONAL_ONLY not in kinds[index + 1 :]
         )
-        if last_positional_only:
+        if is_last_positional_only:
             yield "/"
 
 
 def _passed(parameter: _Parameter) -> str:
     if parameter.kind is _Parameter.KEYWORD_ONLY:
         return f"{parameter.name}={parameter.name}"
-    return _STARS.get(parameter.kind, "") + parameter.name
-
-
-_STARS: dict[Any, str] = {_Parameter.VAR_POSITIONAL: "*", _Parameter.VAR_KEYWORD: "**"}
+    return _PREFIXES.get(parameter.kind, "") + parameter.name
 
 
 def make_function(
@@ -127,12 +124,12 @@ def make_function(
     """Compile one function definition.
 
     Args:
-        source: The definition, of a function called `name`.
-        name: What the definition calls the function.
-        closure: The free names of the source and what they stand for.
-        module_globals: What the function's `__globals__` are to be.
-        title: What a traceback shows as the file of the function's frame.
-        cells: More free names of the source, with the very cells that they are to share.
+        source: The definition.
+        name: The name of the function in the definition.
+        closure: The values of the free names of the source.
+        module_globals: The function's `__globals__`.
+        title: The file name of the function's frame in tracebacks.
+        cells: More free names of the source, with cells of another function that they share.
 
     Returns:
         The function.
@@ -141,29 +138,30 @@ def make_function(
     body = "".join(f"    {line}\n" for line in source.splitlines())
     text = f"def _factory({', '.join([*closure, *shared])}):\n{body}    return {name}\n"
     namespace: dict[str, Any] = {}
-    exec(_compiled(text, title), module_globals, namespace)  # noqa: S102 - the text is made here, from identifiers alone
+    exec(_compiled(text, title), module_globals, namespace)  # noqa: S102 - the text is made above, from identifiers alone
     factory: Callable[..., types.FunctionType] = namespace["_factory"]
     made = factory(**closure, **dict.fromkeys(shared))
     return _with_cells(made, shared) if shared else made
 
 
 def _compiled(text: str, title: str) -> types.CodeType:
-    # Closures are decorated anew at every call of the function around them, from the same text.
+    # A closure is decorated at every call of the function around it, with the same text each time.
     code = _codes.get((text, title))
     if code is None:
         code = compile(text, title, "exec", dont_inherit=True)
-        while len(_codes) >= _MOST_CODES:
+        while len(_codes) >= _MAX_CODES:
             with contextlib.suppress(KeyError, StopIteration, RuntimeError):
                 oldest = next(iter(_codes))
                 del _codes[oldest]
                 linecache.cache.pop(oldest[1], None)
         _codes[text, title] = code
-    # Without an entry a traceback shows a frame with no source line; None keeps checkcache() off.
+    # With this entry a traceback shows the source lines of the frame. The None keeps
+    # `linecache.checkcache` from removing it.
     linecache.cache[title] = (len(text), None, text.splitlines(keepends=True), title)
     return code
 
 
-_MOST_CODES: Final = 4_096
+_MAX_CODES: Final = 4_096
 _codes: Final[dict[tuple[str, str], types.CodeType]] = {}
 
 
@@ -175,44 +173,34 @@ def _with_cells(
     return types.FunctionType(made.__code__, made.__globals__, made.__name__, None, closure)
 
 
-def disguise(made: types.FunctionType, original: Callable[..., Any], defaults_of: object) -> None:
-    """Give a made function the name and the defaults of the function that it stands for.
-
-    Args:
-        made: The function that was compiled.
-        original: What it stands for; the source of its name.
-        defaults_of: The function that the defaults are shared with.
-    """
-    name = getattr(original, "__name__", made.__name__)
-    qualname = getattr(original, "__qualname__", name)
-    renamed = {"co_name": name}
+def rename(made: types.FunctionType, name: str, qualname: str) -> None:
+    """Set the name of a compiled function, for tracebacks too."""
+    names = {"co_name": name}
     if hasattr(made.__code__, "co_qualname"):
-        renamed["co_qualname"] = qualname
-    made.__code__ = made.__code__.replace(**renamed)  # type: ignore[arg-type]  # co_qualname is new in 3.11
+        names["co_qualname"] = qualname
+    made.__code__ = made.__code__.replace(**names)  # type: ignore[arg-type]  # co_qualname is new in 3.11
     made.__name__, made.__qualname__ = name, qualname
-    made.__defaults__ = getattr(defaults_of, "__defaults__", None)
-    made.__kwdefaults__ = getattr(defaults_of, "__kwdefaults__", None)
 
 
-def code_of_same_closure(
-    function: types.FunctionType, made: types.FunctionType
+def code_for_closure_of(
+    wrapper: types.FunctionType, function: types.FunctionType
 ) -> types.CodeType | None:
-    """A function's own code, in a form that the function made for it can run in its place.
+    """Return a function's own code in a form that its wrapper can run.
 
-    Python lets a function change its code for one with as many free names. Those of the made one
-    are added to a code that has none, and never looks at them.
+    Python lets a function exchange its code for one with as many free names. So the free names of
+    the wrapper are added to the function's code, which never reads them.
 
     Returns:
-        The code, or None where the function has free names of its own, or would find those that
-        were added among its locals.
+        The code. None if the function has free names of its own, or if it would find the added ones
+        among its locals.
     """
     code = function.__code__
-    if code.co_freevars or not _LOCALS_LEAVE_OUT_WHAT_IS_UNBOUND:
+    if code.co_freevars or not _UNBOUND_NAMES_ARE_NOT_IN_LOCALS:
         return None
-    return code.replace(co_freevars=made.__code__.co_freevars)
+    return code.replace(co_freevars=wrapper.__code__.co_freevars)
 
 
 # Before Python 3.13 a frame's locals hold every free name of its code. In 3.10 the function would
-# see the wrapper's; in 3.11 and 3.12, where they are never bound, `locals()` ends the process. What
-# a later release makes of them is to be tried first.
-_LOCALS_LEAVE_OUT_WHAT_IS_UNBOUND: Final = sys.version_info[:2] == (3, 13)
+# see the wrapper's; in 3.11 and 3.12, where the names are never bound, `locals()` crashes. Later
+# releases have to be tried first.
+_UNBOUND_NAMES_ARE_NOT_IN_LOCALS: Final = sys.version_info[:2] == (3, 13)

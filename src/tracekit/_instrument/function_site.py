@@ -5,160 +5,168 @@ from __future__ import annotations
 import types
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from tracekit._filters.call_sites import CallSite
-from tracekit._filters.filter_set import NO_EXPORTERS, DynamicFilter, FilterSet
+from tracekit._filters.filter_set import DynamicFilter, FilterSet
 from tracekit._instrument.capture import Capture
+from tracekit._instrument.compilation import Parameters
+from tracekit._instrument.options import Options
 from tracekit._recording.attributes import SiteAttributes
-from tracekit._recording.filter_decisions import DecidedAttributes, current_scope
-from tracekit._recording.options import Options
-from tracekit._recording.recording import RecordingSite
+from tracekit._recording.filter_decisions import DecidedSpan, decide_span
+from tracekit._recording.span_lifecycle import SpanCallSite
 from tracekit._values.redaction import Redaction, current_redaction
 
 
-class _Led(NamedTuple):
-    """A wrapper that runs the function's own code while nothing is to be recorded."""
-
-    wrapper: weakref.ref[types.FunctionType]
-    through: types.CodeType
-    past: types.CodeType
-
-    def follow(self, site: CallSite) -> None:
-        wrapper = self.wrapper()
-        # Another thread may change the verdict after it was read here: it is looked at until it is
-        # the one that was followed.
-        while wrapper is not None:
-            code = self.past if site.disabled else self.through
-            if wrapper.__code__ is code:
-                return
-            wrapper.__code__ = code
-
-
-class FunctionSite(RecordingSite):
+class FunctionSite(SpanCallSite):
     """The call site of a decorated function.
 
     Attributes:
-        plan: What is recorded of a call.
-        attributes: Takes a call's arguments and gives its span's attributes; None where the
-            filters want no span of this call.
-        parentage: Takes a call's arguments and gives its span's parent and links, where any are
-            named.
+        capture: What is recorded of a call.
+        attributes: Returns the attributes of a call's span for the arguments of the call, with the
+            decision of the filters if they decide call by call; None if no span is made.
+        parentage: Returns the parent and the links of a call's span for the arguments of the call;
+            None if neither option is set.
     """
 
-    __slots__ = ("_capture", "_led", "_redaction", "attributes", "parentage", "plan")
+    __slots__ = ("_bypass", "_compiled", "_redaction", "attributes", "capture", "parentage")
 
-    def __init__(self, target: str, options: Options, name: str, plan: Capture) -> None:
-        self.plan = plan
-        self.parentage = plan.compile_parentage() if plan.has_parentage else None
-        self._redaction: Redaction | None = None
-        self._led: _Led | None = None
+    attributes: Callable[..., dict[str, Any] | DecidedSpan | None]
+
+    def __init__(self, target: str, options: Options, name: str, capture: Capture) -> None:
+        self._prepare(capture)
         super().__init__(
             target,
             options.level,
             name=name,
             kind=options.kind,
-            site_attributes=SiteAttributes(plan.constants),
+            site_attributes=SiteAttributes(capture.constants),
             err=options.err,
             expected=options.expected,
             ret=options.ret,
         )
 
-    def lead(self, wrapper: types.FunctionType, *, past: types.CodeType | None) -> None:
-        """Lead calls past a wrapper while no span of this place is wanted.
+    def _prepare(self, capture: Capture) -> None:
+        self.capture = capture
+        self.parentage = capture.compile_parentage() if capture.has_parentage else None
+        self._redaction: Redaction | None = None
+        self._bypass: _Bypass | None = None
+
+    def bypass(self, wrapper: types.FunctionType, function_code: types.CodeType | None) -> None:
+        """Let a wrapper run the function's own code while this call site is disabled.
 
         Args:
             wrapper: The wrapper of the function.
-            past: What it runs then, or None where it has to look at the verdict itself.
+            function_code: The function's code, in a form that the wrapper can run; None if there is
+                none, so that the wrapper has to test whether the call site is disabled.
         """
-        if past is not None:
-            self._led = _Led(weakref.ref(wrapper), wrapper.__code__, past)
-            self._led.follow(self)
+        if function_code is not None:
+            self._bypass = _Bypass(weakref.ref(wrapper), wrapper.__code__, function_code)
+            self._bypass.update(self)
 
-    def is_ended_by(self, error: BaseException) -> bool:
-        """Whether an iterator's method says that there are no more items."""
+    def is_end_of_iteration(self, error: BaseException) -> bool:
+        """Whether an exception is how an iterator's method signals that there are no more items."""
         if not isinstance(error, (StopIteration, StopAsyncIteration)):
             return False
-        return self.plan.function_name.endswith((".__next__", ".__anext__"))
+        return self.capture.function_name.endswith((".__next__", ".__anext__"))
 
     def update_interest(self, filters: FilterSet) -> None:
-        """Take a new verdict, and compile the capture anew where other names are redacted."""
+        """Cache what the filters say, and compile the capture again if the redaction changed."""
         redaction = current_redaction()
         if redaction != self._redaction:
             self._redaction = redaction
-            self._capture = self.plan.compile_attributes(redaction)
+            self._compiled = self.capture.compile_attributes(redaction)
         super().update_interest(filters)
-        if self._led is not None:
-            self._led.follow(self)
+        if self._bypass is not None:
+            self._bypass.update(self)
+        dynamic_filter = self.dynamic_filter
         self.attributes = (
-            self._capture
-            if self.dynamic_filter is None
-            else self._ask(self.dynamic_filter, redaction)
+            self._compiled
+            if dynamic_filter is None
+            else self._attributes_if_enabled(dynamic_filter, redaction)
         )
 
     def find_dynamic_filter(self, filters: FilterSet) -> DynamicFilter | None:
-        """What decides call by call about the spans of this function."""
+        """Return the filter that decides about the spans of this function at each call."""
         return filters.dynamic_filter_for(self.target, self.level, self.name)
 
-    def _ask(
+    def _attributes_if_enabled(
         self, dynamic_filter: DynamicFilter, redaction: Redaction
-    ) -> Callable[..., DecidedAttributes | None]:
-        # Only what the directives name is looked at before the span is known to be wanted.
-        if dynamic_filter.needed_fields:
-            return self._ask_about_fields(dynamic_filter, redaction)
-        capture = self._capture
-        needs_scope = dynamic_filter.needs_scope
+    ) -> Callable[..., DecidedSpan | None]:
+        # The fields that decide are evaluated first, and not again for the span.
+        needed = dynamic_filter.needed_fields
+        describe_needed = self.capture.only(needed).compile_attributes(redaction)
+        describe_others = self.capture.without(needed).compile_attributes(redaction)
+        order = self.capture.order
 
-        def ask(*args: Any, **kwargs: Any) -> DecidedAttributes | None:
-            outer = current_scope()
-            if needs_scope and outer is None:
-                return None
-            decision = dynamic_filter.decide({}, outer)
-            if decision.exporter_mask != NO_EXPORTERS:
-                return DecidedAttributes(capture(*args, **kwargs), decision)
-            return None if decision.scope is outer else DecidedAttributes({}, decision)
+        def describe_all(fields: dict[str, Any], /, *args: Any, **kwargs: Any) -> dict[str, Any]:
+            attributes: dict[str, Any] = {**describe_others(*args, **kwargs), **fields}
+            return {name: attributes[name] for name in order if name in attributes}
 
-        return ask
+        return partial(
+            decide_span, dynamic_filter, describe_needed, describe_all if needed else self._all
+        )
 
-    def _ask_about_fields(
-        self, dynamic_filter: DynamicFilter, redaction: Redaction
-    ) -> Callable[..., DecidedAttributes | None]:
-        # What was looked at for the decision is not evaluated again for the span.
-        needed = self.plan.only(dynamic_filter.needed_fields).compile_attributes(redaction)
-        others = self.plan.without(dynamic_filter.needed_fields).compile_attributes(redaction)
-        order = self.plan.order
-        needs_scope = dynamic_filter.needs_scope
-
-        def ask(*args: Any, **kwargs: Any) -> DecidedAttributes | None:
-            outer = current_scope()
-            if needs_scope and outer is None:
-                return None
-            fields = needed(*args, **kwargs)
-            decision = dynamic_filter.decide(fields, outer)
-            if decision.exporter_mask != NO_EXPORTERS:
-                every = {**others(*args, **kwargs), **fields}
-                return DecidedAttributes(
-                    {name: every[name] for name in order if name in every}, decision
-                )
-            return None if decision.scope is outer else DecidedAttributes({}, decision)
-
-        return ask
+    def _all(self, fields: dict[str, Any], /, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return self._compiled(*args, **kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A function of __main__ is pickled with its closure: the site goes along as its plan.
-        values = {
-            name: getattr(self, name)
-            for name in ("target", "level", "name", "kind", "err", "expected", "ret", "plan")
-        }
-        return _restore, (values,)
+        # cloudpickle pickles a function of __main__ with its closure. The compiled functions cannot
+        # be pickled, so they are compiled again from the capture.
+        names = ("target", "level", "name", "kind", "err", "expected", "ret", "capture")
+        return _restore, ({name: getattr(self, name) for name in names},)
 
 
 def _restore(values: dict[str, Any]) -> FunctionSite:
     site = FunctionSite.__new__(FunctionSite)
-    site.plan = values.pop("plan")
-    site.parentage = site.plan.compile_parentage() if site.plan.has_parentage else None
-    site._redaction = site._led = None
-    values["site_attributes"] = SiteAttributes(site.plan.constants)
-    target, level = values.pop("target"), values.pop("level")
-    RecordingSite.__init__(site, target, level, **values)
+    capture: Capture = values.pop("capture")
+    site._prepare(capture)
+    SpanCallSite.__init__(site, site_attributes=SiteAttributes(capture.constants), **values)
     return site
+
+
+class _Bypass(NamedTuple):
+    """A wrapper, and the codes that it runs while its call site is enabled and disabled."""
+
+    wrapper: weakref.ref[types.FunctionType]
+    wrapper_code: types.CodeType
+    function_code: types.CodeType
+
+    def update(self, site: CallSite) -> None:
+        wrapper = self.wrapper()
+        # Another thread may disable or enable the call site after it was read here, so it is read
+        # again until nothing is left to change.
+        while wrapper is not None:
+            code = self.function_code if site.disabled else self.wrapper_code
+            if wrapper.__code__ is code:
+                return
+            wrapper.__code__ = code
+
+
+def make_site(
+    function: Any, options: Options, parameters: Parameters, *, has_receiver: bool = False
+) -> FunctionSite:
+    """Make the call site of a function.
+
+    Args:
+        function: The function that does the work; the source of names and location.
+        options: The options of `@instrument`.
+        parameters: The parameters of the function.
+        has_receiver: Whether the first argument is the instance or class, whatever its name.
+
+    Raises:
+        InstrumentationError: An option names an argument that the function does not have.
+    """
+    module = getattr(function, "__module__", None)
+    qualname = str(getattr(function, "__qualname__", None) or type(function).__qualname__)
+    constants: dict[str, str | int] = {
+        "code.function.name": f"{module}.{qualname}" if module else qualname
+    }
+    code = getattr(function, "__code__", None)
+    if code is not None:
+        constants["code.file.path"] = code.co_filename
+        constants["code.line.number"] = code.co_firstlineno
+    capture = Capture.of(parameters, options, constants, has_receiver=has_receiver)
+    name = options.name or qualname.replace("<locals>.", "")
+    return FunctionSite(options.target or module or "builtins", options, name, capture)

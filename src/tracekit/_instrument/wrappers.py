@@ -1,114 +1,96 @@
 """The wrappers of decorated functions: one template for each kind of callable.
 
-A template is the whole path of a call, to be read from top to bottom. In it, `{tk}` is a prefix
-that no parameter of the function has, `{declared}` the function's parameter list and `{passed}` the
-same arguments handed on.
+A template is the whole path of a call, from top to bottom. In it, `{tk}` is a prefix with which no
+parameter of the function begins, `{declared}` is the function's parameter list, `{passed}` is the
+list of the same arguments in a call, and `{captured}` the span's attributes and parentage.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-import sys
 import types
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from enum import Enum
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from tracekit._filters.call_sites import CallSite
+from tracekit._instrument.callable_kinds import CallableKind, first_step
 from tracekit._instrument.compilation import (
     Parameters,
-    code_of_same_closure,
-    disguise,
+    code_for_closure_of,
     make_function,
+    rename,
 )
 from tracekit._instrument.function_site import FunctionSite
-from tracekit._instrument.generators import NO_STEPS, caller, start_steps
+from tracekit._instrument.generators import NO_SPAN, frame_of_caller, start_generator_span
 from tracekit._recording.current_context import detach, get_current
-from tracekit._recording.recording import Recording, give_up, start
-from tracekit._recording.tracers import tracer_here, tracer_of
-
-
-class Kind(Enum):
-    """How a callable runs, which decides what its span covers."""
-
-    FUNCTION = "function"
-    COROUTINE = "coroutine function"
-    GENERATOR = "generator function"
-    ASYNC_GENERATOR = "async generator function"
-    AWAITABLE = "callable that says it is a coroutine function"
-
-    @classmethod
-    def of(cls, function: Callable[..., Any]) -> Kind:
-        """Tell a callable's kind; one marked as a coroutine function counts as one."""
-        if inspect.isasyncgenfunction(function):
-            return cls.ASYNC_GENERATOR
-        if inspect.isgeneratorfunction(function):
-            return cls.GENERATOR
-        return cls.COROUTINE if inspect.iscoroutinefunction(function) else cls.FUNCTION
-
+from tracekit._recording.span_lifecycle import ActiveSpan, log_failure, start_active_span
+from tracekit._recording.tracers import tracer_for, tracer_for_child
 
 _CALL: Final = """\
 {define} wrapper({declared}):
     if {tk}_site.disabled:
-        return {wait}{tk}_function({passed})
-    {tk}_recording = None
+        return {await_}{tk}_function({passed})
+    {tk}_span = None
     try:
-        {tk}_tracer = {tk}_tracer_of({tk}_site)
+        {tk}_tracer = {tk}_tracer_for({tk}_site)
         if {tk}_tracer is not None:
-            {tk}_recording = {tk}_start({tk}_site, {tk}_tracer, {captured})
+            {tk}_span = {tk}_start_active_span({tk}_site, {tk}_tracer, {captured})
     except {tk}_Exception as {tk}_error:
-        {tk}_give_up({tk}_site, {tk}_error)
-    if {tk}_recording is None:
-        return {wait}{tk}_function({passed})
+        {tk}_log_failure({tk}_site, {tk}_error)
+    if {tk}_span is None:
+        return {await_}{tk}_function({passed})
     try:
-        {tk}_result = {wait}{tk}_function({passed})
+        {tk}_result = {await_}{tk}_function({passed})
     except {tk}_BaseException as {tk}_error:
-        {tk}_recording.fail({tk}_error)
+        {tk}_span.fail({tk}_error)
         raise
-    {tk}_recording.succeed({tk}_result)
+    {tk}_span.succeed({tk}_result)
     return {tk}_result
 """
 
-# A proxy of a coroutine function may give its coroutine, or what that has come to.
-_AWAITABLE: Final = _CALL.replace(
-    "    {tk}_recording.succeed({tk}_result)",
+# The proxy of a coroutine function may return the coroutine, or the result of having run it.
+_AWAITABLE_CALL: Final = _CALL.replace(
+    "    {tk}_span.succeed({tk}_result)",
     """\
     if {tk}_iscoroutine({tk}_result):
-        return {tk}_awaited({tk}_recording.suspend(), {tk}_result)
-    {tk}_recording.succeed({tk}_result)""",
+        return {tk}_await_in_span({tk}_span.suspend(), {tk}_result)
+    {tk}_span.succeed({tk}_result)""",
 )
 
-# What is handed to the consumer is kept by nothing here while the generator is suspended. The
-# context is entered and left right here: calls for that would be a third of what an item costs.
-_STEPS_BEGIN: Final = """\
+# The wrapper of a generator keeps no reference to an item, or to a value that was sent, while it is
+# suspended. So an item passes through the list `item`, from which it is popped when it is yielded.
+# The context is entered and left inline, because calls would take a third of the time of a step.
+_START_GENERATOR: Final = """\
 {define} wrapper({declared}):
-    {tk}_steps = {tk}_NO_STEPS
+    {tk}_span = {tk}_NO_SPAN
     if not {tk}_site.disabled:
         try:
-            {tk}_tracer = {tk}_tracer_of({tk}_site)
+            {tk}_tracer = {tk}_tracer_for({tk}_site)
             if {tk}_tracer is not None:
-                {tk}_steps = {tk}_start_steps(
-                    {tk}_site, {tk}_tracer, {captured}, consumer={tk}_caller(1)
+                {tk}_span = {tk}_start_generator_span(
+                    {tk}_site, {tk}_tracer, {captured}, consumer={tk}_frame_of_caller(1)
                 )
         except {tk}_Exception as {tk}_error:
-            {tk}_give_up({tk}_site, {tk}_error)
-    {tk}_attach, {tk}_reset = {tk}_steps.attach, {tk}_steps.reset
-    {tk}_before = {tk}_inside = None
+            {tk}_log_failure({tk}_site, {tk}_error)
+    {tk}_attach, {tk}_reset = {tk}_span.attach, {tk}_span.reset
+    {tk}_consumer_context = {tk}_body_context = None
 """
 
-_ENTER: Final = """\
-            {tk}_around = {tk}_get_current()
-            if {tk}_around is not {tk}_before:
-                {tk}_before, {tk}_inside = {tk}_around, {tk}_steps.inside({tk}_around)
-            {tk}_token = {tk}_attach({tk}_inside)
+_ENTER_CONTEXT: Final = """\
+            {tk}_current = {tk}_get_current()
+            if {tk}_current is not {tk}_consumer_context:
+                {tk}_consumer_context = {tk}_current
+                {tk}_body_context = {tk}_span.body_context({tk}_current)
+            {tk}_token = {tk}_attach({tk}_body_context)
 """
 
-# A step of an async generator may be taken in several contexts, where the token is worthless.
-_LEAVE: Final = """\
-                {tk}_now = {tk}_get_current()
-                if {tk}_now is not {tk}_inside:
-                    {tk}_inside = {tk}_steps.keep({tk}_now)
+# The steps of an async generator may run in different contexts. The token of another context is
+# rejected by `reset`.
+_LEAVE_CONTEXT: Final = """\
+                {tk}_current = {tk}_get_current()
+                if {tk}_current is not {tk}_body_context:
+                    {tk}_body_context = {tk}_span.keep({tk}_current)
                 try:
                     {tk}_reset({tk}_token)
                 except {tk}_Exception:
@@ -117,173 +99,159 @@ _LEAVE: Final = """\
 """
 
 
-def _stepped(template: str) -> str:
-    template = template.replace("            {enter}\n", _ENTER)
-    return _STEPS_BEGIN + template.replace("                {leave}\n", _LEAVE)
+def _generator_template(steps: str) -> str:
+    steps = steps.replace("            {enter_context}\n", _ENTER_CONTEXT)
+    return _START_GENERATOR + steps.replace("                {leave_context}\n", _LEAVE_CONTEXT)
 
 
-_GENERATOR: Final = _stepped("""\
+_GENERATOR: Final = _generator_template("""\
     {tk}_generator = {tk}_function({passed})
-    if {tk}_steps is {tk}_NO_STEPS:
+    if {tk}_span is {tk}_NO_SPAN:
         return (yield from {tk}_generator)
-    {tk}_resume, {tk}_value, {tk}_hand = {tk}_generator.send, None, []
+    {tk}_resume, {tk}_sent, {tk}_item = {tk}_generator.send, None, []
     try:
         while True:
-            {enter}
+            {enter_context}
             try:
-                {tk}_hand.append({tk}_resume({tk}_value))
+                {tk}_item.append({tk}_resume({tk}_sent))
             except {tk}_StopIteration as {tk}_stop:
                 {tk}_result = {tk}_stop.value
                 break
             finally:
-                {tk}_value = None
-                {leave}
+                {tk}_sent = None
+                {leave_context}
             try:
-                {tk}_value = yield {tk}_hand.pop()
+                {tk}_sent = yield {tk}_item.pop()
                 {tk}_resume = {tk}_generator.send
             except {tk}_BaseException as {tk}_error:
-                {tk}_resume, {tk}_value = {tk}_generator.throw, {tk}_error
+                {tk}_resume, {tk}_sent = {tk}_generator.throw, {tk}_error
     except {tk}_BaseException as {tk}_error:
-        {tk}_value = None
-        {tk}_steps.fail({tk}_error)
+        {tk}_sent = None
+        {tk}_span.fail({tk}_error)
         raise
-    {tk}_steps.succeed({tk}_result)
+    {tk}_span.succeed({tk}_result)
     return {tk}_result
 """)
 
-_ASYNC_GENERATOR: Final = _stepped("""\
+_ASYNC_GENERATOR: Final = _generator_template("""\
     {tk}_generator = {tk}_function({passed})
-    {tk}_step, {tk}_hand = {tk}_first_step({tk}_generator), []
+    {tk}_step, {tk}_item = {tk}_first_step({tk}_generator), []
     try:
         while True:
-            {enter}
+            {enter_context}
             try:
-                {tk}_hand.append(await {tk}_step)
+                {tk}_item.append(await {tk}_step)
             except {tk}_StopAsyncIteration:
                 break
             finally:
                 {tk}_step = None
-                {leave}
+                {leave_context}
             try:
-                {tk}_step = {tk}_generator.asend((yield {tk}_hand.pop()))
+                {tk}_step = {tk}_generator.asend((yield {tk}_item.pop()))
             except {tk}_BaseException as {tk}_error:
                 {tk}_step = {tk}_generator.athrow({tk}_error)
     except {tk}_BaseException as {tk}_error:
         {tk}_step = None
-        {tk}_steps.fail({tk}_error)
+        {tk}_span.fail({tk}_error)
         raise
-    {tk}_steps.succeed(None)
+    {tk}_span.succeed(None)
 """)
 
 _TEMPLATES: Final = {
-    Kind.FUNCTION: (_CALL, "def", ""),
-    Kind.COROUTINE: (_CALL, "async def", "await "),
-    Kind.AWAITABLE: (_AWAITABLE, "def", ""),
-    Kind.GENERATOR: (_GENERATOR, "def", ""),
-    Kind.ASYNC_GENERATOR: (_ASYNC_GENERATOR, "async def", "await "),
+    CallableKind.FUNCTION: (_CALL, "def", ""),
+    CallableKind.COROUTINE: (_CALL, "async def", "await "),
+    CallableKind.AWAITABLE: (_AWAITABLE_CALL, "def", ""),
+    CallableKind.GENERATOR: (_GENERATOR, "def", ""),
+    CallableKind.ASYNC_GENERATOR: (_ASYNC_GENERATOR, "async def", "await "),
 }
 
 
-async def awaited(recording: Recording, coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Await a coroutine in the span of the call that gave it."""
-    recording.resume()
+async def _await_in_span(span: ActiveSpan, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    span.resume()
     try:
         result = await coroutine
     except BaseException as error:
-        recording.fail(error)
+        span.fail(error)
         raise
-    recording.succeed(result)
+    span.succeed(result)
     return result
-
-
-def first_step(generator: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
-    """Begin an async generator without telling the event loop of it.
-
-    The loop closes every async generator that it was told of when it ends. It knows the wrapper,
-    which closes the one within; told of both, it would close the inner one twice at the same time.
-    """
-    hooks = sys.get_asyncgen_hooks()
-    sys.set_asyncgen_hooks(None, None)
-    try:
-        return generator.asend(None)
-    finally:
-        sys.set_asyncgen_hooks(*hooks)
 
 
 _CLOSURE: Final[dict[str, object]] = {
     "BaseException": BaseException,
     "Exception": Exception,
-    "NO_STEPS": NO_STEPS,
+    "NO_SPAN": NO_SPAN,
     "StopAsyncIteration": StopAsyncIteration,
     "StopIteration": StopIteration,
-    "awaited": awaited,
-    "caller": caller,
+    "await_in_span": _await_in_span,
     "detach": detach,
     "first_step": first_step,
+    "frame_of_caller": frame_of_caller,
     "get_current": get_current,
-    "give_up": give_up,
     "iscoroutine": inspect.iscoroutine,
-    "start": start,
-    "start_steps": start_steps,
+    "log_failure": log_failure,
+    "start_active_span": start_active_span,
+    "start_generator_span": start_generator_span,
 }
 
-_ANYTHING: Final = Parameters(("args", "kwargs"), "*args, **kwargs", "*args, **kwargs")
+_ANY_PARAMETERS: Final = Parameters(("args", "kwargs"), "*args, **kwargs", "*args, **kwargs")
 
 
-def wrap_function(function: types.FunctionType, site: FunctionSite, kind: Kind) -> Any:
+def wrap_function(function: types.FunctionType, site: FunctionSite, kind: CallableKind) -> Any:
     """Make the wrapper of a Python function, with the function's own parameters.
 
     Args:
-        function: What is called.
+        function: The function.
         site: Its call site.
-        kind: How it runs.
+        kind: Its kind.
 
     Returns:
         A function of the same kind, name, signature and defaults.
     """
-    wrapper = _make(function, site, kind, site.plan.parameters, function.__globals__)
-    disguise(wrapper, function, defaults_of=function)
+    wrapper = _make_wrapper(function, site, kind, site.capture.parameters, function.__globals__)
+    rename(wrapper, function.__name__, function.__qualname__)
+    wrapper.__defaults__, wrapper.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
     functools.update_wrapper(wrapper, function)
-    wrapper._tracekit_site = site  # type: ignore[attr-defined]  # functions take attributes
+    setattr(wrapper, _SITE, site)
     if function.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE:
         types.coroutine(wrapper)
-    site.lead(wrapper, past=code_of_same_closure(function, wrapper))
+    site.bypass(wrapper, code_for_closure_of(wrapper, function))
     return wrapper
 
 
-def wrap_opaque(callable_: Callable[..., Any], site: FunctionSite, kind: Kind) -> Any:
+def wrap_opaque(function: Callable[..., Any], site: FunctionSite, kind: CallableKind) -> Any:
     """Make the wrapper of a callable whose arguments only it can bind, such as a builtin.
 
     Args:
-        callable_: What is called.
+        function: The callable.
         site: Its call site.
-        kind: How it runs.
+        kind: Its kind.
 
     Returns:
-        A function that takes whatever it is given and hands it on.
+        A function that accepts any arguments and passes them on.
     """
-    wrapper = _make(callable_, site, kind, _ANYTHING, {})
-    name = site.name.rpartition(".")[2]
-    disguise(wrapper, types.SimpleNamespace(__name__=name, __qualname__=site.name), None)  # type: ignore[arg-type]  # only its names are read
+    wrapper = _make_wrapper(function, site, kind, _ANY_PARAMETERS, {})
+    rename(wrapper, site.name.rpartition(".")[2], site.name)
     return wrapper
 
 
-def _make(
+def _make_wrapper(
     function: Callable[..., Any],
     site: FunctionSite,
-    kind: Kind,
+    kind: CallableKind,
     parameters: Parameters,
     module_globals: dict[str, Any],
 ) -> types.FunctionType:
-    template, define, wait = _TEMPLATES[kind]
+    template, define, await_ = _TEMPLATES[kind]
     tk = parameters.free_name("_tk")
     captured = f"{tk}_site.attributes({parameters.passed})"
-    tracer = tracer_here if site.parentage is None else tracer_of
+    tracer_getter = tracer_for_child
     if site.parentage is not None:
         captured += f", {tk}_site.parentage({parameters.passed})"
+        tracer_getter = tracer_for
     source = template.format(
         define=define,
-        wait=wait,
+        await_=await_,
         tk=tk,
         declared=parameters.declared,
         passed=parameters.passed,
@@ -293,26 +261,31 @@ def _make(
     if cells:
         source += "    if 0: __class__\n"
     closure = {f"{tk}_{name}": value for name, value in _CLOSURE.items()}
-    closure |= {f"{tk}_site": site, f"{tk}_function": function, f"{tk}_tracer_of": tracer}
+    closure |= {f"{tk}_site": site, f"{tk}_function": function, f"{tk}_tracer_for": tracer_getter}
     return make_function(
         source,
         name="wrapper",
         closure={name: value for name, value in closure.items() if name in source},
         module_globals=module_globals,
-        title=f"<tracekit wrapper of {site.plan.function_name}>",
+        title=f"<tracekit wrapper of {site.capture.function_name}>",
         cells=cells,
     )
 
 
 def _class_cell(function: object) -> dict[str, types.CellType]:
-    # Whoever makes a class anew, as attrs does for its slots, looks for the cell that `super()`
-    # reads in the functions of the class; the wrapper has to have the very cell of the function.
+    # attrs recreates a class to give it slots, and then updates the cell that `super()` reads in
+    # the functions of the class. The wrapper has to share that cell with the function.
     if type(function) is not types.FunctionType:
         return {}
     names, cells = function.__code__.co_freevars, function.__closure__ or ()
     return {name: cell for name, cell in zip(names, cells, strict=True) if name == "__class__"}
 
 
+# The attribute of a wrapper that holds its call site.
+_SITE: Final = "_tracekit_site"
+
+
 def site_of_wrapper(function: object) -> CallSite | None:
-    """The call site of a function that is decorated already, or None."""
-    return getattr(function, "_tracekit_site", None)
+    """Return the call site of a decorated function; None for any other object."""
+    site: CallSite | None = getattr(function, _SITE, None)
+    return site

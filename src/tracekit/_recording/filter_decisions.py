@@ -1,137 +1,225 @@
-"""What a filter has decided about a span, carried along with the span itself.
+"""The decisions of filters about spans and events, and the spans that carry them.
 
-A span travels in OpenTelemetry's context, through threads, tasks and executors; what is remembered
-on it travels with it, and nothing else has to.
+A decision about a span affects what happens inside the span. The span travels in OpenTelemetry's
+context, through threads, tasks and executors. So the decision is kept on the span.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, Span
 
 from tracekit._base.levels import Level
 from tracekit._filters.call_sites import registry
-from tracekit._filters.filter_set import ALL_EXPORTERS, FilterDecision, FilterScope
-
-_SCOPE: Final = "_tracekit_scope"
-
-
-def scope_of(span: Span) -> FilterScope | None:
-    """What the spans around have opened for what is inside of this one."""
-    scope: FilterScope | None = getattr(span, _SCOPE, None)
-    return scope
-
-
-def open_scope(span: Span, scope: FilterScope | None) -> None:
-    """Remember the scope inside of a span, for what is started under it."""
-    if scope is not None:
-        try:
-            setattr(span, _SCOPE, scope)
-        except AttributeError:
-            # A span of another vendor's SDK that takes no attribute: the scope ends here.
-            return
-
-
-class DecidedAttributes(dict[str, Any]):
-    """The attributes of a span, with what was decided about it.
-
-    Attributes:
-        judgement: Who wants the span, and the scope inside of it.
-    """
-
-    __slots__ = ("decision",)
-
-    def __init__(self, attributes: Mapping[str, Any], decision: FilterDecision) -> None:
-        super().__init__(attributes)
-        self.decision = decision
-
-
-class SuppressedSpan(NonRecordingSpan):
-    """Stands in a context for a span that is not made, where something inside of it is raised.
-
-    Whoever looks for the current span finds the one around it.
-    """
-
-    def __init__(self, around: Span, scope: FilterScope | None) -> None:
-        super().__init__(around.get_span_context())
-        self._around = around
-        open_scope(self, scope)
-
-    def __getattribute__(self, name: str) -> Any:
-        if name in _PASSED_ON:
-            return getattr(object.__getattribute__(self, "_around"), name)
-        return object.__getattribute__(self, name)
-
-
-_PASSED_ON: Final = frozenset(
-    {"add_event", "add_link", "is_recording", "record_exception", "set_attribute"}
-    | {"set_attributes", "set_status"}
+from tracekit._filters.filter_set import (
+    ALL_EXPORTERS,
+    NO_EXPORTERS,
+    DynamicFilter,
+    FilterDecision,
+    FilterScope,
 )
 
 
-class FilteredSpan(NonRecordingSpan):
-    """What a library gets for a span that nobody wants: its children go to the span around it.
-
-    What the library itself tells it goes nowhere.
+class FilterAwareSpan:
+    """The part of tracekit's spans that holds what filters decided.
 
     Attributes:
-        around: The span around it.
+        exporter_mask: The exporters that take the span.
+        filter_scope: The filter scope inside the span.
     """
 
-    def __init__(self, around: Span) -> None:
-        super().__init__(around.get_span_context())
-        self.around = around
+    __slots__ = ()
+
+    exporter_mask: int = ALL_EXPORTERS
+    filter_scope: FilterScope | None = None
+
+    def add_filtered_event(self, exporter_mask: int, name: str, attributes: Any) -> None:
+        """Add an event for some exporters; a span that records overrides this."""
 
 
-def recorded_span_around(span: Span) -> Span:
-    """The span itself, or the nearest one around it where it was not made."""
+# The scopes inside spans of other classes, on which no attribute can be set.
+_scopes: Final[WeakKeyDictionary[Span, FilterScope]] = WeakKeyDictionary()
+
+
+def scope_of(span: Span) -> FilterScope | None:
+    """Return the filter scope inside a span."""
+    if isinstance(span, FilterAwareSpan):
+        return span.filter_scope
+    try:
+        return _scopes.get(span) if _scopes else None
+    except TypeError:
+        return None
+
+
+def open_scope(span: Span, scope: FilterScope | None) -> None:
+    """Set the filter scope inside a new span, unless it is None."""
+    if scope is None:
+        return
+    if isinstance(span, FilterAwareSpan):
+        span.filter_scope = scope
+    else:
+        try:
+            _scopes[span] = scope
+        except TypeError:
+            # The span of another SDK that allows no weak reference. The scope ends here.
+            return
+
+
+def current_scope() -> FilterScope | None:
+    """Return the filter scope inside the current span."""
+    return scope_of(trace.get_current_span())
+
+
+def mask_of(span: Span) -> int:
+    """Return the exporters that take a span."""
+    return span.exporter_mask if isinstance(span, FilterAwareSpan) else ALL_EXPORTERS
+
+
+class SuppressedSpan(FilterAwareSpan, NonRecordingSpan):
+    """Carries the filter scope of a span that no exporter takes.
+
+    In the context it stands for the nearest span that is recorded, and passes calls on to it.
+    """
+
+    def __init__(self, parent: Span, scope: FilterScope | None) -> None:
+        super().__init__(parent.get_span_context())
+        self._parent = parent
+        self.filter_scope = scope
+
+    def is_recording(self) -> bool:
+        return self._parent.is_recording()
+
+    def set_attributes(self, *args: Any, **kwargs: Any) -> None:
+        self._parent.set_attributes(*args, **kwargs)
+
+    def set_attribute(self, *args: Any, **kwargs: Any) -> None:
+        self._parent.set_attribute(*args, **kwargs)
+
+    def add_event(self, *args: Any, **kwargs: Any) -> None:
+        self._parent.add_event(*args, **kwargs)
+
+    def add_filtered_event(self, *args: Any, **kwargs: Any) -> None:
+        if isinstance(self._parent, FilterAwareSpan):
+            self._parent.add_filtered_event(*args, **kwargs)
+
+    def add_link(self, *args: Any, **kwargs: Any) -> None:
+        self._parent.add_link(*args, **kwargs)
+
+    def set_status(self, *args: Any, **kwargs: Any) -> None:
+        self._parent.set_status(*args, **kwargs)
+
+    def record_exception(self, *args: Any, **kwargs: Any) -> None:
+        self._parent.record_exception(*args, **kwargs)
+
+
+class FilteredSpan(FilterAwareSpan, NonRecordingSpan):
+    """The span that another library gets if no exporter takes the one that it started.
+
+    It has the context of its parent, so that its children attach to the parent. What the library
+    records on it is discarded.
+
+    Attributes:
+        parent_span: The current span when it was started.
+    """
+
+    def __init__(self, parent_span: Span) -> None:
+        super().__init__(parent_span.get_span_context())
+        self.parent_span = parent_span
+
+
+def nearest_recorded_span(span: Span) -> Span:
+    """Return a span itself, or its nearest parent that is not filtered out."""
     while isinstance(span, FilteredSpan):
-        span = span.around
+        span = span.parent_span
     return span
 
 
-def event_mask(
-    target: str, level: Level, attributes: Callable[[], Mapping[str, Any]], span: Span
-) -> int:
-    """Who wants an event of a span.
+class DecidedSpan(NamedTuple):
+    """The attributes of a span, and what a dynamic filter decided about it.
+
+    Attributes:
+        attributes: The attributes; empty if no exporter takes the span.
+        decision: The decision.
+    """
+
+    attributes: dict[str, Any]
+    decision: FilterDecision
+
+
+def decide_span(
+    dynamic_filter: DynamicFilter,
+    describe_needed: Callable[..., dict[str, Any]],
+    describe_all: Callable[..., dict[str, Any]],
+    /,
+    *args: Any,
+    **kwargs: Any,
+) -> DecidedSpan | None:
+    """Decide about a span of the current context, and describe it if an exporter takes it.
 
     Args:
+        dynamic_filter: The filter of its call site.
+        describe_needed: Returns the attributes that the filter looks at, for the arguments.
+        describe_all: Returns all attributes, for the ones that the filter looked at and the
+            arguments.
+        *args: Positional arguments of the decorated function.
+        **kwargs: Keyword arguments of the decorated function.
+
+    Returns:
+        None if there is nothing to record: no exporter takes the span, and its filter scope is the
+        one around it.
+    """
+    outer = current_scope()
+    if outer is None and dynamic_filter.needs_scope:
+        return None
+    fields = describe_needed(*args, **kwargs) if dynamic_filter.needed_fields else {}
+    decision = dynamic_filter.decide(fields, outer)
+    if decision.exporter_mask != NO_EXPORTERS:
+        return DecidedSpan(describe_all(fields, *args, **kwargs), decision)
+    return None if decision.scope is outer else DecidedSpan({}, decision)
+
+
+def decide_event(
+    span: Span, target: str, level: Level, describe: Callable[[], dict[str, Any]]
+) -> tuple[int, dict[str, Any]]:
+    """Decide about an event, and describe it if an exporter takes it.
+
+    Args:
+        span: The span that the event is for.
         target: The event's target.
         level: Its level.
-        attributes: Gives its attributes, described; called only where a directive looks at them.
-        span: The span that it is to be added to.
+        describe: Returns its attributes. It is called once at most.
+
+    Returns:
+        The exporters that take the event, and its attributes.
     """
     filters = registry.filters
     dynamic_filter = filters.dynamic_filter_for(target, level, None)
+    attributes: dict[str, Any] | None = None
     if dynamic_filter is None:
-        return filters.static_mask(target, level)
-    return dynamic_filter.decide(
-        attributes() if dynamic_filter.needed_fields else {}, scope_of(span)
-    ).exporter_mask
+        exporter_mask = filters.static_mask(target, level)
+    else:
+        attributes = describe() if dynamic_filter.needed_fields else None
+        exporter_mask = dynamic_filter.decide(attributes or {}, scope_of(span)).exporter_mask
+    if attributes is None:
+        attributes = {} if exporter_mask == NO_EXPORTERS else describe()
+    return exporter_mask, attributes
 
 
-def add_event(span: Span, wanted: int, name: str, attributes: Mapping[str, Any]) -> None:
+def add_event(span: Span, exporter_mask: int, name: str, attributes: Mapping[str, Any]) -> None:
     """Add an event to a span.
 
     Args:
         span: The span.
-        wanted: The mask of the exporters that want the event.
+        exporter_mask: The exporters that take the event.
         name: The name of the event.
         attributes: Its attributes.
     """
-    add_filtered = None
-    if wanted != ALL_EXPORTERS:
-        # A span of another SDK has one kind of event only.
-        add_filtered = getattr(span, "add_filtered_event", None)
-    if add_filtered is None:
-        span.add_event(name, attributes)
+    if exporter_mask != ALL_EXPORTERS and isinstance(span, FilterAwareSpan):
+        span.add_filtered_event(exporter_mask, name, attributes)
     else:
-        add_filtered(wanted, name, attributes)
-
-
-def current_scope() -> FilterScope | None:
-    """The scope that what is started now stands in."""
-    return scope_of(trace.get_current_span())
+        # No exporter of ours sees the span of another SDK.
+        span.add_event(name, attributes)

@@ -1,4 +1,4 @@
-"""What a span may hang under or point at: a span, a span context, a context, or a carrier."""
+"""The parent and the links of a span: spans, span contexts, contexts or carriers."""
 
 from __future__ import annotations
 
@@ -11,133 +11,131 @@ from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, set_s
 
 from tracekit._base.errors import InstrumentationError
 from tracekit._base.log import log_warning_once
-from tracekit._recording.carriers import Headers, extract, headers_of
-from tracekit._recording.current_context import get_current, no_span
-from tracekit._recording.options import CURRENT
+from tracekit._recording.arguments import CURRENT
+from tracekit._recording.carriers import extract, headers_of
+from tracekit._recording.current_context import get_current, without_span
 
-# The context that holds a span's parent, and what the span points at.
+# The context that holds a span's parent, and the span's links.
 Parentage = tuple[Context | None, Sequence[Link]]
 
-_ONE_LINK: Final = (Link, Span, SpanContext, Mapping)
+_SINGLE_LINK: Final = (Link, Span, SpanContext, Mapping)
 ACCEPTED: Final = (
     "a span, a span context, an OpenTelemetry context, or a carrier such as a message's headers"
 )
 
 
-def context_of(parent: Any) -> Context:
-    """The context in which a span with this parent is started.
+def check_parent(parent: Any) -> None:
+    """Check the type of a parent. A carrier is not read, because that may consume it.
+
+    Raises:
+        InstrumentationError: The object cannot be a parent.
+    """
+    types = (Context, Span, SpanContext, Iterable)
+    is_text = isinstance(parent, (str, bytes, bytearray))
+    if parent is not None and (is_text or not isinstance(parent, types)):
+        raise InstrumentationError(f"{parent!r} is not {ACCEPTED}")
+
+
+def check_links(links: Any) -> tuple[Any, ...]:
+    """Check the types of links.
+
+    Args:
+        links: None, one link, or many. A link is a finished `Link`, or what is accepted as parent.
+
+    Returns:
+        The links, which can be read repeatedly.
+
+    Raises:
+        InstrumentationError: One of them cannot be a link.
+    """
+    if links is None:
+        return ()
+    if isinstance(links, _SINGLE_LINK):
+        return (links,)
+    if isinstance(links, (str, bytes, bytearray)) or not isinstance(links, Iterable):
+        raise InstrumentationError(f"links={links!r}: expected links, or a list of {ACCEPTED}")
+    found = tuple(links)
+    for link in found:
+        if not isinstance(link, Link):
+            check_parent(link)
+    return found
+
+
+def parent_context(parent: Any) -> Context:
+    """Return the context in which a span with this parent is started.
 
     Args:
         parent: None for a new trace; a span, a span context, an OpenTelemetry context; or a
-            carrier: a mapping, or pairs of names and values (text or bytes), read through the
-            global propagator. A carrier that holds no trace begins a new one.
+            carrier: a mapping, or pairs of names and values (text or bytes), which is read with the
+            global propagator. A carrier without a trace starts a new one.
 
     Returns:
-        The context, with everything but the span as it is now.
+        The context. Apart from the span it holds what the current context holds.
 
     Raises:
-        InstrumentationError: It is not one of these.
+        InstrumentationError: The object is not one of these.
     """
+    check_parent(parent)
     current = get_current()
     if parent is None:
-        return no_span(current)
+        return without_span(current)
     if isinstance(parent, Context):
         return parent
     if isinstance(parent, Span):
         return set_span_in_context(parent, current)
     if isinstance(parent, SpanContext):
         return set_span_in_context(NonRecordingSpan(parent), current)
-    return extract(_headers(parent), no_span(current))
-
-
-def check_parent(parent: Any) -> None:
-    """Refuse what can be no parent whatever it holds.
-
-    Raises:
-        InstrumentationError: It has no type of a parent.
-    """
-    known = (Context, Span, SpanContext, Iterable)
-    is_text = isinstance(parent, (str, bytes, bytearray))
-    if parent is not None and (is_text or not isinstance(parent, known)):
+    headers = headers_of(parent)
+    if headers is None:
         raise InstrumentationError(f"{parent!r} is not {ACCEPTED}")
+    return extract(headers, without_span(current))
 
 
-def check_links(targets: Any) -> Any:
-    """Refuse what can be no links whatever they hold.
-
-    Returns:
-        The links, to be read at any time.
-
-    Raises:
-        InstrumentationError: One of them is nothing that can be linked to.
-    """
-    if targets is None or isinstance(targets, _ONE_LINK):
-        return targets
-    if isinstance(targets, (str, bytes, bytearray)) or not isinstance(targets, Iterable):
-        raise InstrumentationError(f"links={targets!r}: expected links, or a list of {ACCEPTED}")
-    found = tuple(targets)
-    for target in found:
-        if not isinstance(target, Link):
-            check_parent(target)
-    return found
-
-
-def links_of(targets: Any) -> tuple[Link, ...]:
-    """The links of a span.
+def resolve_links(links: Any) -> tuple[Link, ...]:
+    """Return the links of a span, without those whose carrier holds no trace.
 
     Args:
-        targets: One or many of what `context_of` takes, or finished `Link`s.
-
-    Returns:
-        A link for each; none for a carrier that holds no trace.
+        links: None, one link, or many, as for `check_links`.
 
     Raises:
-        InstrumentationError: One of them is nothing that can be linked to.
+        InstrumentationError: One of them cannot be a link.
     """
-    if targets is None:
-        return ()
-    one = isinstance(targets, _ONE_LINK)
-    found = [_link(target) for target in ([targets] if one else targets)]
+    found = map(_resolve_link, check_links(links))
     return tuple(link for link in found if link.context.is_valid)
 
 
-def _link(target: Any) -> Link:
-    if isinstance(target, Link):
-        return target
-    return Link(trace.get_current_span(context_of(target)).get_span_context())
+def _resolve_link(link: Any) -> Link:
+    if isinstance(link, Link):
+        return link
+    return Link(trace.get_current_span(parent_context(link)).get_span_context())
 
 
-def _headers(value: Any) -> Headers:
-    headers = headers_of(value)
-    if headers is None:
-        raise InstrumentationError(f"{value!r} is not {ACCEPTED}")
-    return headers
-
-
-def resolve_parentage(where: str, parent: Callable[[], Any], links: Callable[[], Any]) -> Parentage:
-    """Find a span's parent and links; what cannot be found is logged and left out.
+def resolve_parentage(
+    where: str, get_parent: Callable[[], Any], get_links: Callable[[], Any]
+) -> Parentage:
+    """Resolve a span's parent and links. A failure is logged, and the default is used instead.
 
     Args:
-        where: What a message calls the place.
-        parent: Gives the parent, or `CURRENT`.
-        links: Gives the links.
+        where: The name of the function or the span for the log message.
+        get_parent: Returns the parent, or `CURRENT`.
+        get_links: Returns the links.
     """
     try:
-        found = parent()
-        context = get_current() if found is CURRENT else context_of(found)
+        parent = get_parent()
+        context = get_current() if parent is CURRENT else parent_context(parent)
     except Exception as error:
-        not_evaluated("the parent", where, error)
+        warn_not_evaluated("the parent", where, error)
         context = get_current()
-    pointed_at: tuple[Link, ...] = ()
+    links: tuple[Link, ...] = ()
     try:
-        pointed_at = links_of(links())
+        links = resolve_links(get_links())
     except Exception as error:
-        not_evaluated("the links", where, error)
-    return context, pointed_at
+        warn_not_evaluated("the links", where, error)
+    return context, links
 
 
-def not_evaluated(what: str, where: str, error: Exception) -> None:
-    """Log, once for each place and kind of failure, that something could not be evaluated."""
+def warn_not_evaluated(what: str, where: str, error: Exception) -> None:
+    """Log, once for each function and type of exception, that an option was not evaluated."""
     log_warning_once(
         (what, where, type(error)),
         "%s of %s could not be evaluated (%s); the traced program is not affected",

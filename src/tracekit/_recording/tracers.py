@@ -1,4 +1,4 @@
-"""Who records a place: the tracer that is in force now, or nobody."""
+"""The tracer that is in force for a call site, if there is one."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 from typing import Any, Final
 
 from opentelemetry import trace
-from opentelemetry.trace import NonRecordingSpan, Span, Tracer
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Span, Tracer
 
 from tracekit._filters.call_sites import CallSite, registry
 from tracekit._recording.current_context import SPAN_KEY, get_current, is_suppressed, is_unsampled
 
 
-def tracer_of(site: CallSite) -> Tracer | None:
-    """The tracer that records this place now, or None where nothing is to be recorded."""
+def tracer_for(site: CallSite) -> Tracer | None:
+    """Return the tracer of a call site, or None if nothing is recorded now."""
     context = get_current()
     if context and is_suppressed(context):
         return None
@@ -21,29 +21,31 @@ def tracer_of(site: CallSite) -> Tracer | None:
     return _tracer(site, _global_provider() if backend is None else backend)
 
 
-def tracer_here(site: CallSite) -> Tracer | None:
-    """The same for a span that hangs where the call stands: None inside of an unsampled trace.
+def tracer_for_child(site: CallSite) -> Tracer | None:
+    """Return the tracer for a child of the current span, or None if nothing is recorded now.
 
-    There nothing is recorded, and the children's parent is the unsampled span that is there
-    already. Only a sampler that always goes by its parent is spared the question.
+    Inside an unsampled trace nothing is recorded: the unsampled span in the context is the parent
+    of whatever follows. This shortcut is taken only if the sampler always follows its parent.
     """
     backend = registry.backend
-    if backend is None and _is_set_here and trace._TRACER_PROVIDER is None:
+    if backend is None and _PROVIDER_IS_GLOBAL and trace._TRACER_PROVIDER is None:
         return None
     source = _global_provider() if backend is None else backend
     context = get_current()
     if context:
-        around = context.get(SPAN_KEY)
+        parent = context.get(SPAN_KEY)
         if (
-            type(around) is NonRecordingSpan
+            type(parent) is NonRecordingSpan
             and backend is not None
             and backend.drops_unsampled_children
         ):
-            # Remembered on the span: a whole tree of calls stands in it.
-            is_cut = getattr(around, _IS_UNSAMPLED, None)
-            if _look_at(around) if is_cut is None else is_cut:
+            checked_parent, unsampled = _last_check.result
+            if parent is not checked_parent:
+                unsampled = is_unsampled(parent)
+                _last_check.result = parent, unsampled
+            if unsampled:
                 return None
-        if (len(context) > 1 or around is None) and is_suppressed(context):
+        if (len(context) > 1 or parent is None) and is_suppressed(context):
             return None
     if site.tracer_source is not source:
         return _tracer(site, source)
@@ -51,13 +53,20 @@ def tracer_here(site: CallSite) -> Tracer | None:
     return tracer
 
 
-_IS_UNSAMPLED: Final = "_tracekit_is_unsampled"
+class _LastCheck:
+    """The parent that was checked last, and whether it is unsampled.
+
+    A whole tree of calls has the same unsampled parent, and a check takes as long as the rest of
+    such a call.
+    """
+
+    __slots__ = ("result",)
+
+    def __init__(self) -> None:
+        self.result: tuple[Span, bool] = INVALID_SPAN, False
 
 
-def _look_at(span: Span) -> bool:
-    unsampled = is_unsampled(span)
-    setattr(span, _IS_UNSAMPLED, unsampled)
-    return unsampled
+_last_check: Final = _LastCheck()
 
 
 def _tracer(site: CallSite, source: Any) -> Tracer | None:
@@ -72,13 +81,13 @@ def _tracer(site: CallSite, source: Any) -> Tracer | None:
 
 
 def _global_provider() -> object:
-    # The public getter reads the environment on every call, which costs more than all the rest of
-    # a call that is not recorded. Without the private name it is asked all the same.
-    return trace._TRACER_PROVIDER if _is_set_here else trace.get_tracer_provider()
+    # The public getter reads the environment at every call, which takes longer than the rest of a
+    # call that is not recorded. It is used where the private name is missing.
+    return trace._TRACER_PROVIDER if _PROVIDER_IS_GLOBAL else trace.get_tracer_provider()
 
 
-# Whether a provider is known only when someone sets it. Read once: one that is named later in the
-# environment is not how anyone sets one up.
-_is_set_here: Final = (
+# Whether the provider is in a global variable, and not also named by the environment. This is read
+# once: a variable that is set later, at run time, does not configure OpenTelemetry.
+_PROVIDER_IS_GLOBAL: Final = (
     hasattr(trace, "_TRACER_PROVIDER") and "OTEL_PYTHON_TRACER_PROVIDER" not in os.environ
 )

@@ -6,6 +6,8 @@ from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.util.types import Attributes
 
+from tracekit._recording.filter_decisions import FilterAwareSpan
+
 
 class FilteredEvent(sdk.Event):
     """An event with the exporters that want it.
@@ -19,7 +21,7 @@ class FilteredEvent(sdk.Event):
         self.wanted = wanted
 
 
-class EventFilteringSpan(sdk.Span):
+class EventFilteringSpan(sdk.Span, FilterAwareSpan):
     """A span of the SDK to which filtered events can be added."""
 
     __slots__ = ()

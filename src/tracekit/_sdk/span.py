@@ -65,7 +65,7 @@ class LeanSpan(EventFilteringSpan):
         "_shared",
         "_site_attributes",
         "_start_time",
-        "_tracekit_wanted",
+        "exporter_mask",
     )
     _site_attributes: SiteAttributes
     _context: SpanContext
@@ -75,7 +75,7 @@ class LeanSpan(EventFilteringSpan):
     _is_sampled: bool
     _last: tuple[str, Any] | None
     _shared: TracerShared
-    _tracekit_wanted: int
+    exporter_mask: int
 
     _status = _UNSET
     _bounded: BoundedAttributes | None = None
@@ -203,7 +203,7 @@ class LeanSpan(EventFilteringSpan):
         for hook in processor.ending:
             hook(self)
         if is_sampled:
-            wanted = self._tracekit_wanted
+            wanted = self.exporter_mask
             for mask, hook in processor.taking:
                 if wanted & mask:
                     hook(self)

@@ -214,13 +214,11 @@ class LiveTracer(sdk.Tracer):
             return NonRecordingSpan(own)
         span = self._make(own, parent, name, kind, links, given, site_attributes, said)
         span._is_sampled = decided
-        span._tracekit_wanted = wanted
+        span.exporter_mask = wanted
         if type(around) is not LeanSpan:
             is_partly_seen = around is not INVALID_SPAN and has_wanted_record(around)
         else:
-            is_partly_seen = around._tracekit_wanted != ALL_EXPORTERS or bool(
-                around._tracekit_parents
-            )
+            is_partly_seen = around.exporter_mask != ALL_EXPORTERS or bool(around._tracekit_parents)
         if is_partly_seen:
             record_wanted(span, wanted, around, self.filters.exporter_count)
         for hook in span._shared.processor.starting:

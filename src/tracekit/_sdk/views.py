@@ -17,11 +17,11 @@ from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import Span, SpanContext
 
 from tracekit._filters.filter_set import ALL_EXPORTERS
-from tracekit._recording.filter_decisions import recorded_span_around
+from tracekit._recording.filter_decisions import nearest_recorded_span
 from tracekit._sdk.filtered_events import EventFilteringSpan, FilteredEvent
 from tracekit._sdk.span import LeanSpan
 
-_WANTED: Final = "_tracekit_wanted"
+_WANTED: Final = "exporter_mask"
 _PARENTS: Final = "_tracekit_parents"
 
 # Parents by the bit of the exporter that sees them.
@@ -32,12 +32,12 @@ _NO_PARENTS: Final[Parents] = {}
 class FilteredSdkSpan(EventFilteringSpan):
     """A span that the SDK made, with the record of the exporters that want it."""
 
-    _tracekit_wanted: int = ALL_EXPORTERS
+    exporter_mask: int = ALL_EXPORTERS
     _tracekit_parents: Parents = _NO_PARENTS
 
     def _readable_span(self) -> ReadableSpan:
         readable = super()._readable_span()
-        setattr(readable, _WANTED, self._tracekit_wanted)
+        setattr(readable, _WANTED, self.exporter_mask)
         setattr(readable, _PARENTS, self._tracekit_parents)
         return readable
 
@@ -55,7 +55,7 @@ def specialize(span: Span) -> Span:
 
 def has_wanted_record(span: Span) -> bool:
     """Whether some exporter does not want a span, or sees another parent of it."""
-    recorded = recorded_span_around(span)
+    recorded = nearest_recorded_span(span)
     wanted: int = getattr(recorded, _WANTED, ALL_EXPORTERS)
     return wanted != ALL_EXPORTERS or bool(getattr(recorded, _PARENTS, None))
 
@@ -70,8 +70,8 @@ def record_wanted(span: Span, wanted: int, around: Span, exporters: int) -> None
         exporters: The number of exporters.
     """
     if isinstance(span, (LeanSpan, FilteredSdkSpan)):
-        span._tracekit_wanted = wanted
-        span._tracekit_parents = _parents_below(recorded_span_around(around), exporters)
+        span.exporter_mask = wanted
+        span._tracekit_parents = _parents_below(nearest_recorded_span(around), exporters)
 
 
 def _parents_below(around: Span, exporters: int) -> Parents:
