@@ -4,14 +4,22 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: demo test check lint types layers docs bench pictures leaks nox clean
+# Most of the tests wait for other processes, so there are more of them at a time than cores.
+PARALLEL ?= -n 4 --dist loadfile
+PYTEST = $(BIN)/python -m pytest
+
+.PHONY: demo test coverage check lint types layers docs bench pictures leaks nox clean
 
 demo: $(VENV)/ready-demo
 	$(BIN)/python -m examples.user_service.demo
 
 test: $(VENV)/ready-test
+	$(PYTEST) $(PARALLEL) $(TEST)
+
+# Which lines the tests do not reach.
+coverage: $(VENV)/ready-test
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(MAKE) test PYTEST="$(BIN)/coverage run -m pytest"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -22,6 +22,12 @@ settings.register_profile("few", max_examples=30, deadline=None)
 settings.load_profile("many")
 
 
+# Coverage measures the processes that run tests, and not the programs that tests start.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for _name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
+        os.environ.pop(_name, None)
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch):
     """Remove the variables that change a set-up."""
