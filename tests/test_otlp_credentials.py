@@ -37,9 +37,7 @@ def text_of(call, *args, **kwargs):
 
 class TestTlsFiles:
     def read(self, *, endpoint=HTTPS, plain_text=False, **files):
-        names = ("certificate", "client_certificate", "client_key")
-        arguments = {name: files.get(name) for name in names}
-        return parse_tls_files(endpoint, arguments, plain_text=plain_text)
+        return parse_tls_files(endpoint, files, plain_text=plain_text)
 
     def test_files(self, tls: TlsMaterial):
         """Paths of either kind come back as text."""

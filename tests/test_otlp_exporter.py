@@ -31,7 +31,7 @@ class Exporter(OtlpExporter):
     """An exporter whose transport follows a script of answers and errors."""
 
     def __init__(self, *script, timeout=5.0):
-        super().__init__({}, timeout=timeout)
+        super().__init__(timeout=timeout)
         self.script = list(script)
         self.timeouts = []
         self.is_called = threading.Event()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TextIO, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TextIO, TypeVar
 
 from tracekit._base.errors import ConfigurationError
 from tracekit._filters.filter import Filter
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tracekit._delivery.memory_exporter import MemoryExporter
     from tracekit._otlp.exporter import OtlpExporter
     from tracekit._otlp.file_exporter import FileExporter
+    from tracekit._otlp.settings import OtlpOptions
 
 __all__ = ["console", "file", "memory", "otlp"]
 
@@ -108,7 +109,7 @@ def otlp(
         telemetry.shutdown()
         ```
     """
-    arguments: dict[str, Any] = {
+    options: OtlpOptions = {
         "endpoint": endpoint,
         "headers": headers,
         "certificate": certificate,
@@ -116,16 +117,17 @@ def otlp(
         "client_key": client_key,
         "compression": compression,
         "timeout": timeout,
+        "insecure": insecure,
     }
     if _parse_protocol(protocol) == "http":
         from tracekit._otlp.http import OtlpHttpExporter
 
-        return _filtered(lambda: OtlpHttpExporter(**arguments), filter)
+        return _filtered(lambda: OtlpHttpExporter(**options), filter)
     if compression == "deflate":
         raise ConfigurationError("compression='deflate' is for HTTP; gRPC takes 'gzip'")
     from tracekit._otlp.grpc import OtlpGrpcExporter
 
-    return _filtered(lambda: OtlpGrpcExporter(**arguments, insecure=insecure), filter)
+    return _filtered(lambda: OtlpGrpcExporter(**options), filter)
 
 
 def _parse_protocol(argument: str | None) -> str:

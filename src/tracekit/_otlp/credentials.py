@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from tracekit._otlp.settings import Setting, read_setting
+from tracekit._otlp.settings import OtlpOptions, Setting, read_setting
 
 _Credentials = TypeVar("_Credentials")
 
@@ -34,14 +33,12 @@ class TlsFiles:
         return self.client_certificate
 
 
-def parse_tls_files(
-    endpoint: Setting, arguments: Mapping[str, object], *, plain_text: bool
-) -> TlsFiles:
+def parse_tls_files(endpoint: Setting, options: OtlpOptions, *, plain_text: bool) -> TlsFiles:
     """Return the files for TLS, after OpenSSL has read them.
 
     Args:
         endpoint: The receiver; named in an error.
-        arguments: `certificate`, `client_certificate` and `client_key`, each a path or None.
+        options: Those of the exporter.
         plain_text: Whether the endpoint is reached without TLS. Files that the environment names
             are then ignored, because they may be meant for another exporter.
 
@@ -49,7 +46,11 @@ def parse_tls_files(
         ConfigurationError: A file cannot be read, is not a PEM file, does not match the other, or
             is given as an argument for a connection that would not use it.
     """
-    settings = {name: read_setting(name, value) for name, value in arguments.items()}
+    settings = {
+        "certificate": read_setting("certificate", options.get("certificate")),
+        "client_certificate": read_setting("client_certificate", options.get("client_certificate")),
+        "client_key": read_setting("client_key", options.get("client_key")),
+    }
     given = [setting for setting in settings.values() if setting is not None]
     if plain_text:
         for setting in given:

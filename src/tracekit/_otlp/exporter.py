@@ -7,7 +7,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
@@ -16,13 +16,14 @@ from tracekit._delivery.backoff import backoff_delay
 from tracekit._delivery.export_outcome import ExportBatch, ExportOutcome, error_text
 from tracekit._otlp.request_encoding import encode_spans
 from tracekit._otlp.request_errors import RequestError, one_line
+from tracekit._otlp.settings import OtlpOptions, parse_timeout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
     from opentelemetry.sdk.trace import ReadableSpan
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
     from tracekit._filters.filter import Filter
 
@@ -52,8 +53,11 @@ class OtlpExporter(SpanExporter, ABC):
     A delivery of tracekit calls `export_batch`, which makes one attempt, and retries by itself. A
     span processor of the SDK calls `export`, which retries until the timeout.
 
-    An exporter is pickled, and recreated after a fork, from its arguments: a connection survives
+    An exporter is pickled, and recreated after a fork, from its options: a connection survives
     neither.
+
+    Args:
+        **options: The options that an equal exporter is made from.
 
     Attributes:
         own_filter: The spans and events that it wants; None for those that the set-up wants.
@@ -61,15 +65,9 @@ class OtlpExporter(SpanExporter, ABC):
 
     own_filter: Filter | None = None
 
-    def __init__(self, arguments: Mapping[str, Any], *, timeout: float) -> None:
-        """Store what all exporters need.
-
-        Args:
-            arguments: The keyword arguments that an equal exporter is made from.
-            timeout: Seconds that one export may take.
-        """
-        self._arguments = dict(arguments)
-        self._timeout = timeout
+    def __init__(self, **options: Unpack[OtlpOptions]) -> None:
+        self._options = options
+        self._timeout = parse_timeout(options.get("timeout"))
         self._shutting_down = threading.Event()
         self._last = _LastExport()
 
@@ -197,15 +195,14 @@ class OtlpExporter(SpanExporter, ABC):
         return True
 
     def recreate(self) -> Self:
-        """Return an exporter made from the same arguments, for a child process after a fork.
+        """Return an exporter made from the same options, for a child process after a fork.
 
         Variables of the environment are read again.
         """
-        return type(self)(**self._arguments)
+        return type(self)(**self._options)
 
     def __reduce__(self) -> tuple[Callable[[], Self], tuple[()]]:
-        given = {name: value for name, value in self._arguments.items() if value is not None}
-        return functools.partial(type(self), **given), ()
+        return functools.partial(type(self), **self._options), ()
 
 
 def _accepted(

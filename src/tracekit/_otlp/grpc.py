@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from google.rpc.error_details_pb2 import RetryInfo
@@ -15,20 +15,19 @@ from tracekit._otlp.exporter import OtlpExporter
 from tracekit._otlp.request_errors import RequestError
 from tracekit._otlp.settings import (
     USER_AGENT,
+    OtlpOptions,
     Setting,
     parse_compression,
     parse_headers,
     parse_insecure,
-    parse_timeout,
     parse_url,
     read_setting,
 )
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping
+    from typing_extensions import Unpack
 
-_DEFAULT_ENDPOINT: Final = "http://localhost:4317"
+_DEFAULT_ENDPOINT: Final = Setting("endpoint", "http://localhost:4317")
 _METHOD: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _CHANNEL_OPTIONS: Final = (("grpc.primary_user_agent", USER_AGENT),)
 _COMPRESSIONS: Final = {
@@ -54,68 +53,34 @@ _RETRY_INFO: Final = "google.rpc.retryinfo-bin"
 class OtlpGrpcExporter(OtlpExporter):
     """Sends spans to an OpenTelemetry receiver over gRPC.
 
-    Where an argument is None, `OTEL_EXPORTER_OTLP_TRACES_*` and then `OTEL_EXPORTER_OTLP_*` of the
-    specification count. The channel is opened by the first export.
+    The first export opens the channel.
+
+    Args:
+        **options: The fields of `OtlpOptions`.
 
     Example:
         >>> exporter = OtlpGrpcExporter(endpoint="http://localhost:4317", timeout=5.0)
         >>> exporter.shutdown()
     """
 
-    def __init__(
-        self,
-        *,
-        endpoint: str | None = None,
-        headers: Mapping[str, str] | str | None = None,
-        certificate: str | os.PathLike[str] | None = None,
-        client_certificate: str | os.PathLike[str] | None = None,
-        client_key: str | os.PathLike[str] | None = None,
-        compression: Literal["gzip", "none"] | None = None,
-        timeout: float | None = None,
-        insecure: bool | None = None,
-    ) -> None:
-        """Check all arguments and variables.
-
-        Args:
-            endpoint: `http://host:port` (plain text), `https://host[:port]` (TLS), `host:port` or
-                `unix:path` (TLS unless `insecure`). Default `http://localhost:4317`.
-            headers: Metadata of every request: a mapping, or `name=value,…` as in the environment.
-                Names are sent in lower case. Empty counts as None.
-            certificate: PEM file of the authorities to trust in place of the default ones.
-            client_certificate: PEM file of the certificate to show to the receiver.
-            client_key: PEM file of its key, unencrypted; default is the certificate's own file.
-            compression: `"gzip"` or `"none"` (default).
-            timeout: Seconds for one export with all its retries; default 10. The environment's
-                variable is in seconds too, as in OpenTelemetry's SDK for Python.
-            insecure: Whether an endpoint without http:// or https:// is reached in plain text.
+    def __init__(self, **options: Unpack[OtlpOptions]) -> None:
+        """Check all options and variables.
 
         Raises:
-            ConfigurationError: An argument or a variable cannot be used.
+            ConfigurationError: An option or a variable cannot be used.
         """
-        target = read_setting("endpoint", endpoint) or Setting("endpoint", _DEFAULT_ENDPOINT)
-        self._address, plain_text = _parse_target(target, parse_insecure(insecure))
-        tls = {
-            "certificate": certificate,
-            "client_certificate": client_certificate,
-            "client_key": client_key,
-        }
-        files = parse_tls_files(target, tls, plain_text=plain_text)
+        super().__init__(**options)
+        endpoint = read_setting("endpoint", options.get("endpoint")) or _DEFAULT_ENDPOINT
+        insecure = parse_insecure(options.get("insecure"))
+        self._address, plain_text = _parse_target(endpoint, insecure)
+        files = parse_tls_files(endpoint, options, plain_text=plain_text)
         self._credentials = None if plain_text else _credentials(files)
-        self._metadata = tuple(parse_headers(headers, grpc=True).items())
-        name = parse_compression(compression, known=tuple(_COMPRESSIONS))
-        self._compression = _COMPRESSIONS[name]
+        self._metadata = tuple(parse_headers(options.get("headers"), grpc=True).items())
+        compression = parse_compression(options.get("compression"), known=tuple(_COMPRESSIONS))
+        self._compression = _COMPRESSIONS[compression]
         # Reentrant: a signal handler may shut the exporter down while its own thread is in here.
         self._lock = threading.RLock()
         self._channel: grpc.Channel | None = None
-        arguments = {
-            "endpoint": endpoint,
-            "headers": headers,
-            **tls,
-            "compression": compression,
-            "timeout": timeout,
-            "insecure": insecure,
-        }
-        super().__init__(arguments, timeout=parse_timeout(timeout))
 
     def _send(self, body: bytes, timeout: float) -> ExportTraceServiceResponse:
         channel = self._open_channel()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import time
 import zlib
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
@@ -21,17 +21,18 @@ from tracekit._otlp.exporter import OtlpExporter
 from tracekit._otlp.request_errors import RequestError
 from tracekit._otlp.settings import (
     USER_AGENT,
+    OtlpOptions,
     Setting,
     parse_compression,
     parse_headers,
-    parse_timeout,
     parse_url,
     read_setting,
 )
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+
+    from typing_extensions import Unpack
 
 try:
     import requests
@@ -40,7 +41,7 @@ except ImportError as _error:
         "OTLP over HTTP needs an extra: pip install otel-tracekit[otlp-http]"
     ) from _error
 
-_DEFAULT_ENDPOINT: Final = "http://localhost:4318"
+_DEFAULT_ENDPOINT: Final = Setting("endpoint", "http://localhost:4318")
 _PATH: Final = "v1/traces"
 _COMPRESSIONS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "none": bytes,
@@ -61,73 +62,38 @@ _UNREADABLE: Final = (DecodeError, json_format.ParseError, UnicodeDecodeError)
 class OtlpHttpExporter(OtlpExporter):
     """Sends spans to an OpenTelemetry receiver over HTTP.
 
-    Where an argument is None, `OTEL_EXPORTER_OTLP_TRACES_*` and then `OTEL_EXPORTER_OTLP_*` of the
-    specification count. Making one opens no connection. Proxies of the environment are used as
-    everywhere in `requests`; a `certificate` counts before `REQUESTS_CA_BUNDLE`.
+    The first export opens a connection. Proxies of the environment are used as everywhere in
+    `requests`; a `certificate` counts before `REQUESTS_CA_BUNDLE`.
+
+    Args:
+        **options: The fields of `OtlpOptions`; `insecure` has no effect.
 
     Example:
         >>> exporter = OtlpHttpExporter(endpoint="http://localhost:4318", compression="gzip")
         >>> exporter.shutdown()
     """
 
-    def __init__(
-        self,
-        *,
-        endpoint: str | None = None,
-        headers: Mapping[str, str] | str | None = None,
-        certificate: str | os.PathLike[str] | None = None,
-        client_certificate: str | os.PathLike[str] | None = None,
-        client_key: str | os.PathLike[str] | None = None,
-        compression: Literal["gzip", "deflate", "none"] | None = None,
-        timeout: float | None = None,
-    ) -> None:
-        """Check all arguments and variables.
-
-        Args:
-            endpoint: `http://host:port` or `https://host[:port]`, to which `/v1/traces` is added,
-                or a URL with a path of its own, which is used as it is. In the environment,
-                `OTEL_EXPORTER_OTLP_ENDPOINT` always gets `/v1/traces` added and
-                `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` never. Default `http://localhost:4318`.
-            headers: Headers of every request: a mapping, or `name=value,…` as in the environment.
-                Empty counts as None.
-            certificate: PEM file of the authorities to trust in place of the default ones.
-            client_certificate: PEM file of the certificate to show to the receiver.
-            client_key: PEM file of its key, unencrypted; default is the certificate's own file.
-            compression: `"gzip"`, `"deflate"` or `"none"` (default).
-            timeout: Seconds for one export with all its retries; default 10. The environment's
-                variable is in seconds too, as in OpenTelemetry's SDK for Python.
+    def __init__(self, **options: Unpack[OtlpOptions]) -> None:
+        """Check all options and variables.
 
         Raises:
-            ConfigurationError: An argument or a variable cannot be used.
+            ConfigurationError: An option or a variable cannot be used.
         """
-        target = read_setting("endpoint", endpoint) or Setting("endpoint", _DEFAULT_ENDPOINT)
-        self._url = _parse_url(target)
-        tls = {
-            "certificate": certificate,
-            "client_certificate": client_certificate,
-            "client_key": client_key,
-        }
-        files = parse_tls_files(target, tls, plain_text=self._url.startswith("http:"))
-        self._authority = files.certificate
-        self._identity = files.identity
-        name = parse_compression(compression, known=tuple(_COMPRESSIONS))
-        self._pack = _COMPRESSIONS[name]
-        encoding = {} if name == "none" else {"content-encoding": name}
+        super().__init__(**options)
+        endpoint = read_setting("endpoint", options.get("endpoint")) or _DEFAULT_ENDPOINT
+        self._url = _parse_url(endpoint)
+        plain_text = self._url.startswith("http:")
+        self._tls_files = parse_tls_files(endpoint, options, plain_text=plain_text)
+        compression = parse_compression(options.get("compression"), known=tuple(_COMPRESSIONS))
+        self._pack = _COMPRESSIONS[compression]
+        encoding = {} if compression == "none" else {"content-encoding": compression}
         self._headers = {
             "content-type": "application/x-protobuf",
             "user-agent": USER_AGENT,
             **encoding,
-            **parse_headers(headers, grpc=False),
+            **parse_headers(options.get("headers"), grpc=False),
         }
         self._session = load_provided("HTTP", requests.Session) or requests.Session()
-        arguments = {
-            "endpoint": endpoint,
-            "headers": headers,
-            **tls,
-            "compression": compression,
-            "timeout": timeout,
-        }
-        super().__init__(arguments, timeout=parse_timeout(timeout))
 
     def _compress(self, request: bytes) -> bytes:
         if len(request) > _LARGEST_REQUEST:
@@ -162,8 +128,8 @@ class OtlpHttpExporter(OtlpExporter):
             data=body,
             headers=self._headers,
             timeout=timeout,
-            verify=self._authority,
-            cert=self._identity,
+            verify=self._tls_files.certificate,
+            cert=self._tls_files.identity,
             # A redirected POST would arrive as a GET without the spans.
             allow_redirects=False,
         )

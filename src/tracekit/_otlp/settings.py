@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, Literal, TypedDict
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from tracekit._base.errors import ConfigurationError
@@ -26,6 +26,38 @@ _ENVIRONMENT_PREFIXES: Final = ("OTEL_EXPORTER_OTLP_TRACES_", "OTEL_EXPORTER_OTL
 _HEADER_NAME: Final = re.compile(r"[a-z0-9!#$%&'*+\-.^_`|~]+")
 _METADATA_NAME: Final = re.compile(r"[a-z0-9_.\-]+")
 _HEADER_VALUE: Final = re.compile(r"[\x20-\x7e]*")
+
+
+class OtlpOptions(TypedDict, total=False):
+    """The arguments of an OTLP exporter; one that is absent or None is read from the environment.
+
+    `tracekit.exporters.otlp` documents them for users.
+
+    Attributes:
+        endpoint: Over gRPC `http://host:port` (plain text), `https://host[:port]` (TLS),
+            `host:port` or `unix:path` (TLS unless `insecure`); default `http://localhost:4317`.
+            Over HTTP `http://host:port` or `https://host[:port]`, to which `/v1/traces` is added,
+            or a URL with a path, which is used as it is; default `http://localhost:4318`. In the
+            environment, `OTEL_EXPORTER_OTLP_ENDPOINT` always gets `/v1/traces` added and
+            `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` never.
+        headers: Headers or metadata of every request: a mapping, or `name=value,…` as in the
+            environment. Empty counts as None.
+        certificate: PEM file of the authorities to trust in place of the default ones.
+        client_certificate: PEM file of the certificate to show to the receiver.
+        client_key: PEM file of its key, unencrypted; default is the certificate's own file.
+        compression: `"gzip"`, over HTTP also `"deflate"`, or `"none"` (default).
+        timeout: Seconds for one export with all its retries; default 10.
+        insecure: Over gRPC, whether an endpoint without a scheme is reached in plain text.
+    """
+
+    endpoint: str | None
+    headers: Mapping[str, str] | str | None
+    certificate: str | os.PathLike[str] | None
+    client_certificate: str | os.PathLike[str] | None
+    client_key: str | os.PathLike[str] | None
+    compression: Literal["gzip", "deflate", "none"] | None
+    timeout: float | None
+    insecure: bool | None
 
 
 @dataclass(frozen=True)
