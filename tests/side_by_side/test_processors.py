@@ -24,7 +24,7 @@ from opentelemetry.trace import Link, Status, StatusCode
 
 from tests.side_by_side.sides import Witness, assert_same
 from tests.side_by_side.test_starting import in_context, remote
-from tracekit._otlp.json import encode_traces
+from tracekit._otlp.json_encoding import encode_traces
 
 MOMENTS = ["on_start", "_on_ending", "on_end"]
 

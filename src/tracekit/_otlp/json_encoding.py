@@ -1,7 +1,7 @@
-"""Spans as OTLP in JSON: the shape of the official encoder, without protocol buffers.
+"""A batch of spans as OTLP in JSON, with the structure of the official encoder's message.
 
-The mapping is the one of the OTLP specification: proto3's JSON with ids in lower-case hex and
-enumerations as numbers. Whatever a span holds, the line is one that an OTLP reader accepts.
+The mapping is that of the OTLP specification: proto3's JSON with ids in lower-case hexadecimal and
+enumerations as numbers. An OTLP reader accepts the line, whatever values the spans hold.
 """
 
 from __future__ import annotations
@@ -13,20 +13,22 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from tracekit._otlp.span_groups import SpanGroups
+
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import Event, ReadableSpan
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
     from opentelemetry.trace import Link, SpanContext, Status
 
-    # A tree that json.dumps takes; more than that no checker can say of it.
+    # A tree that json.dumps accepts.
     _Json = dict[str, Any]
-    _Scopes = dict[InstrumentationScope | None, list[_Json]]
+    _Scopes = Mapping[InstrumentationScope | None, list[_Json]]
 
 _FLAGS_KNOW_REMOTE: Final = 0x100
 _FLAGS_IS_REMOTE: Final = 0x200
 # Readers of protocol buffers refuse messages nested deeper than 100. A mapping in a mapping takes
-# three of these, and what is around an attribute of an event takes the first six.
+# three levels, and the messages around an attribute of an event take the first six.
 _DEEPEST_VALUE: Final = 30
 # Lone surrogates are not UTF-8. The others are legal in JSON, but str.splitlines() breaks at them.
 _UNSAFE: Final = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
@@ -43,22 +45,30 @@ def encode_traces(
 ) -> bytes:
     r"""Encode ended spans as one line of OTLP JSON (`TracesData`).
 
-    Values that OTLP has no type for become text: integers beyond 64 bits, unknown types (their
-    `str()`), nesting deeper than 30 levels, lone surrogates (backslash escapes). A span that has
-    no valid identity, kind or times is left out, and the rest goes on.
+    Values without a type in OTLP become strings: integers beyond 64 bits, unknown types (their
+    `str()`), nesting deeper than 30 levels, lone surrogates (backslash escapes). A span without a
+    valid identity, kind or times is skipped, and the other spans are encoded.
 
     Args:
-        spans: The spans, of any mix of resources and scopes; their order is kept within each.
-        on_skipped: Called with each span that is left out, and why.
+        spans: Ended spans of any resources and scopes; within each, their order is kept.
+        on_skipped: Called with each span that is skipped, and the reason.
 
     Returns:
-        The line in UTF-8 with its `\n` at the end, and no other line boundary in it; empty if
-        there is no span to write.
+        The line in UTF-8 with `\n` at its end and no other line boundary; empty without a span to
+        write.
     """
-    groups = _group(spans, on_skipped)
-    if not groups:
+    groups: SpanGroups[_Json] = SpanGroups()
+    for span in spans:
+        try:
+            encoded = _span(span)
+            scope = span.instrumentation_scope or None
+            groups.group_of(span.resource, scope).append(encoded)
+        except Exception as error:
+            if on_skipped is not None:
+                on_skipped(span, error)
+    resource_spans = [_resource_spans(resource, scopes) for resource, scopes in groups]
+    if not resource_spans:
         return b""
-    resource_spans = [_resource_spans(resource, scopes) for resource, scopes in groups.items()]
     return _utf8(_encode_json({"resourceSpans": resource_spans})) + b"\n"
 
 
@@ -68,30 +78,8 @@ def _utf8(line: str) -> bytes:
 
 def _escape(match: re.Match[str]) -> str:
     code = f"\\u{ord(match[0]):04x}"
-    # A reader refuses the escape of half a pair; the backslash itself is escaped to leave text.
+    # A reader refuses the escape of a lone surrogate. Escaping the backslash makes it plain text.
     return "\\" + code if code >= "\\ud800" else code
-
-
-def _group(
-    spans: Iterable[ReadableSpan], on_skipped: Callable[[ReadableSpan, Exception], None] | None
-) -> dict[Resource, _Scopes]:
-    groups: dict[Resource, _Scopes] = {}
-    # Hashing a Resource writes it out as JSON: once for each object, not for each span. The
-    # objects are kept with the answer, so that no other can take over their id meanwhile.
-    known: dict[tuple[int, int], tuple[object, object, list[_Json]]] = {}
-    for span in spans:
-        try:
-            encoded = _span(span)
-            resource, scope = span.resource, span.instrumentation_scope or None
-            key = id(resource), id(scope)
-            if key not in known:
-                group = groups.setdefault(resource, {}).setdefault(scope, [])
-                known[key] = resource, scope, group
-            known[key][2].append(encoded)
-        except Exception as error:
-            if on_skipped is not None:
-                on_skipped(span, error)
-    return groups
 
 
 def _resource_spans(resource: Resource, scopes: _Scopes) -> _Json:
@@ -168,7 +156,7 @@ def _status(status: Status) -> _Json:
 
 
 def _present(**fields: Any) -> _Json:
-    # Proto3 leaves out what is at its default; a message that is set stays, however empty.
+    # Proto3 leaves out fields with their default value, but not a message, even an empty one.
     return {name: value for name, value in fields.items() if value or isinstance(value, dict)}
 
 
@@ -204,7 +192,7 @@ def _key_value(key: object, value: object, depth: int) -> _Json:
     try:
         encoded = _value(value, depth)
     except Exception:
-        # A sequence or mapping of the user's own may raise; what it calls itself has to do.
+        # A sequence or mapping of the user's own may raise. Its str() is written instead.
         encoded = {"stringValue": _text(value)}
     name = _text(key)
     return {"key": name, "value": encoded} if name else {"value": encoded}
@@ -227,7 +215,7 @@ def _number(value: float) -> _Json:
         return {"boolValue": value}
     if isinstance(value, float):
         return {"doubleValue": _double(value)}
-    # int() in both: the text of an enumeration's member is its name.
+    # int() in both: the str() of an enumeration's member is its name.
     if -(1 << 63) <= value < 1 << 63:
         return {"intValue": str(int(value))}
     return {"stringValue": _text(int(value))}

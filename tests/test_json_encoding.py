@@ -24,7 +24,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 
 from tests.span_strategies import CONTEXT, LIMITS, a_span, batches, recorded
-from tracekit._otlp.json import encode_traces
+from tracekit._otlp.json_encoding import encode_traces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -344,7 +344,7 @@ def test_protocol_buffers_are_not_needed():
         "import sys\n"
         "from opentelemetry.sdk.trace import ReadableSpan\n"
         "from opentelemetry.trace import SpanContext\n"
-        "from tracekit._otlp.json import encode_traces\n"
+        "from tracekit._otlp.json_encoding import encode_traces\n"
         "assert encode_traces([ReadableSpan('x', context=SpanContext(1, 2, False))])\n"
         "print([m for m in sys.modules if m.startswith('google.protobuf')])\n"
     )
