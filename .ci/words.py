@@ -20,6 +20,20 @@ CHECKED = """
     src/tracekit/_filters
     docs/how-to/filters.md
     docs/reference/filters.md
+    tests/filter_texts.py
+    tests/finished_spans.py
+    tests/test_console.py
+    tests/test_dynamic_rules.py
+    tests/test_filter.py
+    tests/test_filter_conformance.py
+    tests/test_filter_runtime.py
+    tests/test_filter_syntax.py
+    tests/test_levels.py
+    tests/test_line_filling.py
+    tests/test_render.py
+    tests/test_terminal_text.py
+    tests/test_trace_buffer.py
+    tests/test_tree.py
 """.split()
 
 # Each entry is a regular expression; a space stands for any white space, also at a line break.

@@ -1,4 +1,4 @@
-"""Claims about pieces of text that fill lines."""
+"""Items of styled text, filled into lines."""
 
 from __future__ import annotations
 
@@ -11,62 +11,62 @@ WIDTH = 20
 TEXTS = st.text(st.sampled_from("ab 山e\u0301"), min_size=1, max_size=60)
 
 
-def fill(*texts: str, most: int = 1, ellipsis: str = "…") -> list[str]:
-    items = [([(PLAIN, text)], most) for text in texts]
+def fill(*texts: str, max_lines: int = 1, ellipsis: str = "…") -> list[str]:
+    items = [([(PLAIN, text)], max_lines) for text in texts]
     lines = fill_lines(items, [(PLAIN, "* ")], [(PLAIN, "    ")], width=WIDTH, ellipsis=ellipsis)
     return [paint(line, colour=False) for line in lines]
 
 
 def test_items_share_a_line() -> None:
-    """Items stand on one line, two spaces apart, as long as they fit."""
+    """Items share a line, two spaces apart, if they fit."""
     assert ["* one  two  three"] == fill("one", "two", "three")
 
 
 def test_exact_fit() -> None:
-    """A line may be as wide as the width, and not wider."""
+    """A line may have the full width, and not more."""
     assert ["* " + "a" * 10 + "  " + "b" * 6] == fill("a" * 10, "b" * 6)
     assert ["* " + "a" * 10, "    " + "b" * 7] == fill("a" * 10, "b" * 7)
 
 
 def test_an_item_stays_whole() -> None:
-    """An item that does not fit begins a line, even where its beginning would have fitted."""
+    """An item that does not fit starts a new line, even if its first part would fit."""
     assert ["* name", "    key=value_value"] == fill("name", "key=value_value")
 
 
 def test_long_item_is_cut() -> None:
-    """An item longer than its lines ends in an ellipsis."""
+    """An item that is longer than its lines ends in an ellipsis."""
     assert ["* name", "    " + "x" * 15 + "…"] == fill("name", "x" * 50)
     assert ["* name", "    " + "x" * 13 + "..."] == fill("name", "x" * 50, ellipsis="...")
 
 
-def test_long_item_goes_on() -> None:
-    """An item that may have several lines is cut only at the end of the last of them."""
-    assert ["* " + "x" * 18, "    " + "x" * 15 + "…"] == fill("x" * 50, most=2)
-    assert ["* " + "x" * 18, "    xx"] == fill("x" * 20, most=2)
+def test_long_item_continues() -> None:
+    """An item with several lines is cut at the end of the last one."""
+    assert ["* " + "x" * 18, "    " + "x" * 15 + "…"] == fill("x" * 50, max_lines=2)
+    assert ["* " + "x" * 18, "    xx"] == fill("x" * 20, max_lines=2)
 
 
 def test_words_stay_whole() -> None:
-    """Where an item goes on, it goes on with a word."""
+    """An item continues with a whole word."""
     assert ["* some words that", "    belong together"] == fill(
-        "some words that belong together", most=3
+        "some words that belong together", max_lines=3
     )
 
 
 def test_no_items() -> None:
-    """Without items the first line is still there."""
+    """Without items there is still the first line."""
     assert ["* "] == fill()
 
 
 @given(st.lists(TEXTS, max_size=6), st.integers(1, 3))
-def test_never_too_wide(texts: list[str], most: int) -> None:
-    """No line is wider than the width, and no item takes more lines than it may."""
-    lines = fill(*texts, most=most)
+def test_never_too_wide(texts: list[str], max_lines: int) -> None:
+    """No line exceeds the width, and no item exceeds its number of lines."""
+    lines = fill(*texts, max_lines=max_lines)
     assert [] == [line for line in lines if count_item([(PLAIN, line)]) > WIDTH]
-    assert len(lines) <= max(1, most * len(texts))
+    assert len(lines) <= max(1, max_lines * len(texts))
 
 
 def test_paint() -> None:
-    """Only styled pieces get SGR sequences, and only where colour is wanted."""
+    """Only styled pieces get SGR sequences, and only with colour."""
     item = [(BOLD, "a"), (PLAIN, "b"), (DIM, "c")]
     assert "\x1b[1ma\x1b[0mb\x1b[2mc\x1b[0m" == paint(item, colour=True)
     assert "abc" == paint(item, colour=False)
