@@ -288,7 +288,7 @@ def test_locks_that_others_hold_at_the_fork_do_not_hang_the_child(tmp_path):
         provider._tracers_lock if hasattr(provider, "_tracers_lock") else threading.Lock(),
         delivery._changed,
         delivery._lock,
-        attribute_values._registry.lock,
+        attribute_values.registered_types._lock,
         telemetry._lifecycle.lock,
         telemetry._lifecycle.counter._lock,
     )

@@ -175,7 +175,7 @@ def test_redaction_of(given_value: object, expected: Redaction) -> None:
 @pytest.mark.parametrize("wrong", [1, 0, b"iban", "", "***", ["iban", 3], [""], [b"x"], object()])
 def test_redaction_of_wrong(wrong: object) -> None:
     """A value that is no redaction is refused with the argument's name and what would be right."""
-    with pytest.raises(ConfigurationError, match=r"redact.*say True, False, a name"):
+    with pytest.raises(ConfigurationError, match=r"redact.*expected True, False, a name"):
         Redaction.of(wrong)
 
 

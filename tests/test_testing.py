@@ -67,9 +67,9 @@ def test_a_name_that_is_not_the_only_one_is_refused(spans):
     """The error lists what was captured."""
     greet("ada")
     greet("ada")
-    with pytest.raises(KeyError, match="2 spans are called 'greet'; captured: "):
+    with pytest.raises(KeyError, match="2 spans are named 'greet'; captured: "):
         spans["greet"]
-    with pytest.raises(KeyError, match="0 spans are called 'nobody'"):
+    with pytest.raises(KeyError, match="0 spans are named 'nobody'"):
         spans["nobody"]
 
 

@@ -492,7 +492,7 @@ def test_changing_containers() -> None:
 def test_classes_are_not_kept() -> None:
     """What is remembered about a class does not keep it alive, nor outlive it."""
     gc.collect()
-    before = len(attribute_values._registry.writers)
+    before = len(attribute_values.registered_types._writers)
     classes = weakref.WeakSet()
     for _ in range(50):
         for kind in _local_classes():
@@ -501,7 +501,7 @@ def test_classes_are_not_kept() -> None:
     del kind
     gc.collect()
     assert 0 == len(classes)
-    assert before >= len(attribute_values._registry.writers) - 1
+    assert before >= len(attribute_values.registered_types._writers) - 1
 
 
 def _local_classes() -> list[Any]:

@@ -70,7 +70,7 @@ def to_attribute_value(value: Any) -> AttributeValue:
             return unchanged
         if convert is not None:
             return convert(value)
-        return _convert(_registry.writer_of(type(value)), value)
+        return _convert(registered_types.writer_of(type(value)), value)
     except Exception as error:
         try:
             return _failure_text(type(value), error)
@@ -120,9 +120,8 @@ def _long_text(value: Any, items: tuple[Any, ...], total: int) -> str | None:
     ):
         return None
     text = f"{repr(items)[1:-1]}, … +{total - len(items):,} more"
-    if len(text) > MAX_TEXT:
-        return None
-    return f"[{text}]" if type(value) is list else f"({text})"
+    bracketed = f"[{text}]" if type(value) is list else f"({text})"
+    return bracketed if len(text) <= MAX_TEXT else None
 
 
 def _fit(items: tuple[int, ...]) -> bool:
@@ -152,7 +151,7 @@ def _write(out: BoundedText, value: object) -> None:
         return
     savepoint = out.savepoint()
     try:
-        _registry.writer_of(type(value))(out, value)
+        registered_types.writer_of(type(value))(out, value)
     except Exception as error:
         out.roll_back(savepoint)
         out.add(_failure_text(type(value), error))
@@ -206,77 +205,63 @@ class _Registration(Substitute):
 
     def is_final(self, result: object) -> bool:
         # A function may return a value of the type that it is registered for.
-        return _registry.find(type(result)) is self
+        return registered_types.find(type(result)) is self
 
 
-class _Registry:
-    """The registered types, and a cache of the writer of each type."""
+class _RegisteredTypes:
+    """The types that users registered, and a cache of the writer of each type."""
 
     def __init__(self) -> None:
-        self._registered: dict[int, _Registration] = {}
-        self.writers: TypeCache[Writer] = TypeCache()
+        self._registrations: dict[int, _Registration] = {}
+        self._writers: TypeCache[Writer] = TypeCache()
         self.after_fork_in_child()
 
     def after_fork_in_child(self) -> None:
-        self.lock = Lock()
+        self._lock = Lock()
+
+    def add(self, kind: type, function: Callable[[Any], object]) -> None:
+        """Record what a function returns for the values of a type and of its subclasses.
+
+        Args:
+            kind: The type; of a value's bases, the nearest registered one decides.
+            function: Takes a value, and returns the value to record.
+        """
+        with self._lock:
+            self._registrations[id(kind)] = _Registration(kind, function)
+            self._apply()
+
+    def remove(self, kind: type) -> bool:
+        """Remove the registration of a type, and return whether there was one."""
+        with self._lock:
+            found = self._registrations.pop(id(kind), None)
+            self._apply()
+        return found is not None
+
+    def find(self, kind: type) -> _Registration | None:
+        """Return the registration of a type or of its nearest registered base."""
+        found = map(self._registrations.get, map(id, kind.__mro__))
+        return next((registration for registration in found if registration is not None), None)
 
     def writer_of(self, kind: type) -> Writer:
+        """Return the writer of a type: the registered or the builtin one."""
         # A lookup that began before a registration fills the cache that the registration replaces.
-        writers = self.writers
+        writers = self._writers
         writer = writers.get(kind)
         if writer is None:
             writer = self.find(kind) or builtin_writer(kind)
             writers.put(kind, writer)
         return writer
 
-    def find(self, kind: type) -> _Registration | None:
-        """Return the registration of a type or of its nearest registered base."""
-        found = map(self._registered.get, map(id, kind.__mro__))
-        return next((registration for registration in found if registration is not None), None)
-
-    def add(self, registration: _Registration) -> None:
-        with self.lock:
-            self._registered[id(registration.kind)] = registration
-            self._apply()
-
-    def remove(self, kind: type) -> bool:
-        with self.lock:
-            found = self._registered.pop(id(kind), None)
-            self._apply()
-        return found is not None
-
     def _apply(self) -> None:
-        plain = {kind for kind in _CONVERTERS if self.find(kind) is None}
-        _converters.update({kind: _CONVERTERS[kind] for kind in plain})
-        _primitive_texts.update(
-            {id(kind): PRIMITIVE_TEXTS[kind] for kind in plain & PRIMITIVE_TEXTS.keys()}
-        )
-        for kind in _CONVERTERS.keys() - plain:
-            _converters.pop(kind, None)
-            _primitive_texts.pop(id(kind), None)
-        self.writers = TypeCache()
+        for kind, convert in _CONVERTERS.items():
+            if self.find(kind):
+                _converters.pop(kind, None)
+                _primitive_texts.pop(id(kind), None)
+            else:
+                _converters[kind] = convert
+                if kind in PRIMITIVE_TEXTS:
+                    _primitive_texts[id(kind)] = PRIMITIVE_TEXTS[kind]
+        self._writers = TypeCache()
 
 
-_registry = forks.register(_Registry())
-
-
-def register_type(kind: type, function: Callable[[Any], object]) -> None:
-    """Record, instead of the values of a type and of its subclasses, what a function returns.
-
-    Args:
-        kind: The type; for a value, its nearest registered base decides.
-        function: Takes a value, and returns the value to record.
-    """
-    _registry.add(_Registration(kind, function))
-
-
-def unregister_type(kind: type) -> bool:
-    """Remove a registration.
-
-    Args:
-        kind: The type that was registered.
-
-    Returns:
-        Whether the type was registered.
-    """
-    return _registry.remove(kind)
+registered_types = forks.register(_RegisteredTypes())
