@@ -78,8 +78,8 @@ def lean(spans: list[ReadableSpan]) -> list[LeanSpan]:
 def _lean(span: ReadableSpan, origin: TracerShared) -> LeanSpan:
     made = object.__new__(LeanSpan)
     attributes = dict(span.attributes or {})
-    made._shared, made._site_attributes, made._last = origin, SITE_ATTRIBUTES, None
-    made._given = {key: value for key, value in attributes.items() if key not in CALL_SITE}
+    made._shared, made._site_attributes, made._last_attribute = origin, SITE_ATTRIBUTES, None
+    made._own_attributes = {key: value for key, value in attributes.items() if key not in CALL_SITE}
     for name in ("context", "parent", "name", "kind", "start_time", "end_time", "status"):
         setattr(made, f"_{name}", getattr(span, name))
     if span.events:

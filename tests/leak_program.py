@@ -248,7 +248,7 @@ def held():
         "resident": pages * os.sysconf("SC_PAGE_SIZE"),
         "call sites": len(registry._sites),
         "watched by forks": len(forks._registered),
-        "tracers": len(trace.get_tracer_provider()._live),
+        "tracers": len(trace.get_tracer_provider()._live_tracers),
     }
 
 

@@ -35,8 +35,8 @@ from tracekit import exporters, instrument, span
 from tracekit._otlp.request_encoding import encode_spans
 from tracekit._sdk.fanout import Fanout
 from tracekit._sdk.pipeline import Pipeline
-from tracekit._sdk.provider import EVERYTHING, LiveTracerProvider
-from tracekit._sdk.sampling import Decisions
+from tracekit._sdk.provider import UNFILTERED, LiveTracerProvider
+from tracekit._sdk.sampling import KnownDecisions
 from tracekit._sdk.span import LeanSpan
 
 pytestmark = pytest.mark.usefixtures("global_telemetry")
@@ -137,12 +137,12 @@ def test_a_result_on_a_span_that_is_read_meanwhile(tracer):
     """It is set on what another thread has bound, however late that was."""
     made = tracer.start_span("work", attributes={"a": 1})
     made.set_last_attribute("return", 2)
-    put = type(made)._put
+    put = type(made)._set_own_attribute
 
     class Read(LeanSpan):
         __slots__ = ()
 
-        def _put(self, key, value):
+        def _set_own_attribute(self, key, value):
             assert {"a": 1} == dict(self.attributes)
             return put(self, key, value)
 
@@ -308,7 +308,7 @@ class Asked(Sampler):
 )
 def test_what_is_known_of_a_sampler(sampler, known):
     """Static ones, and what a parent-based one has of them; the others are asked."""
-    assert known == tuple(Decisions.of(sampler))
+    assert known == tuple(KnownDecisions.of(sampler))
 
 
 def test_a_sampler_of_another_kind_is_asked_for_every_span():
@@ -399,7 +399,7 @@ def test_a_method_that_is_replaced_later_is_called(make, monkeypatch):
 def pipeline_with(processor):
     limits = sdk.SpanLimits()
     chain = Fanout([processor])
-    return Pipeline(ALWAYS_ON, Resource({}), chain, RandomIdGenerator(), limits, EVERYTHING)
+    return Pipeline(ALWAYS_ON, Resource({}), chain, RandomIdGenerator(), limits, UNFILTERED)
 
 
 def test_parts_of_a_tracer_may_be_exchanged(tracer):

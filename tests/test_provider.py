@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
-from tracekit._sdk.provider import EVERYTHING, LiveTracerProvider, Pipeline
+from tracekit._sdk.provider import UNFILTERED, LiveTracerProvider, Pipeline
 from tracekit.exporters import memory
 
 
@@ -17,7 +17,7 @@ def pipeline(exporter, sampler=ALWAYS_ON, **resource):
     processor = sdk.SynchronousMultiSpanProcessor()
     processor.add_span_processor(SimpleSpanProcessor(exporter))
     resource = Resource(resource)
-    return Pipeline(sampler, resource, processor, RandomIdGenerator(), sdk.SpanLimits(), EVERYTHING)
+    return Pipeline(sampler, resource, processor, RandomIdGenerator(), sdk.SpanLimits(), UNFILTERED)
 
 
 def test_it_is_of_the_sdks_kinds():
@@ -41,11 +41,11 @@ def test_tracers_follow_to_another_pipeline():
     provider = LiveTracerProvider(pipeline(first))
     tracer = provider.get_tracer("t")
     tracer.start_span("a").end()
-    provider.adopt(pipeline(second, tier="web"))
+    provider.set_pipeline(pipeline(second, tier="web"))
     tracer.start_span("b").end()
     assert ["a"] == [span.name for span in first.spans]
     assert [("b", "web")] == [(s.name, s.resource.attributes["tier"]) for s in second.spans]
-    provider.adopt(pipeline(second, ALWAYS_OFF))
+    provider.set_pipeline(pipeline(second, ALWAYS_OFF))
     assert not tracer.start_span("c").is_recording()
 
 
@@ -54,7 +54,7 @@ def test_an_open_span_ends_where_it_began():
     first, second = memory(), memory()
     provider = LiveTracerProvider(pipeline(first))
     span = provider.get_tracer("t").start_span("a")
-    provider.adopt(pipeline(second))
+    provider.set_pipeline(pipeline(second))
     span.end()
     assert (1, 0) == (len(first.spans), len(second.spans))
 
@@ -86,4 +86,4 @@ def test_a_tracer_is_not_kept_alive():
     provider = LiveTracerProvider(pipeline(memory()))
     for number in range(100):
         provider.get_tracer(f"t{number}")
-    assert len(provider._live) <= 100
+    assert len(provider._live_tracers) <= 100

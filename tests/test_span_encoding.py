@@ -70,7 +70,7 @@ def lean(span: ReadableSpan, site_attributes: SiteAttributes, given: dict | None
     made = object.__new__(LeanSpan)
     scope = span.instrumentation_scope
     made._shared = TracerShared(Fanout(), SpanLimits(), span.resource, scope, None, None)
-    made._site_attributes, made._given, made._last = site_attributes, given, None
+    made._site_attributes, made._own_attributes, made._last_attribute = site_attributes, given, None
     for name in ("context", "parent", "name", "kind", "start_time", "end_time", "status"):
         setattr(made, f"_{name}", getattr(span, name))
     made._event_list = BoundedList.from_seq(None, span.events) if span.events else None

@@ -24,7 +24,7 @@ from tracekit._filters.filter import Filter
 from tracekit._filters.filter_set import ALL_EXPORTERS, FilterSet
 from tracekit._recording.attributes import SiteAttributes
 from tracekit._sdk.fanout import Fanout
-from tracekit._sdk.provider import EVERYTHING, LiveTracerProvider, Pipeline
+from tracekit._sdk.provider import UNFILTERED, LiveTracerProvider, Pipeline
 from tracekit._sdk.span import is_plain
 
 # Older releases hand the sampler what stands in the place of links, and copy its attributes by a
@@ -193,7 +193,7 @@ def _make_sdk(side: Side, settings: Settings) -> sdk.TracerProvider:
 
 
 def _make_live(
-    side: Side, settings: Settings, filters: FilterSet = EVERYTHING
+    side: Side, settings: Settings, filters: FilterSet = UNFILTERED
 ) -> LiveTracerProvider:
     sampler, ids, limits = settings.sampler(side), settings.ids(side), _limits(settings)
     fanout = Fanout(settings.processors(side))

@@ -86,7 +86,7 @@ def encode_lean_span(span: LeanSpan) -> bytes:
     Raises:
         Exception: It has no valid identity, kind or times.
     """
-    given = span._given
+    given = span._own_attributes
     if given is None:
         attributes = _encode_attributes(span._attributes, span.dropped_attributes)
     else:

@@ -1,4 +1,4 @@
-"""What a span goes through, from the decision to record it to the exporters."""
+"""The parts that a span passes through, from the sampler to the exporters."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tracekit._sdk.fanout import Fanout
 
 
 def process_identity() -> Resource:
-    """What tells this process from its parent and its siblings."""
-    # The SDK's own from 1.40 on, so that metrics and logs of the process name the same instance.
+    """Return the attributes that distinguish this process from its parent and its siblings."""
+    # From 1.40 on the SDK has an id, which the metrics and logs of the process have too.
     detector = getattr(sdk_resources, "ServiceInstanceIdResourceDetector", None)
     found = {} if detector is None else dict(detector().detect().attributes)
     instance = found.get("service.instance.id") or str(uuid.uuid4())
@@ -27,15 +27,15 @@ def process_identity() -> Resource:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What a span goes through, from the decision to record it to the exporters.
+    """The parts that a span passes through, from the sampler to the exporters.
 
     Attributes:
-        sampler: Decides whether it is recorded.
-        resource: Who it comes from.
-        processor: Takes it when it starts and when it ends; any processor, put into a `Fanout`.
-        id_generator: Gives it its ids.
-        limits: Bound it.
-        filters: Which spans are made, and for which exporter.
+        sampler: Decides whether a span is recorded and sampled.
+        resource: The resource of every span.
+        processor: The processors. Any other processor than a `Fanout` is put into one.
+        id_generator: Generates the ids.
+        limits: The limits of a span.
+        filters: Decide which spans are made, and for which exporters.
     """
 
     sampler: Sampler
@@ -50,12 +50,12 @@ class Pipeline:
             object.__setattr__(self, "processor", Fanout((self.processor,)))
 
     def in_child(self) -> Pipeline:
-        """The same for a forked process.
+        """Return the pipeline of a forked child.
 
-        Spans that began in the parent and end in the child as well go nowhere: they are the
-        parent's to deliver.
+        A span that started in the parent ends in both processes, and the parent delivers it. So the
+        inherited fan-out, which such spans refer to, loses its processors in the child.
         """
         inherited = self.processor
-        processor = Fanout(inherited._span_processors, inherited.starts)
+        processor = Fanout(inherited._span_processors, inherited.start_counter)
         inherited._span_processors = ()
         return replace(self, resource=self.resource.merge(process_identity()), processor=processor)

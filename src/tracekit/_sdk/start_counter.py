@@ -1,4 +1,4 @@
-"""How many spans were started."""
+"""The number of spans that were started."""
 
 from __future__ import annotations
 
@@ -6,25 +6,34 @@ import threading
 from collections.abc import Callable
 from itertools import count
 
+from tracekit._base import forks
+
 
 class StartCounter:
-    """Counts the spans that are started.
+    """Counts the spans that start in this process.
 
     Attributes:
-        add: Counts one more; it needs no lock.
+        add: Counts one more span, without a lock.
     """
 
+    add: Callable[[], int]
+
     def __init__(self) -> None:
-        self.add: Callable[[], int] = count().__next__
-        self._asked = 0
-        # Reentrant: a signal handler may ask while its own thread is in here.
+        self.after_fork_in_child()
+        forks.register(self)
+
+    def after_fork_in_child(self) -> None:
+        """Count from zero."""
+        self.add = count().__next__
+        self._reads = 0
+        # Reentrant: a signal handler can read the number while its thread holds the lock.
         self._lock = threading.RLock()
 
     @property
     def started(self) -> int:
-        """How many spans were started."""
+        """The number of spans that were started."""
         with self._lock:
-            # Reading a counter moves it on by one, which is taken off again.
-            started = self.add() - self._asked
-            self._asked += 1
+            # An `itertools.count` can be read only by a step, so the steps of reads are subtracted.
+            started = self.add() - self._reads
+            self._reads += 1
             return started

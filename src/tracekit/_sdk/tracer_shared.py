@@ -1,4 +1,4 @@
-"""What spans have in common: the tracer that they come from, and where they go."""
+"""What all spans of one tracer share."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from tracekit._sdk.fanout import Fanout
 
 
 class TracerShared:
-    """What the spans of one tracer have in common, as long as its pipeline is the same.
+    """What the spans of one tracer share while its pipeline is the same.
 
     Attributes:
-        processor: Takes them when they start and when they end.
-        limits: Bound them.
-        room: How many attributes fit before the limits have a say in any.
-        resource: Who they come from.
-        scope: The instrumentation scope that they come from.
-        info: The same in the form that the SDK has deprecated.
-        sampler: Decided about them.
+        processor: The processors of the pipeline.
+        limits: The limits of a span.
+        attribute_room: The number of attributes up to which the limits change none of them.
+        resource: The resource.
+        scope: The instrumentation scope.
+        info: The instrumentation scope in the form that the SDK has deprecated.
+        sampler: The sampler.
     """
 
     __slots__ = (
         "__weakref__",
+        "attribute_room",
         "info",
         "limits",
         "processor",
         "resource",
-        "room",
         "sampler",
         "scope",
     )
@@ -47,14 +47,14 @@ class TracerShared:
     ) -> None:
         self.processor = processor if isinstance(processor, Fanout) else Fanout((processor,))
         self.limits = limits
-        self.room = _room(limits)
+        self.attribute_room = _attribute_room(limits)
         self.resource = resource
         self.scope = scope
         self.info = info
         self.sampler = sampler
 
     def replace(self, name: str, value: Any) -> TracerShared:
-        """The same with something else under one name."""
+        """Return a copy with another value of one attribute."""
         parts = {one: getattr(self, one) for one in _PARTS}
         return TracerShared(**{**parts, name: value})
 
@@ -62,8 +62,8 @@ class TracerShared:
 _PARTS: Final = ("processor", "limits", "resource", "scope", "info", "sampler")
 
 
-def _room(limits: sdk.SpanLimits) -> float:
+def _attribute_room(limits: sdk.SpanLimits) -> float:
     if limits.max_span_attribute_length is not None:
         return -1
-    most: int | None = limits.max_span_attributes
-    return float("inf") if most is None else most
+    max_attributes: int | None = limits.max_span_attributes
+    return float("inf") if max_attributes is None else max_attributes

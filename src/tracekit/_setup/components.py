@@ -92,7 +92,7 @@ def create_components(configuration: Configuration) -> Components:
     pipeline = Pipeline(sampler, resource, fanout, id_generator, limits, filters.filter_set())
     return Components(
         pipeline=None if is_disabled else pipeline,
-        counter=fanout.starts,
+        counter=fanout.start_counter,
         exporters=exporters,
         deliveries=deliveries,
         processors=processors,

@@ -17,7 +17,6 @@ from tracekit._delivery import deadlines
 from tracekit._delivery.counts import Stats
 from tracekit._delivery.deadlines import Wait
 from tracekit._sdk.provider import LiveTracerProvider
-from tracekit._sdk.start_counter import StartCounter
 from tracekit._setup.components import Components
 
 
@@ -57,9 +56,8 @@ class Lifecycle:
         forks.register(self)
 
     def after_fork_in_child(self) -> None:
-        """Replace the lock and count from zero, in a forked process."""
+        """Replace the lock, in a forked process."""
         self.lock = threading.RLock()
-        StartCounter.__init__(self.counter)
 
     @property
     def stats(self) -> Stats:
@@ -135,11 +133,11 @@ class Lifecycle:
             else:
                 waits.append(deadlines.begin_shutdown(processor))
         if successor is None and isinstance(self._provider, LiveTracerProvider):
-            self._provider.forget_added()
+            self._provider.forget_added_processors()
 
     def _all_processors(self) -> tuple[SpanProcessor, ...]:
         return (*self._processors, *self._added_processors())
 
     def _added_processors(self) -> tuple[SpanProcessor, ...]:
         provider = self._provider
-        return provider.added if isinstance(provider, LiveTracerProvider) else ()
+        return provider.added_processors if isinstance(provider, LiveTracerProvider) else ()

@@ -90,7 +90,7 @@ class _Runtime:
             with_added: Whether spans pass through processors that were added to the provider.
         """
         if self.provider is not None:
-            self.provider.adopt(effect.pipeline, with_added=with_added)
+            self.provider.set_pipeline(effect.pipeline, with_added=with_added)
             self.provider.set_filters(effect.filters)
         set_redaction(effect.redaction)
         registry.configure(effect.backend, effect.filters)

@@ -16,7 +16,7 @@ from tracekit._base.log import forget_logged_warnings
 from tracekit._recording import current_context
 from tracekit._sdk import sdk_compat
 from tracekit._sdk.provider import LiveTracerProvider
-from tracekit._sdk.sampling import _PARTS, Decisions
+from tracekit._sdk.sampling import _PARTS, KnownDecisions
 from tracekit._sdk.span import LeanSpan
 
 pytestmark = pytest.mark.usefixtures("global_telemetry")
@@ -27,7 +27,7 @@ def moved(monkeypatch):
     """A release of the SDK in which something has moved."""
 
     def move(*names):
-        monkeypatch.setattr(sdk_compat, "moved", lambda: names)
+        monkeypatch.setattr(sdk_compat, "moved_names", lambda: names)
         forget_logged_warnings()
 
     yield move
@@ -36,13 +36,13 @@ def moved(monkeypatch):
 
 def test_nothing_has_moved():
     """The installed release has every private name, and no more, that lean spans live on."""
-    assert () == sdk_compat.moved()
+    assert () == sdk_compat.moved_names()
 
 
 def test_a_parent_based_sampler_has_its_parts():
     """They are what its answer is known by."""
     assert set(_PARTS) <= set(vars(sampling.DEFAULT_ON))
-    assert Decisions(True, False, True, False, True) == Decisions.of(sampling.DEFAULT_ON)
+    assert KnownDecisions(True, False, True, False, True) == KnownDecisions.of(sampling.DEFAULT_ON)
 
 
 def test_the_context_is_in_a_variable():
@@ -65,7 +65,7 @@ def test_a_name_that_a_release_has_moved(monkeypatch, name):
             pass
 
     monkeypatch.setattr(sdk, "_Span", Moved)
-    assert {f"Span.{name}", f"Span.{name}_now"} == set(sdk_compat._moved())
+    assert {f"Span.{name}", f"Span.{name}_now"} == set(sdk_compat._find_moved_names())
 
 
 def test_spans_are_the_sdks_own_where_something_has_moved(moved, caplog):
