@@ -1,4 +1,4 @@
-"""Text stops where its room, its width or its depth ends."""
+"""A text stops at the limit of its length, width or depth."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def write_list(out: BoundedText, value: list[Any]) -> None:
 
 @given(st.lists(st.text(max_size=50)), st.integers(0, 100))
 def test_room(pieces: list[str], room: int) -> None:
-    """A text is what was added, or as much of it as there is room for and an ellipsis."""
+    """A text consists of the added pieces, or of the part that fits and an ellipsis."""
     text = BoundedText(write, room)
     for piece in pieces:
         text.add(piece)
@@ -59,14 +59,14 @@ def test_room(pieces: list[str], room: int) -> None:
     ],
 )
 def test_items(items: list[int], total: int, expected: str) -> None:
-    """Items stand between commas, followed by how many more there are."""
+    """Items are separated by commas and followed by the number of the others."""
     text = BoundedText(write)
     text.add_items(items, total)
     assert expected == str(text)
 
 
 def test_items_stop_when_full() -> None:
-    """No item is written once the room is used up."""
+    """No item is written into a full text."""
     written: list[int] = []
 
     def note(out: BoundedText, item: int) -> None:
@@ -88,14 +88,14 @@ def test_items_stop_when_full() -> None:
     ],
 )
 def test_depth(value: object, expected: str) -> None:
-    """Below the deepest level stands an ellipsis."""
+    """An ellipsis replaces everything below the deepest level."""
     text = BoundedText(write_nested)
     text.add_value(value)
     assert expected == str(text)
 
 
 def test_depth_after_failure() -> None:
-    """A writer that fails leaves the depth as it was."""
+    """A writer that fails does not change the depth."""
 
     def fail(out: BoundedText, value: object) -> None:
         raise ValueError(value)
@@ -108,8 +108,8 @@ def test_depth_after_failure() -> None:
     assert "[[[[1]]]]" == str(text)
 
 
-def test_undo() -> None:
-    """What was added since a mark can be taken back, with its room."""
+def test_roll_back() -> None:
+    """Rolling back removes the pieces after a savepoint and restores the room."""
     text = BoundedText(write, 5)
     text.add("ab")
     savepoint = text.savepoint()
@@ -129,17 +129,17 @@ def test_undo() -> None:
     ],
 )
 def test_cut(text: str, limit: int, expected: str) -> None:
-    """A text that is too long ends with how much is missing."""
+    """A text that is too long is cut, and the missing characters are counted."""
     assert expected == cut(text, limit)
 
 
 @given(st.text(alphabet=st.characters(), max_size=MAX_NESTED_STRING))
-def test_quote_short(text: str) -> None:
-    """A string inside a text is written as Python writes it."""
+def test_string_text_short(text: str) -> None:
+    """A string inside a text is written like its `repr`."""
     assert repr(text) == string_text(text)
 
 
-def test_quote_long() -> None:
+def test_string_text_long() -> None:
     """A long string inside a text is cut outside its quotes."""
     assert f"'{'x' * MAX_NESTED_STRING}'… +1,000 characters" == string_text(
         "x" * (MAX_NESTED_STRING + 1_000)
@@ -157,8 +157,8 @@ def test_quote_long() -> None:
     ],
     ids=["zero", "65 bits", "longest", "too long", "giant"],
 )
-def test_integer(number: int, expected: str) -> None:
-    """An integer is written in digits, or as its size where that would take long."""
+def test_integer_text(number: int, expected: str) -> None:
+    """An integer is written in digits, or as its size if the digits would take long."""
     assert expected == integer_text(number)
 
 
@@ -172,19 +172,19 @@ def test_integer(number: int, expected: str) -> None:
     ],
 )
 def test_encodable(text: str, expected: str) -> None:
-    """Lone surrogates become visible backslash text, and all else stays."""
+    """Lone surrogates become backslash escapes, and other characters are kept."""
     assert expected == encodable(text)
 
 
 def test_head() -> None:
-    """Only the first items are taken."""
+    """No item after the first ones is read."""
     taken = iter(range(100))
     assert [0, 1, 2] == head(lambda _: taken, None, 3)
     assert 3 == next(taken)
 
 
 def test_head_of_a_changing_collection() -> None:
-    """A collection that changes while it is read is read once more, and given up in the end."""
+    """A collection that changes while it is read is read again, up to three times."""
     failures = [RuntimeError("changed"), KeyError("gone")]
 
     def iterate(_: None) -> list[int]:
@@ -198,7 +198,7 @@ def test_head_of_a_changing_collection() -> None:
 
 
 def test_head_out_of_stack() -> None:
-    """Running out of stack is not taken for a changing collection."""
+    """A `RecursionError` is not mistaken for a changing collection."""
 
     def iterate(_: None) -> list[int]:
         raise RecursionError

@@ -1,4 +1,4 @@
-"""Objects are recorded by their fields, read without running any code of theirs."""
+"""Objects are recorded by their fields, which are read without running their code."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def without_init(kind: Any) -> Any:
     ids=itertools.count(),
 )
 def test_declared_fields(value: object, expected: str) -> None:
-    """Declared fields are written unless their class hides them or wrote its own `__repr__`."""
+    """Declared fields are written unless they are hidden or the class has its own `__repr__`."""
     assert expected == to_attribute_value(value)
 
 
@@ -224,7 +224,7 @@ def test_huge_fields(make: Any) -> None:
 
 
 def test_many_fields() -> None:
-    """Of many fields, the first are written."""
+    """The first of many fields are written."""
     assert (
         "Wide(a=[0], b=1, c=1, d=1, e=1, f=1, g=1, h=1, i=1, j=1, … +2 more)"
         == to_attribute_value(Wide([0]))
@@ -232,7 +232,7 @@ def test_many_fields() -> None:
 
 
 def test_many_attributes() -> None:
-    """An object with 200,000 attributes is not looked through to the end."""
+    """The first attributes of an object with 200,000 are read."""
 
     class Plain:
         pass
@@ -289,7 +289,7 @@ class Lazy:
     ids=itertools.count(),
 )
 def test_plain_objects(value: object, expected: str) -> None:
-    """An object without a `__repr__` is written by its public attributes, or by its kind."""
+    """An object without a `__repr__` is recorded by its public attributes, or by its kind."""
     assert expected == to_attribute_value(value)
 
 
@@ -317,7 +317,7 @@ def a_function() -> None:
     ids=itertools.count(),
 )
 def test_library_objects(value: object, expected: str) -> None:
-    """Objects of the standard library are written by what they hold."""
+    """Objects of the standard library are recorded by their content."""
     assert expected == str(to_attribute_value(value))[: len(expected)]
 
 
@@ -371,7 +371,7 @@ class Headers(Mapping[str, str]):
 
 
 def test_mappings() -> None:
-    """Of any mapping the first items are read, and their keys decide about redaction."""
+    """The first items of any mapping are read, and their keys decide about redaction."""
     headers = Headers(200_000)
     text = str(to_attribute_value(headers))
     assert text.startswith("Headers({'Cookie-0': [redacted], 'Cookie-1': [redacted], ")
@@ -380,7 +380,7 @@ def test_mappings() -> None:
 
 
 def test_virtual_mappings() -> None:
-    """A class that is registered as a mapping is read as one."""
+    """A class that is registered as a `Mapping` is read as a mapping."""
 
     class Registered:
         def items(self) -> Any:
@@ -394,7 +394,7 @@ def test_virtual_mappings() -> None:
 
 
 def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment is read as a mapping; its passwords do not show."""
+    """The environment is read as a mapping, and its passwords are redacted."""
     monkeypatch.setattr(
         os,
         "environ",
@@ -412,12 +412,12 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def foreign(module: str, name: str, **namespace: Any) -> Any:
-    """A class that looks as if it came from another package."""
+    """Return a class with the module and name of another package's class."""
     return type(name, (), {"__module__": module, **namespace})
 
 
 def test_sqlalchemy_instance() -> None:
-    """Of a mapped instance only what is loaded is written; its own `__repr__` might load more."""
+    """The loaded attributes of a mapped instance are written, without its `__repr__`."""
     namespace = {"_sa_class_manager": object(), "__repr__": Unreadable.__repr__}
     user = foreign("app.models", "User", **namespace)()
     vars(user).update(_sa_instance_state=object(), id=1, password="x")
@@ -425,7 +425,7 @@ def test_sqlalchemy_instance() -> None:
 
 
 def test_django_instance() -> None:
-    """Of a Django model only what is loaded is written."""
+    """The loaded attributes of a Django model are written, without its `__repr__`."""
     base = foreign("django.db.models.base", "Model", __repr__=Unreadable.__repr__)
     user = type("User", (base,), {"__module__": "app.models"})()
     vars(user).update(_state=object(), id=1)
@@ -451,7 +451,7 @@ print(to_attribute_value(Generated()), to_attribute_value(Written()))
 
 
 def test_reprs_in_a_script_on_the_command_line() -> None:
-    """A written `__repr__` is told from a generated one where neither has a file."""
+    """A handwritten `__repr__` differs from a generated one where neither has a file."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True
     )
@@ -459,7 +459,7 @@ def test_reprs_in_a_script_on_the_command_line() -> None:
 
 
 def test_long_type_names() -> None:
-    """The name of a class is cut like everything else."""
+    """The name of a class is cut."""
     long_named = type("A" * 100_000, (), {})
     assert len(str(to_attribute_value(long_named()))) <= MAX_TEXT
     assert len(str(to_attribute_value(long_named))) <= MAX_TEXT

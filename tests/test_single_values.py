@@ -1,4 +1,4 @@
-"""Values that are one thing are recorded in their usual text."""
+"""Values that contain no others are recorded by their usual text."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Shop:
     ids=itertools.count(),
 )
 def test_enums(value: object, expected: str) -> None:
-    """A member is its class and name, in every release of Python."""
+    """A member is recorded by its class and name, in every release of Python."""
     assert expected == to_attribute_value(value)
 
 
@@ -126,7 +126,7 @@ UTC = datetime.timezone.utc
     ids=itertools.count(),
 )
 def test_usual_text(value: object, expected: str) -> None:
-    """Dates, paths, numbers and identifiers are recorded as people write them."""
+    """Dates, paths, numbers and identifiers are recorded by their usual text."""
     assert expected == to_attribute_value(value)
 
 
@@ -150,7 +150,7 @@ def test_usual_text(value: object, expected: str) -> None:
     ids=itertools.count(),
 )
 def test_exceptions(value: object, expected: str) -> None:
-    """An exception is its type and message."""
+    """An exception is recorded by its type and message."""
     text = to_attribute_value(value)
     assert isinstance(text, str)
     assert expected == text[: len(expected)]

@@ -1,4 +1,4 @@
-"""Any value becomes an attribute value, within bounds, and nothing happens to the program."""
+"""Any value becomes an attribute value within limits, without any effect on the program."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from tracekit._values.limits import (
 )
 from tracekit._values.redaction import REDACTED, Redaction, current_redaction, set_redaction
 
-# The longest mark is shorter: "… +18,446,744,073,709,551,616 characters".
-MARK = 50
+# Longer than the longest note: "… +18,446,744,073,709,551,616 characters".
+NOTE = 50
 
 
 @contextmanager
@@ -44,8 +44,8 @@ def redaction(policy: Redaction):
         set_redaction(before)
 
 
-class Text(str):  # noqa: PLW1641 -- ruff overlooks the chained assignment
-    """A string all of whose methods lie."""
+class HostileString(str):  # noqa: PLW1641 -- ruff overlooks the chained assignment
+    """A string whose overridden methods all fail."""
 
     __slots__ = ()
 
@@ -58,32 +58,32 @@ class Text(str):  # noqa: PLW1641 -- ruff overlooks the chained assignment
         raise AssertionError
 
 
-class Number(int):
+class HostileInteger(int):
     def __repr__(self) -> str:
         raise AssertionError
 
     __str__ = __int__ = __index__ = __bool__ = __abs__ = bit_length = __repr__
 
 
-class Ratio(float):
+class HostileFloat(float):
     def __repr__(self) -> str:
         raise AssertionError
 
     __str__ = __float__ = __int__ = __bool__ = __repr__
 
 
-AS_THEY_ARE = ["", "text", "héllo\n", "x" * MAX_STRING, True, False, 0, 2**63 - 1, -(2**63), 1.5]
+UNCHANGED = ["", "text", "héllo\n", "x" * MAX_STRING, True, False, 0, 2**63 - 1, -(2**63), 1.5]
 
 
-@pytest.mark.parametrize("value", AS_THEY_ARE)
+@pytest.mark.parametrize("value", UNCHANGED)
 def test_primitives(value: object) -> None:
-    """What OpenTelemetry takes is returned itself."""
+    """A primitive that OpenTelemetry accepts is returned unchanged."""
     assert value is to_attribute_value(value)
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
 def test_special_floats(value: float) -> None:
-    """Infinities and NaN are floats like others."""
+    """Infinities and NaN are returned unchanged."""
     assert value is to_attribute_value(value)
 
 
@@ -108,18 +108,18 @@ def test_special_floats(value: float) -> None:
     ids=itertools.count(),
 )
 def test_other_builtins(value: object, expected: object) -> None:
-    """Builtin values that OpenTelemetry does not take are text."""
+    """Builtin values that OpenTelemetry does not accept become text."""
     assert expected == to_attribute_value(value)
 
 
 def test_huge_string() -> None:
-    """A string of a hundred million characters is cut with the number of those missing."""
+    """A string of a hundred million characters is cut, and the missing ones are counted."""
     assert "x" * MAX_STRING + "… +99,995,904 characters" == to_attribute_value("x" * 100_000_000)
 
 
 @pytest.mark.skipif(not hasattr(sys, "set_int_max_str_digits"), reason="not in this release")
 def test_integer_digits_limit() -> None:
-    """The lowest limit that a program may set on digits does not make an integer fail."""
+    """An integer is recorded under the lowest limit on digits that a program may set."""
     before = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(640)
     try:
@@ -131,18 +131,26 @@ def test_integer_digits_limit() -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(Text("plain"), "plain"), (Number(7), 7), (Number(2**64), str(2**64)), (Ratio(1.5), 1.5)],
+    [
+        (HostileString("plain"), "plain"),
+        (HostileInteger(7), 7),
+        (HostileInteger(2**64), str(2**64)),
+        (HostileFloat(1.5), 1.5),
+    ],
     ids=["str", "int", "long", "float"],
 )
 def test_subclasses_of_primitives(value: object, expected: object) -> None:
-    """A subclass of a primitive becomes the plain primitive and none of its methods runs."""
-    described = to_attribute_value(value)
-    assert (type(expected), expected) == (type(described), described)
+    """A subclass of a primitive becomes the primitive, and none of its methods runs."""
+    converted = to_attribute_value(value)
+    assert type(expected) is type(converted)
+    assert expected == converted
 
 
 def test_subclasses_of_primitives_inside() -> None:
-    """Inside a container, a subclass of a primitive is written like the primitive."""
-    assert "['plain', 7, 1.5]" == to_attribute_value([Text("plain"), Number(7), Ratio(1.5)])
+    """A subclass of a primitive inside a container is written like the primitive."""
+    assert "['plain', 7, 1.5]" == to_attribute_value(
+        [HostileString("plain"), HostileInteger(7), HostileFloat(1.5)]
+    )
 
 
 @pytest.mark.parametrize(
@@ -162,9 +170,9 @@ def test_subclasses_of_primitives_inside() -> None:
 )
 def test_arrays(value: object, expected: object) -> None:
     """A short list or tuple of one primitive type is an array of that type."""
-    described = to_attribute_value(value)
-    assert expected == described
-    assert {type(item) for item in expected} == {type(item) for item in described}
+    converted = to_attribute_value(value)
+    assert expected == converted
+    assert {type(item) for item in expected} == {type(item) for item in converted}
 
 
 @pytest.mark.parametrize(
@@ -185,7 +193,7 @@ def test_arrays(value: object, expected: object) -> None:
     ids=itertools.count(),
 )
 def test_other_sequences(value: object, expected: str) -> None:
-    """Mixed, nested and long sequences are text."""
+    """Mixed, nested and long sequences become text."""
     assert expected == to_attribute_value(value)
 
 
@@ -196,8 +204,8 @@ def test_other_sequences(value: object, expected: str) -> None:
     ids=itertools.count(),
 )
 def test_long_sequences(make: Any, item: object) -> None:
-    """A long sequence reads like a short one of the same items, with the number of the rest."""
-    # A class at the end makes the short one mixed, so that it is written item by item.
+    """A long sequence has the text of a short one and the number of the other items."""
+    # A class at the end makes the short sequence mixed, so that it is written item by item.
     short = str(to_attribute_value(make([*[item] * 10, object])))
     long = str(to_attribute_value(make([item] * 200_000)))
     assert short.replace("… +1 more", "… +199,990 more") == long
@@ -235,13 +243,14 @@ def test_cycles() -> None:
     assert "{'me': {'me': {'me': {'me': …}}}}" == to_attribute_value(loop)
 
 
-def test_length() -> None:
-    """The text of a wide and deep value ends where its room ends."""
+def test_length_of_text() -> None:
+    """The text of a wide and deep value has a bounded length."""
     deep: Any = "x" * 100
     for _ in range(4):
         deep = [deep, 1.5] * 10
     text = str(to_attribute_value(deep))
-    assert (MAX_TEXT + 1, "…") == (len(text), text[-1])
+    assert MAX_TEXT + 1 == len(text)
+    assert "…" == text[-1]
 
 
 BIG = {
@@ -254,10 +263,10 @@ BIG = {
 
 
 @pytest.mark.parametrize("make", BIG.values(), ids=BIG)
-def test_cost(make: Any) -> None:
-    """A container of 200,000 costs what one of eleven costs."""
+def test_cost_of_large_containers(make: Any) -> None:
+    """A container of 200,000 items costs about as much as a container of eleven."""
     small, big = (_cost(make(size)) for size in (11, 200_000))
-    # The budget is 1.5; what a walk over all items would take is 10,000 times as much.
+    # The budget is 1.5. A walk over all items would take 10,000 times as long.
     assert big < 3 * small
 
 
@@ -282,7 +291,7 @@ class Broken:
         (Broken(text=3), "<Broken, repr failed: TypeError>"),
         (Broken(RecursionError()), "<Broken, repr failed: RecursionError>"),
         (Broken(text="a\ud800"), "a\\ud800"),
-        (Broken(text=Text("fine")), "fine"),
+        (Broken(text=HostileString("fine")), "fine"),
         (Broken(text="x" * 2_000), "x" * MAX_TEXT + "… +976 characters"),
         (Broken(text="<Door at 0x7f00aa>, 0x7f"), "<Door>, 0x7f"),
         ([1, Broken(ValueError()), 2], "[1, <Broken, repr failed: ValueError>, 2]"),
@@ -290,20 +299,20 @@ class Broken:
     ],
     ids=itertools.count(),
 )
-def test_repr(value: object, expected: str) -> None:
-    """An own `__repr__` is called, cut and cleaned; where it fails, its failure is the text."""
+def test_handwritten_repr(value: object, expected: str) -> None:
+    """A handwritten `__repr__` is called, cut and cleaned; a failure of it becomes the text."""
     assert expected == to_attribute_value(value)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])
-def test_interruption(error: type[BaseException]) -> None:
-    """What is no `Exception` passes through."""
+def test_interruptions(error: type[BaseException]) -> None:
+    """A `BaseException` that is not an `Exception` is not caught."""
     with pytest.raises(error):
         to_attribute_value([Broken(error())])
 
 
 def test_endless_repr() -> None:
-    """A `__repr__` that never ends its recursion is a failure like others."""
+    """Endless recursion in a `__repr__` is a failure like any other."""
 
     class Endless:
         def __repr__(self) -> str:
@@ -313,7 +322,7 @@ def test_endless_repr() -> None:
 
 
 def test_out_of_stack() -> None:
-    """As long as there is stack for the call itself, a value is described without a failure."""
+    """A value is converted without a failure while there is stack for the call itself."""
     texts: set[object] = set()
 
     def descend() -> None:
@@ -341,7 +350,7 @@ def test_out_of_stack() -> None:
 
 
 def test_failures_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    """A failing type is logged the first time only, to the logger `tracekit`."""
+    """A failing type is logged once to the logger `tracekit`."""
 
     class OnceBroken(Broken):
         pass
@@ -368,7 +377,7 @@ def test_raising_log_handler() -> None:
         logging.getLogger("tracekit").removeHandler(handler)
 
 
-class HatefulMeta(type):
+class HostileMeta(type):
     def __eq__(cls, other: object) -> bool:
         raise AssertionError
 
@@ -380,7 +389,7 @@ class HatefulMeta(type):
     __instancecheck__ = __subclasscheck__ = __repr__ = __getattr__  # type: ignore[assignment]
 
 
-class Hateful(metaclass=HatefulMeta):
+class Hostile(metaclass=HostileMeta):
     def __init__(self) -> None:
         self.name = "ada"
 
@@ -403,14 +412,11 @@ class Hateful(metaclass=HatefulMeta):
     __bool__ = __iter__ = __str__ = __len__
 
 
-def test_untouched() -> None:
-    """No hook of an object or of its metaclass runs."""
-    texts = [
-        to_attribute_value(Hateful()),
-        to_attribute_value([Hateful(), 1]),
-        to_attribute_value(Hateful),
-    ]
-    assert ["Hateful(name='ada')", "[Hateful(name='ada'), 1]", f"{__name__}.Hateful"] == texts
+def test_special_methods_do_not_run() -> None:
+    """No special method of an object or of its metaclass runs."""
+    assert "Hostile(name='ada')" == to_attribute_value(Hostile())
+    assert "[Hostile(name='ada'), 1]" == to_attribute_value([Hostile(), 1])
+    assert f"{__name__}.Hostile" == to_attribute_value(Hostile)
 
 
 def numbers():
@@ -437,7 +443,7 @@ async def answers():
     ],
 )
 def test_iterators(make: Any, expected: str) -> None:
-    """An iterator is recorded by its kind, and still yields all its items."""
+    """An iterator is recorded by its kind, and not consumed."""
     iterator = make()
     assert expected == to_attribute_value(iterator)
     assert f"[{expected}]" == to_attribute_value([iterator])
@@ -452,7 +458,7 @@ def test_coroutines() -> None:
     assert 42 == asyncio.run(coroutine)
 
 
-def test_opaque(tmp_path: Any) -> None:
+def test_opaque_values(tmp_path: Any) -> None:
     """Locks, files, futures and the like are recorded by their kind."""
     expected = ["<_thread.lock>", "<_io.TextIOWrapper>", "<concurrent.futures._base.Future>"]
     with (tmp_path / "file").open("w") as file:
@@ -462,7 +468,7 @@ def test_opaque(tmp_path: Any) -> None:
 
 
 def test_changing_containers() -> None:
-    """Containers that another thread changes meanwhile are read without a failure."""
+    """Containers that another thread changes at the same time are read without a failure."""
     shared: tuple[Any, ...] = ({}, set(), deque(), [], OrderedDict())
     done = threading.Event()
 
@@ -490,7 +496,7 @@ def test_changing_containers() -> None:
 
 
 def test_classes_are_not_kept() -> None:
-    """What is remembered about a class does not keep it alive, nor outlive it."""
+    """The cache of writers neither keeps a class alive nor outlives it."""
     gc.collect()
     before = len(attribute_values.registered_types._writers)
     classes = weakref.WeakSet()
@@ -545,12 +551,12 @@ def _local_classes() -> list[Any]:
     ids=itertools.count(),
 )
 def test_redacted_keys(value: object, expected: str) -> None:
-    """Values under sensitive keys are redacted, at every depth and whatever they are."""
+    """Values of any type under sensitive keys are redacted at every depth."""
     assert expected == to_attribute_value(value)
 
 
 def test_redaction_policy() -> None:
-    """The policy in force decides."""
+    """The current policy decides about keys."""
     with redaction(Redaction.of("iban")):
         assert "{'iban': [redacted], 'token': [redacted]}" == to_attribute_value(
             {"iban": 1, "token": 2}
@@ -589,15 +595,15 @@ nested = st.recursive(
 
 @given(nested)
 def test_any_data(value: Any) -> None:
-    """Any nested data gives a value that OpenTelemetry takes, of a bounded size, and stays."""
+    """Any nested data becomes a bounded value that OpenTelemetry accepts, and is not changed."""
     before = repr(value)
-    described = to_attribute_value(value)
-    items = described if isinstance(described, tuple) else (described,)
+    converted = to_attribute_value(value)
+    items = converted if isinstance(converted, tuple) else (converted,)
     assert len(items) <= MAX_ARRAY
     assert len({type(item) for item in items}) <= 1
     for item in items:
         assert type(item) in {str, bool, int, float}
-        assert len(str(item).encode()) <= 4 * (MAX_STRING + MARK)
+        assert len(str(item).encode()) <= 4 * (MAX_STRING + NOTE)
     assert before == repr(value)
 
 
@@ -611,7 +617,7 @@ def test_any_data(value: Any) -> None:
     st.integers(0, 5),
 )
 def test_no_leak(secret: Any, name: str, depth: int) -> None:
-    """The value under a sensitive name does not show, whatever it is and wherever it stands."""
+    """A value of any type under a sensitive name is not recorded, at any depth."""
     value: Any = {name: secret}
     for level in range(depth):
         value = [value] if level % 2 else {"key": value}
