@@ -111,7 +111,7 @@ class ConsoleExporter(SpanExporter):
             with self._buffer_lock:
                 blocks = self._buffer.add(spans)
         except Exception as error:
-            _warn(error)
+            _log_failure(error)
             return SpanExportResult.FAILURE
         return SpanExportResult.SUCCESS if self._print_all(blocks) else SpanExportResult.FAILURE
 
@@ -128,7 +128,7 @@ class ConsoleExporter(SpanExporter):
             with self._buffer_lock:
                 blocks = self._buffer.take_all()
         except Exception as error:
-            _warn(error)
+            _log_failure(error)
             return False
         return self._print_all(blocks)
 
@@ -150,7 +150,7 @@ class ConsoleExporter(SpanExporter):
             stream = sys.stderr if self._stream is None else self._stream
             self._write(stream, render(block, self._page_for(stream)))
         except Exception as error:
-            _warn(error)
+            _log_failure(error)
             return False
         return True
 
@@ -233,5 +233,5 @@ def _check_width(width: Any) -> None:
         )
 
 
-def _warn(error: Exception) -> None:
+def _log_failure(error: Exception) -> None:
     log_warning_once("console exporter", "spans cannot be shown: %r", error, error=error)

@@ -100,14 +100,12 @@ class SpanText:
         text = format_value(value, self._limit, self.glyphs.ellipsis)
         return [(DIM, f"{self.clean(key)}="), (PLAIN, self._escape_for_output(text))]
 
-    def fields(
-        self, attributes: Mapping[str, Any] | None, replace: Iterable[str] = ()
-    ) -> list[Item]:
-        """Return the attributes but those in `replace` and, unless verbose, the standard ones."""
+    def fields(self, attributes: Mapping[str, Any] | None, omit: Iterable[str] = ()) -> list[Item]:
+        """Return the attributes but those in `omit` and, unless verbose, the standard ones."""
         return [
             self.field(key, value)
             for key, value in (attributes or {}).items()
-            if key not in replace and (self.verbose or not str(key).startswith(_STANDARD))
+            if key not in omit and (self.verbose or not str(key).startswith(_STANDARD))
         ]
 
     def row(self, row: Row) -> list[Item]:
@@ -166,7 +164,7 @@ class SpanText:
         if (
             text
             and not self.verbose
-            and any(self._reason(c.span)[0] == text for c in node.children)
+            and any(self._reason(child.span)[0] == text for child in node.children)
         ):
             kind, colon, _ = text.partition(": ")
             text = f"{kind} (see below)" if colon else "(see below)"
@@ -185,13 +183,13 @@ class SpanText:
         """Return the line of an event."""
         attributes = event.attributes or {}
         level = str(attributes.get("level", "")).upper()
-        replace: list[str] = list(_EXCEPTION) if _is_exception(event) else []
+        omit: list[str] = list(_EXCEPTION) if _is_exception(event) else []
         items: list[Item] = []
         if level in _LEVEL_STYLES:
             items.append([(_LEVEL_STYLES[level], level)])
-            replace.append("level")
+            omit.append("level")
         text = self._exception(event) if _is_exception(event) else self.clean(event.name)
-        return [*items, [(PLAIN, text)], *self.fields(attributes, replace)]
+        return [*items, [(PLAIN, text)], *self.fields(attributes, omit)]
 
     def _exception(self, event: Event) -> str:
         attributes = event.attributes or {}
@@ -237,6 +235,7 @@ def _is_exception(event: Event) -> bool:
 
 
 def _descriptions(event: Event) -> Sequence[str]:
+    """Return the descriptions of a status that add nothing to an exception event."""
     attributes = event.attributes or {}
     kind = str(attributes.get("exception.type", ""))
     message = str(attributes.get("exception.message", ""))

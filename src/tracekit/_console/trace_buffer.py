@@ -112,14 +112,14 @@ class TraceBuffer:
         while self._pending and (
             self._waiting > self.max_spans or len(self._pending) > self.max_traces
         ):
-            blocks += self._show_oldest()
+            blocks += self._take_oldest()
         return blocks
 
     def take_all(self) -> list[Block]:
         """Return all spans that wait, as parts of their traces if the root is missing."""
         blocks: list[Block] = []
         while self._pending:
-            blocks += self._show_oldest()
+            blocks += self._take_oldest()
         return blocks
 
     def _add_one(self, span: ReadableSpan) -> int:
@@ -155,15 +155,15 @@ class TraceBuffer:
             pending.root_ended = False
         else:
             del self._pending[trace_id]
-        return [self._show(trace_id, spans)]
+        return [self._make_block(trace_id, spans)]
 
-    def _show_oldest(self) -> list[Block]:
+    def _take_oldest(self) -> list[Block]:
         # Removed first, so that each turn of the callers' loops leaves one trace fewer.
         trace_id, pending = self._pending.popitem(last=False)
         spans = pending.take_all()
-        return [self._show(trace_id, spans)] if spans else []
+        return [self._make_block(trace_id, spans)] if spans else []
 
-    def _show(self, trace_id: int, spans: list[ReadableSpan]) -> Block:
+    def _make_block(self, trace_id: int, spans: list[ReadableSpan]) -> Block:
         self._waiting = max(0, self._waiting - len(spans)) if self._pending else 0
         earlier = self._shown.get(trace_id)
         block = Block(trace_id, spans, _known_parents(spans, earlier), _mark(spans, earlier))
