@@ -69,16 +69,14 @@ class ContextSnapshot:
     """A snapshot of all context variables in this process.
 
     It is pickled as a `RemoteContextSnapshot`.
+
+    Args:
+        sends_initializer: Whether the pickled snapshot contains the initializer of workers.
     """
 
     __slots__ = ("_context", "_sends_initializer")
 
     def __init__(self, *, sends_initializer: bool = True) -> None:
-        """Take a snapshot.
-
-        Args:
-            sends_initializer: Whether the pickled snapshot brings the initializer of workers.
-        """
         self._context = contextvars.copy_context()
         self._sends_initializer = sends_initializer
 
@@ -96,6 +94,10 @@ class RemoteContextSnapshot:
     """The trace and the baggage of a context in another process.
 
     All other context variables of a call are those of this process.
+
+    Args:
+        carrier: The trace and the baggage, as headers.
+        initializer: Sets up this process, or None.
     """
 
     __slots__ = ("_carrier", "_extracted", "_initializer")
@@ -103,12 +105,6 @@ class RemoteContextSnapshot:
     def __init__(
         self, carrier: dict[str, str], initializer: worker_hooks.Initializer | None
     ) -> None:
-        """Hold the headers until the first call.
-
-        Args:
-            carrier: The trace and the baggage, as headers.
-            initializer: Sets up this process, or None.
-        """
         self._carrier = carrier
         self._initializer = initializer
         self._extracted: Context | None = None

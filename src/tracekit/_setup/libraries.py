@@ -19,14 +19,12 @@ class Libraries:
     """The instrumentation libraries of a set-up.
 
     An instrumentor is OpenTelemetry's object that switches a library's instrumentation on and off.
+
+    Args:
+        instrumentors: The libraries' instrumentors, by name.
     """
 
     def __init__(self, instrumentors: dict[str, Any]) -> None:
-        """Switch nothing on until `instrument`.
-
-        Args:
-            instrumentors: The libraries' instrumentors, by name.
-        """
         self._instrumentors = instrumentors
         self._switched_on: dict[str, Any] = {}
 

@@ -23,6 +23,11 @@ from tracekit._setup.components import Components
 class Lifecycle:
     """Flushes, shuts down and counts what one set-up delivers.
 
+    Args:
+        components: The components.
+        provider: The provider, which may hold further processors.
+        on_shutdown: Called before anything is shut down, to uninstall the set-up.
+
     Attributes:
         deliveries: The span processors that deliver to the exporters.
         counter: The counter of started spans.
@@ -38,13 +43,6 @@ class Lifecycle:
         provider: TracerProvider,
         on_shutdown: Callable[[Lifecycle], None] | None = None,
     ) -> None:
-        """Begin the life of a set-up.
-
-        Args:
-            components: The components.
-            provider: The provider, which may hold further processors.
-            on_shutdown: Called before anything is shut down, to uninstall the set-up.
-        """
         self.deliveries = components.deliveries
         self.counter = components.counter
         self._processors = components.processors

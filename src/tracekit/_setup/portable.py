@@ -21,8 +21,6 @@ _Exporters = tuple[tuple[Any, Any], ...]
 
 # They identify the process that sends the configuration.
 _PROCESS_ATTRIBUTES: Final = ("service.instance.id", "process.pid")
-# The worker decides these.
-_FIELDS_OF_THE_WORKER: Final = ("continue_trace", "export_local_roots_at_once")
 _REMEDIES: Final = {
     "exporter": "name the exporter ('otlp', 'file:PATH'), or use one of tracekit.exporters",
     "sampler": "give its name or a ratio, or use a class that can be pickled",
@@ -34,17 +32,12 @@ _DEFAULT_REMEDY: Final = "give its name, or use a class that can be pickled"
 class PortableConfiguration:
     """The parts of a configuration that can be sent to a worker process.
 
-    Attributes:
+    Args:
         configuration: The complete configuration.
+        setup_id: The identifier of the set-up. Each warning is logged once for it.
     """
 
     def __init__(self, configuration: Configuration, setup_id: str) -> None:
-        """Prepare nothing until `pickled`.
-
-        Args:
-            configuration: The complete configuration.
-            setup_id: The identifier of the set-up, by which warnings are logged once.
-        """
         self.configuration = configuration
         self._setup_id = setup_id
 
@@ -62,11 +55,11 @@ class PortableConfiguration:
             propagator=self._portable(given.propagator, "propagator"),
             id_generator=self._portable(given.id_generator, "id_generator"),
             resource=self._portable(_without_process_attributes(given.resource), "resource"),
+            # The worker decides these two.
+            continue_trace=True,
+            export_local_roots_at_once=False,
         )
-        fields = portable.changed_fields()
-        for name in _FIELDS_OF_THE_WORKER:
-            fields.pop(name, None)
-        return pickle.dumps(fields, pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(portable.changed_fields(), pickle.HIGHEST_PROTOCOL)
 
     def warn_of_memory_exporters(self) -> None:
         """Log once that spans in the memory of a worker do not reach this process."""

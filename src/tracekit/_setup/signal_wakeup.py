@@ -23,15 +23,14 @@ _NO_DESCRIPTOR: Final = -1
 
 
 class SignalWakeup:
-    """Interrupts the main thread until it has begun the handler of a signal that has arrived."""
+    """Interrupts the main thread until it has begun the handler of a signal that has arrived.
+
+    Args:
+        number: The signal. Its handler must be harmless when it is called again.
+        has_begun: Whether the handler was called.
+    """
 
     def __init__(self, number: int, has_begun: Callable[[], bool]) -> None:
-        """Do nothing until `start`.
-
-        Args:
-            number: The signal. Its handler must be harmless when it is called again.
-            has_begun: Whether the handler was called.
-        """
         self._number = number
         self._has_begun = has_begun
         self._sockets: tuple[socket.socket, socket.socket] | None = None

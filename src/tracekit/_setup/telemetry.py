@@ -64,15 +64,7 @@ class Telemetry:
         *,
         apply_filters: Callable[[FilterSet], None],
     ) -> None:
-        """Hold a set-up; programs call `init_telemetry` or use a `TelemetryBuilder`.
-
-        Args:
-            provider: The provider that creates the spans.
-            lifecycle: The lifecycle of the set-up.
-            filters: The filters at the start.
-            worker_initializer: The initializer of worker processes.
-            apply_filters: Makes other filters effective.
-        """
+        # The runtime creates it. A docstring would show these arguments as public ones.
         self._provider = provider
         self._lifecycle = lifecycle
         self._filters = filters

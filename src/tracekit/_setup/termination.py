@@ -26,16 +26,14 @@ class _TaskDepth(threading.local):
 class TerminationHandler:
     """Flushes this worker process when `SIGTERM` arrives between two tasks.
 
+    Args:
+        flush: Delivers the worker's spans within a short deadline.
+
     Attributes:
         worker_pid: The process id of the worker that the handler was started in, or 0.
     """
 
     def __init__(self, flush: Callable[[], object]) -> None:
-        """Do nothing until `start`.
-
-        Args:
-            flush: Delivers the worker's spans within a short deadline.
-        """
         self.worker_pid = 0
         self._flush = flush
         self._is_exiting = False

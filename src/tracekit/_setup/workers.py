@@ -48,18 +48,17 @@ def set_up_worker(setup_id: str, pickled: bytes) -> None:
 
 
 class PickledInitializer:
-    """Sets up the worker process that calls it; what `Telemetry.in_worker` is in a worker."""
+    """Sets up the worker process that calls it: `Telemetry.in_worker` after unpickling.
+
+    Args:
+        setup_id: The identifier of the set-up.
+        pickled: The changed fields of its configuration.
+    """
 
     # Ray reads the name of its hook, as of a function.
     __name__ = "in_worker"
 
     def __init__(self, setup_id: str, pickled: bytes) -> None:
-        """Hold what `set_up_worker` needs.
-
-        Args:
-            setup_id: The identifier of the set-up.
-            pickled: The changed fields of its configuration.
-        """
         self.setup_id = setup_id
         self._pickled = pickled
 
@@ -89,15 +88,13 @@ class PickledInitializer:
 class LocalInitializer(PickledInitializer):
     """The initializer in the process whose configuration it sends.
 
-    The configuration is pickled when it is first sent, and once, because it is sent with each task.
+    The configuration is pickled only once, because it is sent with each task.
+
+    Args:
+        configuration: The configuration of the set-up, which gets a new identifier.
     """
 
     def __init__(self, configuration: Configuration) -> None:
-        """Create a new identifier for a set-up.
-
-        Args:
-            configuration: The configuration of the set-up.
-        """
         super().__init__(secrets.token_hex(8), b"")
         self._portable = PortableConfiguration(configuration, self.setup_id)
 
