@@ -25,7 +25,7 @@ from tracekit._values.single_values import owner_of
 from tracekit._values.type_names import kind_text, lookup_name, package_of, short_name, type_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 Field = tuple[str, object]
 _ABSENT = object()
@@ -113,25 +113,21 @@ def _dataclass_names(kind: Any) -> tuple[str, ...]:
 
 
 def _write_dataclass(out: BoundedText, value: object, *, names: Sequence[str]) -> None:
-    shown = _read(value, names[:MAX_WIDTH])
-    unseen = max(0, len(names) - MAX_WIDTH)
-    write_titled(out, value, shown, len(shown) + unseen, write_field)
+    _write_fields(out, value, _read(value, names[:MAX_WIDTH]), len(names) - MAX_WIDTH)
 
 
 def _write_named_tuple(out: BoundedText, value: tuple[object, ...]) -> None:
     items = list(islice(tuple.__iter__(value), MAX_WIDTH))
     fields = list(zip(_class_attribute(type(value), "_fields"), items, strict=False))
-    more = tuple.__len__(value) - len(items)
-    write_titled(out, value, fields, len(fields) + more, write_field)
+    _write_fields(out, value, fields, tuple.__len__(value) - MAX_WIDTH)
 
 
 def _write_attrs(out: BoundedText, value: object) -> None:
     attributes = [a for a in _class_attribute(type(value), "__attrs_attrs__") if a.repr]
-    shown = attributes[:MAX_WIDTH]
-    fields = _read(value, [a.name for a in shown])
-    formats = {a.name: a.repr for a in shown if a.repr is not True}
-    total = len(fields) + len(attributes) - len(shown)
-    write_titled(out, value, fields, total, partial(_write_formatted, formats=formats))
+    fields = _read(value, [a.name for a in attributes[:MAX_WIDTH]])
+    formats = {a.name: a.repr for a in attributes if a.repr is not True}
+    write = partial(_write_formatted, formats=formats)
+    _write_fields(out, value, fields, len(attributes) - MAX_WIDTH, write)
 
 
 def _write_formatted(out: BoundedText, field: Field, *, formats: dict[str, Any]) -> None:
@@ -147,11 +143,11 @@ def _write_formatted(out: BoundedText, field: Field, *, formats: dict[str, Any])
 def _write_pydantic(out: BoundedText, value: object, *, hidden: frozenset[str]) -> None:
     extra: Any = _slot(value, "__pydantic_extra__")
     held = [*_entries(value), *(dict_head(extra) if type(extra) is dict else ())]
-    _write_first(out, value, [field for field in held if field[0] not in hidden])
+    _write_fields(out, value, [field for field in held if field[0] not in hidden])
 
 
 def _write_namespace(out: BoundedText, value: object) -> None:
-    _write_first(out, value, _entries(value))
+    _write_fields(out, value, _entries(value))
 
 
 def write_object(out: BoundedText, value: object) -> None:
@@ -159,7 +155,7 @@ def write_object(out: BoundedText, value: object) -> None:
     fields = [*_entries(value), *_read(value, _slot_names(type(value)))]
     public = [field for field in fields if not field[0].startswith("_")]
     if public:
-        _write_first(out, value, public, len(_instance_dict(value)) - MAX_ATTRIBUTES_SEEN)
+        _write_fields(out, value, public, len(_instance_dict(value)) - MAX_ATTRIBUTES_SEEN)
     else:
         out.add(kind_text(value))
 
@@ -196,8 +192,14 @@ def _exception_message(error: BaseException) -> Any:
     return args[0] if len(args) == 1 else args or ""
 
 
-def _write_first(out: BoundedText, value: object, fields: Sequence[Field], unseen: int = 0) -> None:
-    write_titled(out, value, fields[:MAX_WIDTH], len(fields) + max(0, unseen), write_field)
+def _write_fields(
+    out: BoundedText,
+    value: object,
+    fields: Sequence[Field],
+    unread: int = 0,
+    write: Callable[[BoundedText, Field], None] = write_field,
+) -> None:
+    write_titled(out, value, fields[:MAX_WIDTH], len(fields) + max(0, unread), write)
 
 
 def _read(value: object, names: Iterable[str]) -> list[Field]:

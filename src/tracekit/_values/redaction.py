@@ -129,18 +129,18 @@ class Redaction(NamedTuple):
             return value
         if value is None or isinstance(value, bool):
             return cls(enabled=value is not False)
-        return cls(names=_parse_names(value))
+        return cls(names=frozenset(map(_parse_name, _names_in(value))))
 
     def hides(self, name: str) -> bool:
         """Whether values under this name are redacted."""
         return self.enabled and is_sensitive(name, self.names)
 
 
-def _parse_names(value: object) -> frozenset[str]:
+def _names_in(value: object) -> Iterable[object]:
     if isinstance(value, str):
-        return frozenset({_parse_name(value)})
+        return (value,)
     if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray)):
-        return frozenset(_parse_name(name) for name in cast("Iterable[object]", value))
+        return cast("Iterable[object]", value)
     raise ConfigurationError(f"redact={value!r} is not a redaction; {_ACCEPTED}")
 
 

@@ -7,6 +7,8 @@ overridden are called on the builtin class.
 from __future__ import annotations
 
 import re
+from functools import reduce
+from operator import or_
 from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ from tracekit._values.limits import MAX_TEXT
 from tracekit._values.type_names import kind_text, qualified_name, short_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 # Only inside `<… at 0x7f…>`: elsewhere a hexadecimal number may be part of the message.
 _ADDRESS = re.compile(r"(?: at 0x[0-9A-Fa-f]+| id='\d+')(?=[>;,])")
@@ -39,20 +41,13 @@ def _flag_names(members: dict[str, Any], number: int) -> str:
     bits: dict[str, int] = {name: member._value_ for name, member in members.items()}
     if number < 0:
         # Old releases keep a complement as a negative number, new ones as its bits.
-        number &= _union(bits.values())
+        number &= reduce(or_, bits.values(), 0)
     for name, bit in bits.items():
         if bit == number:
             return name
     single = {name: bit for name, bit in bits.items() if bit & number and bit.bit_count() == 1}
-    rest = number & ~_union(single.values())
+    rest = number & ~reduce(or_, single.values(), 0)
     return "|".join([*single, *([str(rest)] if rest or not single else [])])
-
-
-def _union(bits: Iterable[int]) -> int:
-    union = 0
-    for bit in bits:
-        union |= bit
-    return union
 
 
 def iso_text(value: Any) -> str:

@@ -19,15 +19,9 @@ def type_of(value: object) -> type:
     return type(value)
 
 
-def module_of(kind: type) -> str:
-    """Return the name of a type's module, or an empty string if it is not a string."""
-    module = type.__getattribute__(kind, "__module__")
-    return module if type(module) is str else ""
-
-
 def package_of(kind: type) -> str:
     """Return the first segment of a type's module: `pandas` for `pandas.core.frame.DataFrame`."""
-    return module_of(kind).partition(".")[0]
+    return _module_of(kind).partition(".")[0]
 
 
 def short_name(kind: type) -> str:
@@ -46,13 +40,19 @@ def lookup_name(kind: type) -> str:
 
 def qualified_name(kind: type) -> str:
     """Return a type's full name: `int`, `shop.models.User`."""
-    module, name = module_of(kind), type.__getattribute__(kind, "__qualname__")
+    module, name = _module_of(kind), type.__getattribute__(kind, "__qualname__")
     return (name if module in {"", "builtins"} else f"{module}.{name}")[:MAX_NAME]
 
 
 def kind_text(value: object) -> str:
     """Return the text of a value that must not be touched: `<_thread.lock>`."""
     return f"<{qualified_name(type(value))}>"
+
+
+def _module_of(kind: type) -> str:
+    # A class may replace its `__module__` by any object.
+    module = type.__getattribute__(kind, "__module__")
+    return module if type(module) is str else ""
 
 
 class TypeCache(Generic[V]):
