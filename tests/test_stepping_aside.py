@@ -105,7 +105,7 @@ def test_a_filter_that_changes_while_a_function_is_decorated(monkeypatch):
             @property
             def disabled(self):
                 disabled = SpanCallSite.disabled.__get__(self)
-                if not disabled or self._led is None or changed:
+                if not disabled or self._bypass is None or changed:
                     return disabled
                 changed.append(threading.Thread(target=telemetry.set_filter, args=("info",)))
                 changed[0].start()
@@ -120,10 +120,8 @@ def test_a_filter_that_changes_while_a_function_is_decorated(monkeypatch):
         monkeypatch.setattr("tracekit._instrument.function_site.FunctionSite", Changing)
         decorated = instrument(level="info")(generated)
         monkeypatch.undo()
-        assert [True, False] == [
-            bool(changed),
-            decorated.__code__.co_code == generated.__code__.co_code,
-        ]
+        assert 1 == len(changed)
+        assert generated.__code__.co_code != decorated.__code__.co_code
 
 
 def shown(a, b=2):
