@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ pytest_plugins = ["pytester"]
 from tests.receivers.fixtures import *  # noqa: F403 - pytest finds fixtures by their names here
 from tracekit._base.log import forget_logged_warnings
 from tracekit._setup import runtime
+from tracekit.logs import SpanEventHandler
 
 # One run of CI tries many examples, the others few: `pytest --hypothesis-profile=few`.
 settings.register_profile("many", max_examples=300, deadline=None)
@@ -78,3 +80,27 @@ def run_python(tmp_path):
         return done
 
     return run
+
+
+@pytest.fixture
+def loggers():
+    """Make loggers that pass their records to the given handlers only."""
+    added = []
+
+    def make(name, *handlers):
+        # The logger is not in the tree of loggers, where pytest's handlers format every record.
+        logger = logging.Logger(name, 1)
+        for handler in handlers:
+            logger.addHandler(handler)
+            added.append(handler)
+        return logger
+
+    yield make
+    for handler in added:
+        handler.close()
+
+
+@pytest.fixture
+def logger(loggers):
+    """Return a logger whose records become events."""
+    return loggers("shop.db", SpanEventHandler())

@@ -16,7 +16,7 @@ REMOTE = SpanContext(0xABC, 0xDEF, is_remote=True, trace_flags=TraceFlags(1))
 
 
 def test_a_span_around_a_block(spans):
-    """Dotted names come in the mapping, plain ones as keywords; blocks nest."""
+    """Dotted names are given in the mapping, plain names as keywords. Blocks nest."""
     with span("outer", {"cache.key": "k"}, hit=False), span("inner"):
         pass
     assert spans == [("outer", {"cache.key": "k", "hit": False}, ["inner"])]
@@ -30,38 +30,36 @@ def test_the_variable_is_the_current_span(spans):
     assert {"later": 1} == spans["work"].attributes
 
 
-def test_target_level_kind_parent_and_links(spans):
-    """As for `@instrument`; the target defaults to the calling module."""
+def test_target_kind_parent_and_links(spans):
+    """They are as for `@instrument`. The default target is the calling module."""
     with span("work", kind="producer", parent=REMOTE, links=[REMOTE], target="shop"):
         pass
     with span("here"):
         pass
     made = spans["work"].span
-    assert (SpanKind.PRODUCER, REMOTE, "shop", REMOTE, __name__) == (
-        made.kind,
-        made.parent,
-        made.instrumentation_scope.name,
-        made.links[0].context,
-        spans["here"].span.instrumentation_scope.name,
-    )
+    assert SpanKind.PRODUCER == made.kind
+    assert REMOTE == made.parent
+    assert "shop" == made.instrumentation_scope.name
+    assert REMOTE == made.links[0].context
+    assert __name__ == spans["here"].span.instrumentation_scope.name
 
 
-def test_no_parent_begins_a_new_trace(spans):
+def test_without_a_parent_a_new_trace_starts(spans):
     """`parent=None` makes a root."""
     with span("outer"), span("root", parent=None):
         pass
     assert spans == ["outer", "root"]
 
 
-def test_an_exception_shows_and_goes_on(spans):
-    """It is recorded and not swallowed."""
+def test_an_exception_is_recorded_and_reaches_the_caller(spans):
+    """The span does not swallow it."""
     with pytest.raises(ValueError, match="boom"), span("work"):
         raise ValueError("boom")
     assert "ERROR: ValueError: boom" == spans["work"].status
 
 
 def test_a_filtered_span_leaves_no_gap():
-    """The block runs; what is set on its variable goes nowhere; children go further up."""
+    """The block runs, and its children attach to the parent."""
     with capture_spans(filter="info") as spans:
         with span("outer"), span("middle", level="debug") as current:
             current.set_attribute("lost", 1)
@@ -87,21 +85,21 @@ def test_a_filtered_span_leaves_no_gap():
         (lambda: event("x", level="loud"), "level='loud'"),
     ],
 )
-def test_a_mistake_is_loud(make, message):
+def test_a_wrong_argument_raises(make, message):
     """The error names the argument and shows the value."""
     with pytest.raises(InstrumentationError, match=message):
         make()
 
 
-def test_an_event_is_of_the_current_span_and_carries_its_level(spans):
-    """With attributes from the mapping and from keywords."""
+def test_an_event_is_added_to_the_current_span_with_its_level(spans):
+    """Attributes come from the mapping and from keywords."""
     with span("work"):
         event("miss", {"cache.key": "k"}, level="warning", tries=2)
     assert [("miss", {"level": "WARN", "cache.key": "k", "tries": 2})] == spans["work"].events
 
 
-def test_an_event_goes_through_the_filter():
-    """By its own level, and its target: the calling module, or the one it names."""
+def test_the_filter_decides_about_an_event():
+    """Its level and target count; the target is the calling module by default."""
     with capture_spans(filter=f"info,{__name__}=debug,noisy=off") as spans, span("work"):
         event("kept", level="debug")
         event("too fine", level="trace")
@@ -117,7 +115,7 @@ def test_record_sets_attributes_of_the_current_span(spans):
 
 
 def test_sensitive_names_are_redacted(spans):
-    """Everywhere that a name is given."""
+    """This holds for spans, attributes and events."""
     with span("work", {"http.request.header.authorization": "Basic x"}, password="p"):
         record(api_key="k")
         event("login", token="t")
@@ -131,15 +129,15 @@ def test_sensitive_names_are_redacted(spans):
 
 
 def test_without_a_span_nothing_happens():
-    """Events and attributes without a place are let go."""
+    """Events and attributes are discarded."""
     event("alone")
     record(alone=1)
-    with span("nobody listens") as current:
+    with span("not recorded") as current:
         assert not current.is_recording()
 
 
 def test_a_failure_of_recording_is_logged_once(caplog):
-    """A span that raises does not reach the program."""
+    """An exception of a span does not reach the program."""
 
     class Broken(trace.NonRecordingSpan):
         def is_recording(self):
@@ -159,18 +157,19 @@ def test_a_failure_of_recording_is_logged_once(caplog):
 
 
 def test_an_attribute_without_a_name_is_left_out(spans, caplog):
-    """OpenTelemetry takes none, neither at the start of a span nor later; it is said once."""
+    """OpenTelemetry does not accept an empty name. One warning is logged."""
     forget_logged_warnings()
     with span("work", {"": 1, "a": 2}):
         record({"": 3})
         event("e", {"": 4}, b=5)
     [(_, attributes)] = spans["work"].events
-    assert ({"a": 2}, {"level": "INFO", "b": 5}) == (spans["work"].attributes, attributes)
+    assert {"a": 2} == spans["work"].attributes
+    assert {"level": "INFO", "b": 5} == attributes
     assert ["an attribute with an empty name is left out"] == caplog.messages
 
 
-def test_a_key_that_is_no_text_becomes_one(spans):
-    """The attributes beside it are recorded too."""
+def test_a_key_that_is_not_text_becomes_text(spans):
+    """The attributes beside it are recorded, too."""
     with span("work", {3: "c"}, n=1):
         record({4: "d"}, m=2)
     assert {"3": "c", "n": 1, "4": "d", "m": 2} == spans["work"].attributes
@@ -183,7 +182,7 @@ class Unreadable(dict):
 
 @pytest.mark.parametrize("content", [[("a", "b", "c")], [7], Unreadable(a="b")])
 def test_a_carrier_that_cannot_be_read_is_logged(spans, caplog, content):
-    """The block runs, in a span under the current one."""
+    """The block runs in a span below the current one."""
     with span("outer"), span("inner", parent=content, links=[content]):
         pass
     assert [("outer", {}, ["inner"])] == spans
@@ -193,7 +192,7 @@ def test_a_carrier_that_cannot_be_read_is_logged(spans, caplog, content):
 
 
 def test_the_parent_of_a_filtered_span_is_not_read():
-    """It costs nothing where nobody wants the span."""
+    """Nothing of a filtered span is evaluated."""
 
     class Untouched(dict):
         def items(self):

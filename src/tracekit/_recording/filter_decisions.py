@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 from opentelemetry.trace import NonRecordingSpan, Span
 
@@ -41,18 +41,17 @@ class FilterAwareSpan:
         """Add an event for some exporters; a span that records overrides this."""
 
 
-# The scopes inside spans of other classes, on which no attribute can be set.
-_scopes: Final[WeakKeyDictionary[Span, FilterScope]] = WeakKeyDictionary()
+# The scopes inside spans of other classes, on which no attribute can be set, by the span's id. Each
+# has a weak reference that removes it with the span.
+_scopes: Final[dict[int, tuple[ref[Span], FilterScope]]] = {}
 
 
 def scope_of(span: Span) -> FilterScope | None:
     """Return the filter scope inside a span."""
     if isinstance(span, FilterAwareSpan):
         return span.filter_scope
-    try:
-        return _scopes.get(span) if _scopes else None
-    except TypeError:
-        return None
+    entry = _scopes.get(id(span))
+    return None if entry is None else entry[1]
 
 
 def open_scope(span: Span, scope: FilterScope | None) -> None:
@@ -61,12 +60,13 @@ def open_scope(span: Span, scope: FilterScope | None) -> None:
         return
     if isinstance(span, FilterAwareSpan):
         span.filter_scope = scope
-    else:
-        try:
-            _scopes[span] = scope
-        except TypeError:
-            # The span of another SDK that allows no weak reference. The scope ends here.
-            return
+        return
+    key = id(span)
+    try:
+        _scopes[key] = ref(span, lambda _: _scopes.pop(key, None)), scope
+    except TypeError:
+        # The span of another SDK that allows no weak reference. The scope ends here.
+        return
 
 
 def current_scope() -> FilterScope | None:
