@@ -1,4 +1,4 @@
-"""Every kind of callable with every outcome: the caller sees no difference, and a span records it."""
+"""Every kind of callable with every outcome: the caller sees no difference, a span records it."""
 
 from __future__ import annotations
 
