@@ -438,7 +438,7 @@ def test_a_flush_is_not_held_up_by_those_that_come_after_it(exporter):
     with TelemetryBuilder("test").with_exporter(exporter).build() as telemetry:
         exporter.may_go_on.clear()
         make_spans(telemetry)
-        (delivery,) = telemetry._lifecycle.deliveries
+        (delivery,) = telemetry._lifecycle.export_processors
         first = delivery.begin_flush()
         assert exporter.is_exporting.wait(5)
         inner = exporter.export
@@ -468,7 +468,7 @@ def test_flushes_that_nobody_waits_for_do_not_pile_up(telemetry, exporter):
     """While an exporter hangs, one stands for all of them."""
     exporter.may_go_on.clear()
     make_spans(telemetry)
-    (delivery,) = telemetry._lifecycle.deliveries
+    (delivery,) = telemetry._lifecycle.export_processors
     for _ in range(50):
         assert not telemetry.flush(0)
     assert 1 == len(delivery._worker._flushes)
@@ -507,7 +507,7 @@ def test_an_exporter_that_shuts_down_is_answered_at_once(telemetry, exporter):
 
 def test_a_signal_handler_in_the_midst_of_taking_a_span_may_flush(telemetry, exporter):
     """It waits for what is in the queue, not for the span that its own thread is about to put."""
-    (delivery,) = telemetry._lifecycle.deliveries
+    (delivery,) = telemetry._lifecycle.export_processors
     answers = []
 
     append = delivery._append
@@ -612,7 +612,7 @@ def test_each_shutdown_keeps_its_own_deadline(telemetry, exporter):
     make_spans(telemetry)
     patient = []
     thread = threading.Thread(target=lambda: patient.append(telemetry.shutdown(20.0)))
-    (delivery,) = telemetry._lifecycle.deliveries
+    (delivery,) = telemetry._lifecycle.export_processors
     thread.start()
     with delivery._changed:
         assert delivery._changed.wait_for(lambda: delivery._shutdown_waiters, 5)

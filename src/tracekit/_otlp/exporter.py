@@ -7,7 +7,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
@@ -202,7 +202,11 @@ class OtlpExporter(SpanExporter, ABC):
         return type(self)(**self._options)
 
     def __reduce__(self) -> tuple[Callable[[], Self], tuple[()]]:
-        return functools.partial(type(self), **self._options), ()
+        given: dict[str, Any] = {
+            name: value for name, value in self._options.items() if value is not None
+        }
+        # Worker processes receive it with each task, so it is kept small.
+        return functools.partial(type(self), **given), ()
 
 
 def _accepted(

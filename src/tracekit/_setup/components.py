@@ -36,7 +36,7 @@ class Components:
         pipeline: What spans pass through; None if `OTEL_SDK_DISABLED` is true.
         counter: The counter of started spans.
         exporters: The exporters with their names.
-        deliveries: The span processors that deliver to the exporters, in the same order.
+        export_processors: The span processors that deliver to the exporters, in the same order.
         processors: The span processors of the user.
         filters: The filters of the exporters.
         redaction: The redaction policy.
@@ -48,7 +48,7 @@ class Components:
     pipeline: Pipeline | None
     counter: StartCounter
     exporters: tuple[ResolvedExporter, ...]
-    deliveries: tuple[ExportProcessor, ...]
+    export_processors: tuple[ExportProcessor, ...]
     processors: tuple[SpanProcessor, ...]
     filters: ExporterFilters
     redaction: Redaction
@@ -81,20 +81,20 @@ def create_components(configuration: Configuration) -> Components:
     is_disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     # Last, so that an error in another argument leaves no exporter open.
     exporters = () if is_disabled else tuple(resolve_exporters(configuration.exporters))
-    deliveries = tuple(
-        exporter.create_delivery(
+    export_processors = tuple(
+        exporter.create_processor(
             settings, index, export_local_roots_at_once=configuration.export_local_roots_at_once
         )
         for index, exporter in enumerate(exporters)
     )
-    fanout = Fanout((*processors, *deliveries))
+    fanout = Fanout((*processors, *export_processors))
     filters = _exporter_filters(default_filter, exporters, configuration)
     pipeline = Pipeline(sampler, resource, fanout, id_generator, limits, filters.filter_set())
     return Components(
         pipeline=None if is_disabled else pipeline,
         counter=fanout.start_counter,
         exporters=exporters,
-        deliveries=deliveries,
+        export_processors=export_processors,
         processors=processors,
         filters=filters,
         redaction=redaction,

@@ -30,6 +30,19 @@ _ENDPOINT_VARIABLES: Final = (
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
 )
 _IMMEDIATE: Final = (MemoryExporter, InMemorySpanExporter, ConsoleExporter, ConsoleSpanExporter)
+_FACTORIES: Final[dict[str, Callable[[], SpanExporter]]] = {
+    "console": exporters.console,
+    "memory": exporters.memory,
+    "otlp": exporters.otlp,
+    "otlp-http": lambda: exporters.otlp(protocol="http"),
+}
+_NAMES_BY_CLASS: Final = {
+    "ConsoleExporter": "console",
+    "FileExporter": "file",
+    "MemoryExporter": "memory",
+    "OtlpGrpcExporter": "otlp",
+    "OtlpHttpExporter": "otlp-http",
+}
 
 
 @dataclass(frozen=True)
@@ -48,10 +61,10 @@ class ResolvedExporter:
     is_created: bool
     filter: Filter | None = None
 
-    def create_delivery(
+    def create_processor(
         self, settings: BatchSettings, index: int, *, export_local_roots_at_once: bool
     ) -> ExportProcessor:
-        """Create the span processor that delivers to the exporter.
+        """Create the span processor that exports to the exporter.
 
         Args:
             settings: The sizes and the delay of batches.
@@ -143,26 +156,9 @@ def _resolve_name(name: str, argument: str) -> Iterator[ResolvedExporter]:
     yield ResolvedExporter(name, exporter, is_created=True)
 
 
-_FACTORIES: Final[dict[str, Callable[[], SpanExporter]]] = {
-    "console": exporters.console,
-    "memory": exporters.memory,
-    "otlp": exporters.otlp,
-    "otlp-http": lambda: exporters.otlp(protocol="http"),
-}
-
-
 def _known_names() -> str:
     declared = [name for name in entry_point_names(_GROUP) if name not in _BUILT_IN]
     return ", ".join(map(repr, [*_BUILT_IN, *declared]))
-
-
-_NAMES_BY_CLASS: Final = {
-    "ConsoleExporter": "console",
-    "FileExporter": "file",
-    "MemoryExporter": "memory",
-    "OtlpGrpcExporter": "otlp",
-    "OtlpHttpExporter": "otlp-http",
-}
 
 
 def _name_of(exporter: SpanExporter) -> str:

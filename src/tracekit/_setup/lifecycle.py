@@ -29,7 +29,7 @@ class Lifecycle:
         on_shutdown: Called before anything is shut down, to uninstall the set-up.
 
     Attributes:
-        deliveries: The span processors that deliver to the exporters.
+        export_processors: The span processors that deliver to the exporters.
         counter: The counter of started spans.
         lock: Held while the set-up changes: its filters, or its end. A signal handler may change it
             while its own thread holds the lock, so the lock is reentrant.
@@ -43,7 +43,7 @@ class Lifecycle:
         provider: TracerProvider,
         on_shutdown: Callable[[Lifecycle], None] | None = None,
     ) -> None:
-        self.deliveries = components.deliveries
+        self.export_processors = components.export_processors
         self.counter = components.counter
         self._processors = components.processors
         self._provider = provider
@@ -62,7 +62,7 @@ class Lifecycle:
         """The counts of spans so far."""
         return Stats(
             started=self.counter.started,
-            exporters={one.name: one.stats for one in self.deliveries},
+            exporters={one.name: one.stats for one in self.export_processors},
         )
 
     @property
@@ -76,7 +76,7 @@ class Lifecycle:
         Returns:
             Whether all spans were delivered in time, and none was lost since the last flush.
         """
-        waits = [one.begin_flush() for one in self.deliveries]
+        waits = [one.begin_flush() for one in self.export_processors]
         waits += [deadlines.begin_flush(one, seconds) for one in self._all_processors()]
         return deadlines.wait_for_all(waits, seconds)
 
@@ -120,8 +120,8 @@ class Lifecycle:
     ) -> None:
         if self._on_shutdown is not None:
             self._on_shutdown(self)
-        shared = () if successor is None else successor.deliveries
-        for delivery in self.deliveries:
+        shared = () if successor is None else successor.export_processors
+        for delivery in self.export_processors:
             keep_exporter = any(one.exporter is delivery.exporter for one in shared)
             waits.append(delivery.begin_shutdown(keep_exporter=keep_exporter))
         kept = () if successor is None else (*successor.processors, *self._added_processors())

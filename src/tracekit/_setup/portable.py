@@ -8,6 +8,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Final
 
 from opentelemetry.sdk.resources import Resource
@@ -41,8 +42,9 @@ class PortableConfiguration:
         self.configuration = configuration
         self._setup_id = setup_id
 
+    @cached_property
     def pickled(self) -> bytes:
-        """Return the changed fields of the configuration, pickled."""
+        """The changed fields of the configuration, pickled once, because each task brings them."""
         given = self.configuration
         portable = replace(
             given,

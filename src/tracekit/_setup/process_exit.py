@@ -42,10 +42,10 @@ class ExitDeadline:
 
     def remaining_seconds(self) -> float:
         """Return the seconds until the deadline."""
+        now = time.monotonic()
         if self._deadline is None:
-            self.start(EXIT_TIMEOUT)
-        deadline = self._deadline or 0.0
-        return max(0.0, deadline - time.monotonic())
+            self._deadline = now + EXIT_TIMEOUT
+        return max(0.0, self._deadline - now)
 
 
 exit_deadline: Final = ExitDeadline()

@@ -1,7 +1,7 @@
 """Worker processes that are set up like their parent.
 
-An initializer is sent to the worker. It calls `set_up_worker` there, with the configuration
-of the parent in pickled form.
+An initializer is sent to the worker. It calls `set_up_worker` there, with the configuration of the
+parent in pickled form.
 """
 
 from __future__ import annotations
@@ -88,8 +88,6 @@ class PickledInitializer:
 class LocalInitializer(PickledInitializer):
     """The initializer in the process whose configuration it sends.
 
-    The configuration is pickled only once, because it is sent with each task.
-
     Args:
         configuration: The configuration of the set-up, which gets a new identifier.
     """
@@ -105,7 +103,6 @@ class LocalInitializer(PickledInitializer):
             self._portable.configuration, filter=str(filters.default), exporter_filters=own
         )
         self._portable = PortableConfiguration(configuration, self.setup_id)
-        self._pickled = b""
 
     def warn_of_memory_exporters(self) -> None:
         """Log once that spans in the memory of a worker do not reach this process."""
@@ -113,9 +110,7 @@ class LocalInitializer(PickledInitializer):
 
     def pickled_configuration(self) -> bytes:
         """Return the changed fields of the configuration, pickled."""
-        if not self._pickled:
-            self._pickled = self._portable.pickled()
-        return self._pickled
+        return self._portable.pickled
 
 
 def _flush_at_celery_shutdown(signal: object) -> None:
