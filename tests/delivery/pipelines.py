@@ -40,7 +40,7 @@ def arrived(receiver):
 
 
 def processor_of(telemetry):
-    (only,) = telemetry._lifecycle.deliveries
+    (only,) = telemetry._lifecycle.export_processors
     return only
 
 
