@@ -18,22 +18,52 @@ CHECKED = """
     src/tracekit/_base
     src/tracekit/_console
     src/tracekit/_filters
+    src/tracekit/_instrument
+    src/tracekit/_recording
+    src/tracekit/logs.py
     docs/how-to/filters.md
+    docs/how-to/libraries.md
+    docs/how-to/logging.md
     docs/reference/filters.md
+    docs/support.md
+    docs/tutorial.md
+    tests/callables.py
     tests/filter_texts.py
     tests/finished_spans.py
+    tests/logging_tools.py
+    tests/support_table.py
+    tests/test_bypass.py
+    tests/test_callable_objects.py
+    tests/test_callables.py
+    tests/test_compilation.py
     tests/test_console.py
+    tests/test_decorated_classes.py
+    tests/test_decorated_functions.py
+    tests/test_decoration_errors.py
     tests/test_dynamic_rules.py
+    tests/test_exceptions.py
     tests/test_filter.py
     tests/test_filter_conformance.py
     tests/test_filter_runtime.py
     tests/test_filter_syntax.py
+    tests/test_import.py
+    tests/test_instrument_options.py
+    tests/test_layers.py
     tests/test_levels.py
     tests/test_line_filling.py
+    tests/test_log_records.py
+    tests/test_log_reentrancy.py
+    tests/test_logs.py
+    tests/test_opaque_callables.py
+    tests/test_parents.py
     tests/test_render.py
+    tests/test_spans.py
+    tests/test_suspended_generators.py
     tests/test_terminal_text.py
     tests/test_trace_buffer.py
+    tests/test_trace_context_filter.py
     tests/test_tree.py
+    tests/typing
 """.split()
 
 # Each entry is a regular expression; a space stands for any white space, also at a line break.

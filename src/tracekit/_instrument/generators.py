@@ -145,8 +145,8 @@ def start_generator_span(
 
 frame_of_caller = sys._getframe
 
-# contextlib's code takes the first step of a function below @contextmanager. Nothing else tells
-# such a function from a plain generator.
+# contextlib's code takes the first step of a function below @contextmanager. Nothing else
+# distinguishes such a function from a plain generator.
 _WITH_STATEMENTS: Final = frozenset(
     {
         _GeneratorContextManager.__enter__.__code__,
