@@ -35,7 +35,7 @@ _DATABASE_MODELS = frozenset({"django.Model", "peewee.Model"})
 _PYDANTIC_HOOKS = ("__repr_args__", "__repr_str__", "__repr_name__")
 
 
-def find_writer(kind: type) -> Writer | None:
+def fields_writer(kind: type) -> Writer | None:
     """Return the writer of a type's instances by their fields.
 
     Args:

@@ -21,7 +21,7 @@ from tracekit._values.bounded_text import (
 )
 from tracekit._values.limits import MAX_TEXT
 from tracekit._values.objects import (
-    find_writer,
+    fields_writer,
     has_handwritten_repr,
     write_exception,
     write_object,
@@ -40,7 +40,7 @@ PRIMITIVE_TEXTS: dict[type, Callable[[Any], str]] = {
 
 
 class Substitute:
-    """The writer of values instead of which the result of a function is recorded.
+    """A writer that writes the result of a function instead of the value.
 
     Attributes:
         function: Takes the value, and returns the value to record.
@@ -75,7 +75,7 @@ def builtin_writer(kind: type) -> Writer:
     names = [lookup_name(base) for base in kind.__mro__]
     return (
         _first_of(names, _BEFORE_FIELDS)
-        or _fields_writer(kind)
+        or _nested_fields_writer(kind)
         or _first_of(names, _AFTER_FIELDS)
         or _fallback_writer(kind)
     )
@@ -85,10 +85,10 @@ def _first_of(names: list[str], table: Mapping[str, Writer]) -> Writer | None:
     return next((table[name] for name in names if name in table), None)
 
 
-def _fields_writer(kind: type) -> Writer | None:
+def _nested_fields_writer(kind: type) -> Writer | None:
     if issubclass(kind, tuple) and has_handwritten_repr(kind):
         return _write_repr
-    writer = find_writer(kind)
+    writer = fields_writer(kind)
     return None if writer is None else nested_writer(writer)
 
 
