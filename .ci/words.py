@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 CHECKED = """
     src/tracekit/_base
     src/tracekit/_console
+    src/tracekit/_delivery
     src/tracekit/_filters
+    src/tracekit/_sdk
     src/tracekit/_instrument
     src/tracekit/_recording
     src/tracekit/logs.py
@@ -28,6 +30,7 @@ CHECKED = """
     docs/support.md
     docs/tutorial.md
     tests/callables.py
+    tests/delivery
     tests/filter_texts.py
     tests/finished_spans.py
     tests/logging_tools.py

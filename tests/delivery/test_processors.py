@@ -1,4 +1,4 @@
-"""Delivery: what becomes of each span, and deadlines that hold whatever the exporter does."""
+"""The processors: the count of each span, and deadlines that hold whatever the exporter does."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tracekit import ExporterStats, TelemetryBuilder, exporters
 
 
 class Exporter(SpanExporter):
-    """An exporter that hangs, fails and raises as told."""
+    """An exporter that hangs, fails and raises as a test wants."""
 
     def __init__(self):
         self.batches = []
-        self.answers = []
-        self.may_go_on = threading.Event()
-        self.may_go_on.set()
+        self.results = []
+        self.may_continue = threading.Event()
+        self.may_continue.set()
         self.is_exporting = threading.Event()
         self.is_shut_down = threading.Event()
         self.flushes = 0
@@ -34,12 +34,12 @@ class Exporter(SpanExporter):
     def export(self, spans):
         self.thread = threading.current_thread()
         self.is_exporting.set()
-        self.may_go_on.wait(30)
+        self.may_continue.wait(30)
         self.batches.append(list(spans))
-        answer = self.answers.pop(0) if self.answers else SpanExportResult.SUCCESS
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
+        result = self.results.pop(0) if self.results else SpanExportResult.SUCCESS
+        if isinstance(result, BaseException):
+            raise result
+        return result
 
     def force_flush(self, timeout_millis=30_000):
         self.flushes += 1
@@ -47,21 +47,21 @@ class Exporter(SpanExporter):
 
     def shutdown(self):
         self.is_shut_down.set()
-        self.may_go_on.set()
+        self.may_continue.set()
 
 
 @pytest.fixture
 def exporter():
     made = Exporter()
     yield made
-    made.may_go_on.set()
+    made.may_continue.set()
 
 
 @pytest.fixture
 def telemetry(exporter):
     made = TelemetryBuilder("test").with_exporter(exporter).build()
     yield made
-    exporter.may_go_on.set()
+    exporter.may_continue.set()
     made.shutdown(5.0)
 
 
@@ -79,24 +79,25 @@ def names(exporter):
     return [span.name for batch in exporter.batches for span in batch]
 
 
-def test_flush_delivers_what_has_ended(telemetry, exporter):
-    """In order, through a thread of its own, and the exporter is flushed too."""
+def test_a_flush_delivers_the_ended_spans(telemetry, exporter):
+    """In order and in a thread of its own. The exporter is flushed too."""
     make_spans(telemetry, 3)
     assert telemetry.flush(5.0)
     assert ["span 0", "span 1", "span 2"] == names(exporter)
-    assert (1, True) == (exporter.flushes, exporter.thread is not threading.current_thread())
+    assert 1 == exporter.flushes
+    assert exporter.thread is not threading.current_thread()
     assert ExporterStats(exported=3) == stats(telemetry)
 
 
-def test_flush_without_spans_is_done_at_once(telemetry):
-    """Nothing is started for it."""
+def test_a_flush_without_spans(telemetry):
+    """It returns at once and starts no thread."""
     threads = threading.active_count()
     assert telemetry.flush(0)
     assert threads == threading.active_count()
 
 
-def test_a_full_batch_goes_out_by_itself(monkeypatch, exporter):
-    """Without waiting for the delay."""
+def test_a_full_batch_is_exported(monkeypatch, exporter):
+    """It does not wait for the schedule delay."""
     monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "2")
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "3600000")
     with TelemetryBuilder("test").with_exporter(exporter).build() as telemetry:
@@ -104,7 +105,7 @@ def test_a_full_batch_goes_out_by_itself(monkeypatch, exporter):
         assert exporter.is_exporting.wait(5)
 
 
-def test_the_delay_sends_a_batch_that_is_not_full(monkeypatch, exporter):
+def test_a_batch_that_is_not_full_is_exported_after_the_schedule_delay(monkeypatch, exporter):
     """`OTEL_BSP_SCHEDULE_DELAY`, in milliseconds."""
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "1")
     with TelemetryBuilder("test").with_exporter(exporter).build() as telemetry:
@@ -112,21 +113,21 @@ def test_the_delay_sends_a_batch_that_is_not_full(monkeypatch, exporter):
         assert exporter.is_exporting.wait(5)
 
 
-def test_flush_keeps_its_deadline_when_the_exporter_hangs(telemetry, exporter):
-    """It answers False in time, and the spans go out later."""
-    exporter.may_go_on.clear()
+def test_a_flush_keeps_its_deadline_if_the_exporter_hangs(telemetry, exporter):
+    """It returns False in time, and the spans are exported later."""
+    exporter.may_continue.clear()
     make_spans(telemetry)
-    begun = time.monotonic()
+    started = time.monotonic()
     assert not telemetry.flush(0.05)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - started < 5
     assert ExporterStats(waiting=1) == stats(telemetry)
-    exporter.may_go_on.set()
+    exporter.may_continue.set()
     assert telemetry.flush(5.0)
     assert ExporterStats(exported=1) == stats(telemetry)
 
 
-def test_flush_does_not_wait_for_spans_that_end_after_it_began(exporter):
-    """Under a steady load it still comes to an end."""
+def test_a_flush_does_not_wait_for_later_spans(exporter):
+    """It ends under a steady load too."""
     telemetry = TelemetryBuilder("test").with_exporter(exporter).build()
     stop = threading.Event()
 
@@ -147,21 +148,21 @@ def test_flush_does_not_wait_for_spans_that_end_after_it_began(exporter):
         telemetry.shutdown(10.0)
 
 
-def test_shutdown_keeps_its_deadline_when_the_exporter_hangs(telemetry, exporter):
-    """It answers False, counts what was left, and tells the exporter to stop."""
-    exporter.may_go_on.clear()
+def test_a_shutdown_keeps_its_deadline_if_the_exporter_hangs(telemetry, exporter):
+    """It returns False, counts the waiting spans as dropped, and shuts the exporter down."""
+    exporter.may_continue.clear()
     make_spans(telemetry, 3)
-    begun = time.monotonic()
+    started = time.monotonic()
     assert not telemetry.shutdown(0.05)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - started < 5
     assert ExporterStats(dropped=3) == stats(telemetry)
     assert exporter.is_shut_down.wait(5)
 
 
-def test_a_healthy_exporter_is_not_kept_waiting_by_one_that_hangs(exporter):
-    """Both share one deadline, and both begin at once."""
+def test_an_exporter_that_hangs_does_not_delay_another(exporter):
+    """Both start to shut down at once, with one deadline."""
     healthy = Exporter()
-    exporter.may_go_on.clear()
+    exporter.may_continue.clear()
     telemetry = TelemetryBuilder("test").with_exporter([exporter, healthy]).build()
     make_spans(telemetry)
     assert not telemetry.shutdown(0.5)
@@ -169,27 +170,28 @@ def test_a_healthy_exporter_is_not_kept_waiting_by_one_that_hangs(exporter):
     assert healthy.is_shut_down.is_set()
 
 
-def test_shutdown_shuts_the_exporter_down_once(telemetry, exporter):
-    """A second call gives the same answer."""
+def test_a_second_shutdown_returns_the_same(telemetry, exporter):
+    """The exporter is shut down once."""
     make_spans(telemetry)
-    assert (True, True) == (telemetry.shutdown(5.0), telemetry.shutdown(5.0))
+    assert telemetry.shutdown(5.0)
+    assert telemetry.shutdown(5.0)
     assert exporter.is_shut_down.is_set()
 
 
-def test_what_fails_is_counted_and_said_once(telemetry, exporter, caplog):
-    """One line when it begins, one when it is over; flush answers False."""
-    exporter.answers = [
+def test_failures_are_counted_and_logged_once(telemetry, exporter, caplog):
+    """One message when they begin and one when they end. A flush returns False meanwhile."""
+    exporter.results = [
         SpanExportResult.FAILURE,
         ValueError("no"),
         SpanExportResult.SUCCESS,
         SpanExportResult.SUCCESS,
     ]
-    answers = []
+    results = []
     with caplog.at_level(logging.INFO):
         for _ in range(4):
             make_spans(telemetry)
-            answers.append(telemetry.flush(5.0))
-    assert [False, False, True, True] == answers
+            results.append(telemetry.flush(5.0))
+    assert [False, False, True, True] == results
     assert ExporterStats(exported=2, failed=2) == stats(telemetry)
     assert [
         "the exporter Exporter did not deliver 1 spans: it gave no reason; further ones are "
@@ -198,31 +200,31 @@ def test_what_fails_is_counted_and_said_once(telemetry, exporter, caplog):
     ] == caplog.messages
 
 
-def test_what_an_exporter_rejects_in_part_is_counted(telemetry, exporter):
-    """As an OTLP receiver says in its partial success."""
+def test_rejected_spans_are_counted(telemetry, exporter):
+    """An exporter can report them, like the partial success of an OTLP receiver."""
     exporter.last_rejected = 2
     make_spans(telemetry, 5)
     assert not telemetry.flush(5.0)
     assert ExporterStats(exported=3, failed=2) == stats(telemetry)
 
 
-def test_a_full_queue_drops_the_oldest(monkeypatch, exporter, caplog):
-    """They are counted, one line says so, and the calling thread never waits."""
+def test_a_full_queue_drops_the_oldest_spans(monkeypatch, exporter, caplog):
+    """They are counted, one message is logged, and the calling thread never waits."""
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "2")
-    exporter.may_go_on.clear()
+    exporter.may_continue.clear()
     telemetry = TelemetryBuilder("test").with_exporter(exporter).build()
     make_spans(telemetry, 2)
     assert exporter.is_exporting.wait(5)
     make_spans(telemetry, 5)
-    exporter.may_go_on.set()
+    exporter.may_continue.set()
     assert not telemetry.shutdown(5.0)
     assert ["span 0", "span 1", "span 3", "span 4"] == names(exporter)
     assert ExporterStats(exported=4, dropped=3) == stats(telemetry)
     assert 1 == sum("its queue is full" in message for message in caplog.messages)
 
 
-def test_spans_that_end_after_shutdown_are_counted(telemetry):
-    """As dropped."""
+def test_spans_that_end_after_a_shutdown(telemetry):
+    """They count as dropped."""
     tracer = telemetry.tracer_provider.get_tracer("test")
     late = tracer.start_span("late")
     telemetry.shutdown(5.0)
@@ -231,15 +233,16 @@ def test_spans_that_end_after_shutdown_are_counted(telemetry):
 
 
 def test_unsampled_spans_are_not_exported(exporter):
-    """Nor counted."""
+    """They are not counted either."""
     with TelemetryBuilder("t").with_exporter(exporter).with_sampler(0.0).build() as telemetry:
         make_spans(telemetry)
-        assert (0, True) == (telemetry.stats.started, telemetry.flush(5.0))
+        assert 0 == telemetry.stats.started
+        assert telemetry.flush(5.0)
     assert [] == exporter.batches
 
 
-def test_an_exporter_that_fails_to_flush_or_shut_down_is_said(exporter, caplog):
-    """The program goes on."""
+def test_an_exporter_that_fails_to_flush_or_shut_down(exporter, caplog):
+    """The failure is logged, and the program continues."""
 
     def fail(*args, **kwargs):
         raise RuntimeError("no")
@@ -252,7 +255,7 @@ def test_an_exporter_that_fails_to_flush_or_shut_down_is_said(exporter, caplog):
 
 
 def test_the_exporters_own_spans_are_suppressed(telemetry, exporter):
-    """While it exports, instrumentation is off in its thread."""
+    """Instrumentation is suppressed in the thread that exports."""
     from tracekit._recording.current_context import get_current, is_suppressed
 
     seen = []
@@ -264,8 +267,8 @@ def test_the_exporters_own_spans_are_suppressed(telemetry, exporter):
     assert [True] == seen
 
 
-def test_threads_of_all_kinds_deliver_every_span(exporter):
-    """Many threads end spans at once; none is lost and none is doubled."""
+def test_many_threads_that_end_spans(exporter):
+    """No span is lost and none is exported twice."""
     with TelemetryBuilder("test").with_exporter(exporter).build() as telemetry:
         threads = [threading.Thread(target=make_spans, args=(telemetry, 200)) for _ in range(8)]
         for thread in threads:
@@ -273,29 +276,31 @@ def test_threads_of_all_kinds_deliver_every_span(exporter):
         for thread in threads:
             thread.join()
     assert 1600 == len({span.context.span_id for batch in exporter.batches for span in batch})
-    assert (1600, ExporterStats(exported=1600)) == (telemetry.stats.started, stats(telemetry))
+    assert 1600 == telemetry.stats.started
+    assert ExporterStats(exported=1600) == stats(telemetry)
 
 
 def test_a_processor_that_hangs_does_not_break_the_deadline(exporter):
-    """The user's own processors are waited for no longer than said."""
+    """A flush and a shutdown wait for the user's own processors until their deadline."""
 
     class Hangs(SpanProcessor):
         def shutdown(self):
-            exporter.may_go_on.wait(30)
+            exporter.may_continue.wait(30)
 
         def force_flush(self, timeout_millis=30_000):
-            return exporter.may_go_on.wait(30)
+            return exporter.may_continue.wait(30)
 
     memory = exporters.memory()
-    exporter.may_go_on.clear()
+    exporter.may_continue.clear()
     telemetry = TelemetryBuilder("t").with_exporter(memory).with_processor(Hangs()).build()
-    begun = time.monotonic()
-    assert (False, False) == (telemetry.flush(0.05), telemetry.shutdown(0.05))
-    assert time.monotonic() - begun < 5
+    started = time.monotonic()
+    assert not telemetry.flush(0.05)
+    assert not telemetry.shutdown(0.05)
+    assert time.monotonic() - started < 5
 
 
-def test_a_processor_that_raises_is_said(caplog):
-    """And counts as not flushed."""
+def test_a_processor_that_raises(caplog):
+    """The failure is logged, and the flush returns False."""
 
     class Raises(SpanProcessor):
         def force_flush(self, timeout_millis=30_000):
@@ -309,8 +314,8 @@ def test_a_processor_that_raises_is_said(caplog):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_begins_with_an_empty_queue(tmp_path):
-    """What waits is the parent's to deliver; the child delivers its own."""
+def test_a_forked_child_starts_with_an_empty_queue(tmp_path):
+    """The parent delivers the spans that waited. The child delivers its own."""
     path = tmp_path / "spans.jsonl"
     telemetry = TelemetryBuilder("t").with_exporter(f"file:{path}").build()
     make_spans(telemetry, 3)
@@ -323,8 +328,8 @@ def test_a_forked_child_begins_with_an_empty_queue(tmp_path):
     assert 5 == path.read_text().count('"name":"span')
 
 
-def test_a_tree_stands_before_what_the_program_prints_next(run_python):
-    """The console prints in the thread that ends the trace, not some time later."""
+def test_a_tree_is_printed_before_the_next_output(run_python):
+    """The console prints in the thread that ends the trace."""
     done = run_python(
         "import sys, tracekit\n"
         "from tracekit import exporters, span\n"
@@ -337,28 +342,28 @@ def test_a_tree_stands_before_what_the_program_prints_next(run_python):
     assert [str(n) for n in range(20)] == lines[2::3]
 
 
-def test_a_stream_that_hangs_does_not_break_the_deadline():
-    """A flush of the console waits no longer than said."""
-    may_go_on = threading.Event()
+def test_a_console_whose_stream_hangs():
+    """A flush keeps its deadline."""
+    may_continue = threading.Event()
 
     class Pipe(io.StringIO):
         def write(self, text):
-            may_go_on.wait(30)
+            may_continue.wait(30)
             return len(text)
 
     telemetry = TelemetryBuilder("t").with_exporter(exporters.console(stream=Pipe())).build()
     tracer = telemetry.tracer_provider.get_tracer("t")
     root = tracer.start_span("root")
     tracer.start_span("child", trace.set_span_in_context(root)).end()
-    begun = time.monotonic()
+    started = time.monotonic()
     assert not telemetry.flush(0.05)
     telemetry.shutdown(0.05)
-    assert time.monotonic() - begun < 5
-    may_go_on.set()
+    assert time.monotonic() - started < 5
+    may_continue.set()
 
 
 class EndsSpans(logging.Handler):
-    """Ends a span for every record, as a handler that ships log lines does, and then fails."""
+    """Ends spans for every record, as a handler that sends logs can, and then fails."""
 
     def __init__(self, telemetry):
         super().__init__()
@@ -383,33 +388,35 @@ def handler(telemetry):
     logging.getLogger("tracekit").removeHandler(made)
 
 
-def test_a_log_handler_may_end_spans_and_fail_where_spans_are_dropped(
+def test_a_log_handler_that_ends_spans_and_fails_while_spans_are_dropped(
     monkeypatch, exporter, request
 ):
-    """What is dropped is said with no lock held, once, and the program sees no error of it."""
+    """The message is logged once, without a lock, and the program sees no error."""
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "2")
-    exporter.may_go_on.clear()
+    exporter.may_continue.clear()
     telemetry = request.getfixturevalue("telemetry")
     handler = request.getfixturevalue("handler")
     make_spans(telemetry, 2)
     assert exporter.is_exporting.wait(5)
     make_spans(telemetry, 5)
-    assert (1, 9) == (handler.records, stats(telemetry).dropped)
+    assert 1 == handler.records
+    assert 9 == stats(telemetry).dropped
 
 
 def test_a_log_handler_that_fails_does_not_end_the_export(telemetry, exporter, handler):
-    """The failure is said to it in the thread that exports, which goes on."""
-    exporter.answers = [SpanExportResult.FAILURE]
+    """It fails in the thread that exports, which continues."""
+    exporter.results = [SpanExportResult.FAILURE]
     make_spans(telemetry)
     assert not telemetry.flush(5.0)
     assert telemetry.flush(5.0)
-    assert (1, ExporterStats(exported=6, failed=1)) == (handler.records, stats(telemetry))
+    assert 1 == handler.records
+    assert ExporterStats(exported=6, failed=1) == stats(telemetry)
 
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), SystemExit(1), KeyboardInterrupt()])
-def test_whatever_an_exporter_raises_the_export_goes_on(telemetry, exporter, error, caplog):
-    """The batch counts as failed; the next one is exported by the same thread."""
-    exporter.answers = [error]
+def test_an_exporter_that_raises_an_interruption(telemetry, exporter, error, caplog):
+    """The batch counts as failed, and the same thread exports the next one."""
+    exporter.results = [error]
     make_spans(telemetry)
     assert not telemetry.flush(5.0)
     thread = exporter.thread
@@ -420,8 +427,8 @@ def test_whatever_an_exporter_raises_the_export_goes_on(telemetry, exporter, err
     assert ExporterStats(exported=1, failed=1) == stats(telemetry)
 
 
-def test_an_exporter_whose_flush_is_interrupted_goes_on(telemetry, exporter):
-    """The flush has done what it can, and so has the next one."""
+def test_an_exporter_whose_flush_is_interrupted(telemetry, exporter):
+    """The flush has delivered the spans, and so does the next one."""
 
     def interrupt(timeout_millis=0):
         raise SystemExit
@@ -433,13 +440,13 @@ def test_an_exporter_whose_flush_is_interrupted_goes_on(telemetry, exporter):
     assert ExporterStats(exported=2) == stats(telemetry)
 
 
-def test_a_flush_is_not_held_up_by_those_that_come_after_it(exporter):
-    """Each waits for the spans that ended before it, and for no others."""
+def test_a_flush_does_not_wait_for_later_flushes(exporter):
+    """Each waits only for the spans that ended before it."""
     with TelemetryBuilder("test").with_exporter(exporter).build() as telemetry:
-        exporter.may_go_on.clear()
+        exporter.may_continue.clear()
         make_spans(telemetry)
-        (delivery,) = telemetry._lifecycle.export_processors
-        first = delivery.begin_flush()
+        (processor,) = telemetry._lifecycle.export_processors
+        first = processor.begin_flush()
         assert exporter.is_exporting.wait(5)
         inner = exporter.export
         seen = []
@@ -448,53 +455,56 @@ def test_a_flush_is_not_held_up_by_those_that_come_after_it(exporter):
             # There is always a newer flush, for a newer span, when the exporter comes back.
             if len(seen) < 20:
                 make_spans(telemetry)
-                delivery_of_others.append(threading.Thread(target=delivery.begin_flush))
-                delivery_of_others[-1].start()
-                delivery_of_others[-1].join(5)
+                later_flushes.append(threading.Thread(target=processor.begin_flush))
+                later_flushes[-1].start()
+                later_flushes[-1].join(5)
             seen.append(exporter.flushes)
             return inner(spans)
 
-        delivery_of_others = []
+        later_flushes = []
         exporter.export = export
         make_spans(telemetry)
-        second = delivery.begin_flush()
-        exporter.may_go_on.set()
-        assert (True, True) == (first(5.0), second(5.0))
+        second = processor.begin_flush()
+        exporter.may_continue.set()
+        assert first(5.0)
+        assert second(5.0)
         assert telemetry.flush(5.0)
         assert [1, 2, 3] == seen[:3]
 
 
-def test_flushes_that_nobody_waits_for_do_not_pile_up(telemetry, exporter):
-    """While an exporter hangs, one stands for all of them."""
-    exporter.may_go_on.clear()
+def test_flushes_that_no_thread_waits_for_do_not_accumulate(telemetry, exporter):
+    """While an exporter hangs, one request replaces all of them."""
+    exporter.may_continue.clear()
     make_spans(telemetry)
-    (delivery,) = telemetry._lifecycle.export_processors
+    (processor,) = telemetry._lifecycle.export_processors
     for _ in range(50):
         assert not telemetry.flush(0)
-    assert 1 == len(delivery._worker._flushes)
+    assert 1 == len(processor._worker._flushes)
 
 
-def test_an_exporter_that_flushes_is_answered_at_once(telemetry, exporter):
-    """It would wait for itself: the answer is False."""
-    answers = []
+def test_an_exporter_that_flushes(telemetry, exporter):
+    """It would wait for itself, so the flush returns False at once."""
+    results, durations = [], []
 
     def export(spans):
-        begun = time.monotonic()
-        answers.append((telemetry.flush(30.0), time.monotonic() - begun < 5))
+        started = time.monotonic()
+        results.append(telemetry.flush(30.0))
+        durations.append(time.monotonic() - started)
         return SpanExportResult.SUCCESS
 
     exporter.export = export
     make_spans(telemetry)
     assert telemetry.flush(5.0)
-    assert [(False, True)] == answers
+    assert [False] == results
+    assert durations[0] < 5
 
 
-def test_an_exporter_that_shuts_down_is_answered_at_once(telemetry, exporter):
-    """What waits is delivered all the same."""
-    answers = []
+def test_an_exporter_that_shuts_down(telemetry, exporter):
+    """It would wait for itself. The waiting spans are delivered nevertheless."""
+    results = []
 
     def export(spans):
-        answers.append(telemetry.shutdown(30.0))
+        results.append(telemetry.shutdown(30.0))
         return SpanExportResult.SUCCESS
 
     exporter.export = export
@@ -502,45 +512,48 @@ def test_an_exporter_that_shuts_down_is_answered_at_once(telemetry, exporter):
     telemetry.flush(5.0)
     telemetry.shutdown(5.0)
     assert exporter.is_shut_down.wait(5)
-    assert ([False], 1) == (answers, stats(telemetry).exported)
+    assert [False] == results
+    assert 1 == stats(telemetry).exported
 
 
-def test_a_signal_handler_in_the_midst_of_taking_a_span_may_flush(telemetry, exporter):
-    """It waits for what is in the queue, not for the span that its own thread is about to put."""
-    (delivery,) = telemetry._lifecycle.export_processors
-    answers = []
+def test_a_signal_handler_that_flushes_while_a_span_is_taken(telemetry, exporter):
+    """It waits for the spans in the queue, and not for the one that its thread appends next."""
+    (processor,) = telemetry._lifecycle.export_processors
+    results = []
 
-    append = delivery._append
+    append = processor._append
 
     def flush_and_append(span):
-        if not answers:
-            answers.append(telemetry.flush(5.0))
+        if not results:
+            results.append(telemetry.flush(5.0))
         append(span)
 
     make_spans(telemetry)
     assert telemetry.flush(5.0)
-    delivery._append = flush_and_append
+    processor._append = flush_and_append
     make_spans(telemetry)
-    assert (True, [True]) == (telemetry.flush(5.0), answers)
+    assert telemetry.flush(5.0)
+    assert [True] == results
     assert ExporterStats(exported=2) == stats(telemetry)
 
 
-def test_a_console_whose_reader_is_blocked_is_not_shut_down_in_time():
-    """The thread that prints is waited for, though nothing else waits to be printed."""
-    may_go_on, is_writing = threading.Event(), threading.Event()
+def test_a_console_whose_reader_is_blocked():
+    """A flush waits for the thread that prints, though no other span waits."""
+    may_continue, is_writing = threading.Event(), threading.Event()
 
     class Pipe(io.StringIO):
         def write(self, text):
             is_writing.set()
-            may_go_on.wait(30)
+            may_continue.wait(30)
             return len(text)
 
     telemetry = TelemetryBuilder("t").with_exporter(exporters.console(stream=Pipe())).build()
     thread = threading.Thread(target=make_spans, args=(telemetry,))
     thread.start()
     assert is_writing.wait(5)
-    assert (False, False) == (telemetry.flush(0.05), telemetry.shutdown(0.05))
-    may_go_on.set()
+    assert not telemetry.flush(0.05)
+    assert not telemetry.shutdown(0.05)
+    may_continue.set()
     thread.join(5)
 
 
@@ -575,15 +588,15 @@ print(ended, len(memory.spans))
 """
 
 
-def test_a_finalizer_may_end_spans_wherever_it_runs(run_python):
-    """Also within the locks of the exporter in memory, the counts and the provider."""
+def test_a_finalizer_that_ends_spans(run_python):
+    """It can run while its thread holds a lock of the exporter, the counts or the provider."""
     # In a process of its own: among the tests' own objects each collection takes long.
     assert "300 600" == run_python(FINALIZERS).stdout.strip()
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers")
-def test_a_signal_handler_may_end_spans_wherever_it_runs(untraced):
-    """Hundreds of signals hit the exporter in memory at work."""
+def test_a_signal_handler_that_ends_spans(untraced):
+    """It can run while its thread holds a lock of the memory exporter."""
     memory = exporters.memory()
     telemetry = TelemetryBuilder("t").with_exporter(memory).build()
     handled = []
@@ -607,33 +620,34 @@ def test_a_signal_handler_may_end_spans_wherever_it_runs(untraced):
 
 
 def test_each_shutdown_keeps_its_own_deadline(telemetry, exporter):
-    """One that is told to be quick is, and takes nothing from one that has time."""
-    exporter.may_go_on.clear()
+    """One with an early deadline drops no span that another one still waits for."""
+    exporter.may_continue.clear()
     make_spans(telemetry)
-    patient = []
-    thread = threading.Thread(target=lambda: patient.append(telemetry.shutdown(20.0)))
-    (delivery,) = telemetry._lifecycle.export_processors
+    later = []
+    thread = threading.Thread(target=lambda: later.append(telemetry.shutdown(20.0)))
+    (processor,) = telemetry._lifecycle.export_processors
     thread.start()
-    with delivery._changed:
-        assert delivery._changed.wait_for(lambda: delivery._shutdown_waiters, 5)
-    begun = time.monotonic()
+    with processor._changed:
+        assert processor._changed.wait_for(lambda: processor._shutdown_waiters, 5)
+    started = time.monotonic()
     assert not telemetry.shutdown(0.05)
-    assert time.monotonic() - begun < 5
-    exporter.may_go_on.set()
+    assert time.monotonic() - started < 5
+    exporter.may_continue.set()
     thread.join(10)
-    assert ([True], ExporterStats(exported=1)) == (patient, stats(telemetry))
+    assert [True] == later
+    assert ExporterStats(exported=1) == stats(telemetry)
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers")
-def test_a_signal_handler_may_shut_down_while_its_thread_does(telemetry, exporter, untraced):
-    """As a handler of `SIGTERM` does when the program is ending already."""
-    exporter.may_go_on.clear()
+def test_a_signal_handler_that_shuts_down_during_a_shutdown(telemetry, exporter, untraced):
+    """A handler of `SIGTERM` can run when the program is ending already."""
+    exporter.may_continue.clear()
     make_spans(telemetry)
-    answers = []
+    results = []
 
     def handle(*_):
-        answers.append(telemetry.shutdown(0.05))
-        exporter.may_go_on.set()
+        results.append(telemetry.shutdown(0.05))
+        exporter.may_continue.set()
 
     before = signal.signal(signal.SIGALRM, handle)
     signal.setitimer(signal.ITIMER_REAL, 0.1)
@@ -641,18 +655,19 @@ def test_a_signal_handler_may_shut_down_while_its_thread_does(telemetry, exporte
         assert telemetry.shutdown(10.0)
     finally:
         signal.signal(signal.SIGALRM, before)
-    assert [False] == answers
+    assert [False] == results
 
 
-def test_a_second_shutdown_gives_the_same_answer(telemetry, exporter):
-    """Also where something was lost."""
-    exporter.answers = [SpanExportResult.FAILURE]
+def test_a_second_shutdown_after_a_loss(telemetry, exporter):
+    """It returns False like the first."""
+    exporter.results = [SpanExportResult.FAILURE]
     make_spans(telemetry)
-    assert [False, False] == [telemetry.shutdown(5.0), telemetry.shutdown(5.0)]
+    assert not telemetry.shutdown(5.0)
+    assert not telemetry.shutdown(5.0)
 
 
-def test_a_finalizer_may_end_a_span_in_the_first_steps_of_the_export_thread(monkeypatch, exporter):
-    """Who starts the thread waits for these, and holds no lock that a span needs."""
+def test_a_finalizer_that_ends_a_span_while_the_export_thread_starts(monkeypatch, exporter):
+    """The thread that starts it waits for its first steps, and holds no lock meanwhile."""
     telemetry = TelemetryBuilder("test").with_exporter(exporter).build()
     bootstrap = threading.Thread._bootstrap
 
