@@ -81,7 +81,8 @@ class TestDelivery:
         """After a batch that was taken there is nothing to report."""
         exporter = make(endpoint=http_receiver.endpoint)
         exporter.export(finished_spans())
-        assert (0, None) == (exporter.last_rejected, exporter.last_error)
+        assert 0 == exporter.last_rejected
+        assert exporter.last_error is None
 
     def test_it_is_an_exporter_of_the_sdk(self, make):
         """It goes where any exporter of OpenTelemetry's goes."""
@@ -179,7 +180,8 @@ class TestHeadersAndBody:
         )
         exporter.export(finished_spans())
         encoding = http_receiver.received[0].headers.get("content-encoding", "none")
-        assert (name, 2) == (encoding, len(http_receiver.spans))
+        assert name == encoding
+        assert 2 == len(http_receiver.spans)
 
     def test_headers(self, http_receiver, make):
         """Headers of an argument are sent."""
@@ -198,7 +200,8 @@ class TestHeadersAndBody:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-api-key=other")
         make(endpoint=http_receiver.endpoint, headers={"x-mine": "1"}).export(finished_spans())
         headers = http_receiver.received[0].headers
-        assert ("1", None) == (headers["x-mine"], headers.get("x-api-key"))
+        assert "1" == headers["x-mine"]
+        assert headers.get("x-api-key") is None
 
     @pytest.mark.parametrize("by_environment", [False, True])
     def test_timeout(self, by_environment, http_receiver, make, monkeypatch):
@@ -225,7 +228,8 @@ class TestTls:
             arguments = {}
         with HttpReceiver(tls=tls, api_key="k") as receiver:
             exporter = make(endpoint=receiver.endpoint, **arguments)
-            assert (SUCCESS, None) == (exporter.export(finished_spans()), exporter.last_error)
+            assert SUCCESS == exporter.export(finished_spans())
+            assert exporter.last_error is None
 
     def test_the_authority_of_requests(self, tls, make, monkeypatch):
         """Without a certificate of its own the exporter trusts what `requests` does."""
@@ -261,7 +265,8 @@ class TestTls:
                 client_certificate=both if in_one_file else tls.client_certificate,
                 client_key=None if in_one_file else tls.client_key,
             )
-            assert (SUCCESS, None) == (exporter.export(finished_spans()), exporter.last_error)
+            assert SUCCESS == exporter.export(finished_spans())
+            assert exporter.last_error is None
 
 
 class TestTrouble:
@@ -287,8 +292,10 @@ class TestTrouble:
         http_receiver.script(Refuse(503, "busy", RETRY_AT_ONCE))
         exporter = make(endpoint=http_receiver.endpoint)
         assert SUCCESS == exporter.export(finished_spans())
-        assert (0, None) == (exporter.last_rejected, exporter.last_error)
-        assert (2, 2) == (http_receiver.attempts, len(http_receiver.spans))
+        assert 0 == exporter.last_rejected
+        assert exporter.last_error is None
+        assert 2 == http_receiver.attempts
+        assert 2 == len(http_receiver.spans)
 
     def test_a_pause_beyond_the_timeout(self, http_receiver, make):
         """No attempt is awaited that would come too late."""
@@ -309,7 +316,8 @@ class TestTrouble:
         http_receiver.script(Accept(rejected=1, message="too old"))
         exporter = make(endpoint=http_receiver.endpoint)
         assert SUCCESS == exporter.export(finished_spans())
-        assert (1, "too old") == (exporter.last_rejected, exporter.last_error)
+        assert 1 == exporter.last_rejected
+        assert "too old" == exporter.last_error
         assert 1 == http_receiver.attempts
 
     def test_a_receiver_that_comes_back(self, http_receiver, make):
@@ -401,7 +409,8 @@ class TestShutdown:
         exporter.shutdown(timeout_millis=10)
         assert FAILURE == exporter.export(finished_spans())
         assert "the exporter has been shut down" == exporter.last_error
-        assert (0, []) == (http_receiver.attempts, caplog.records)
+        assert 0 == http_receiver.attempts
+        assert [] == caplog.records
 
     def test_shutdown_ends_a_pause(self, http_receiver, make, caplog):
         """An export that waits for its next attempt gives up as soon as it is told."""
@@ -413,7 +422,8 @@ class TestShutdown:
         http_receiver.wait_for_attempts(1)
         exporter.shutdown()
         thread.join(5)
-        assert (False, [FAILURE]) == (thread.is_alive(), results)
+        assert not thread.is_alive()
+        assert [FAILURE] == results
         assert [] == caplog.records
 
 

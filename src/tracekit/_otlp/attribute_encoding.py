@@ -1,12 +1,11 @@
 """Attributes as OTLP's KeyValues.
 
-The names of attributes are few, and many values come again: the thread of a span, a table, a
-method. So what a name looks like on the wire is prepared once, and so are the first texts and
-integers that come with it.
+A program has few names of attributes, and many values recur: the thread of a span, a table, a
+method. So the encoded name is cached, and with it the first strings and integers under that name.
 
-Values are those of OpenTelemetry's own encoder, in its order of precedence. None is an empty value,
-as it is from 1.43 on; older releases leave the attribute out. What has no form in OTLP is left out
-alone, and said once for each name.
+Values are encoded as OpenTelemetry's encoder does, with its order of precedence. None is an empty
+value, as from 1.43 on; older releases leave the attribute out. An attribute without a form in OTLP
+is left out alone, and logged once for each name.
 """
 
 from __future__ import annotations
@@ -32,16 +31,19 @@ _BYTES: Final = Delimited(7)
 # ArrayValue and KeyValueList
 _ITEM: Final = Delimited(1)
 
-# Readers refuse what is nested deeper than a hundred messages, and with it the whole batch. What is
-# around the value of an event's attribute takes six of them, a sequence two and a mapping three.
+# Readers refuse a whole batch with messages nested deeper than 100. The messages around the value
+# of an event's attribute take six levels, a sequence takes two and a mapping three.
 _DEEPEST: Final = 94
 _MOST_NAMES: Final = 512
 _MOST_VALUES: Final = 64
 _LONGEST_KEPT: Final = 128
 
 
-class Attributes(dict[Any, "_Named"]):
-    """A field that holds attributes, such as those of a span or of a resource."""
+class Attributes(dict[Any, "_NamedValues"]):
+    """The attributes of one kind, such as those of spans: by name, the encoder of its values.
+
+    A dict, because its lookup is a single step of the interpreter.
+    """
 
     __slots__ = ("_field",)
 
@@ -49,25 +51,27 @@ class Attributes(dict[Any, "_Named"]):
         super().__init__()
         self._field = Delimited(field)
 
-    def __missing__(self, key: Any) -> _Named:
-        named = _Named(self._field, key)
+    def __missing__(self, key: Any) -> _NamedValues:
+        named = _NamedValues(self._field, key)
         if len(self) >= _MOST_NAMES:
-            # Names made up at run time must not take the memory for good.
+            # Names made at run time must not fill the memory.
             self.clear()
         if type(key) is str:
             self[key] = named
         return named
 
     def encode(self, attributes: Mapping[str, Any] | None) -> bytes:
-        """Encode attributes, a whole field for each; without those that cannot be."""
+        """Encode attributes, a whole field for each, except those that cannot be encoded."""
         if not attributes:
             return b""
         try:
-            # Its own copy is a dict, whose items come without a call of Python's for each.
-            known = attributes if type(attributes) is dict else attributes.copy()  # type: ignore[attr-defined]  # or see below
+            # The SDK's mapping copies itself to a dict, which is iterated over in C. A mapping
+            # without a copy is encoded below.
+            source: Any = attributes
+            known: dict[str, Any] = source if type(source) is dict else source.copy()
             return b"".join(
                 [
-                    # Two of these are equal if they are the same, as 1, 1.0 and True are not.
+                    # Only these types are looked up: 1, 1.0 and True are equal as keys.
                     self[key][value]
                     if type(value) is str or type(value) is int
                     else self[key].of(value)
@@ -75,9 +79,9 @@ class Attributes(dict[Any, "_Named"]):
                 ]
             )
         except Exception:
-            return b"".join(self._each_that_can(attributes))
+            return b"".join(self._encode_each(attributes))
 
-    def _each_that_can(self, attributes: Mapping[str, Any]) -> list[bytes]:
+    def _encode_each(self, attributes: Mapping[str, Any]) -> list[bytes]:
         fields: list[bytes] = []
         for key, value in attributes.items():
             try:
@@ -88,8 +92,8 @@ class Attributes(dict[Any, "_Named"]):
         return fields
 
 
-class _Named(dict[Any, bytes]):
-    """The attribute of a name, by its value: texts and integers that were encoded before."""
+class _NamedValues(dict[Any, bytes]):
+    """The encoder of the values under one name: a cache of strings and integers by value."""
 
     __slots__ = ("_field", "_key")
 
@@ -105,7 +109,7 @@ class _Named(dict[Any, bytes]):
         return encoded
 
     def of(self, value: Any) -> bytes:
-        """The whole field with this value."""
+        """Return the whole field with this value."""
         encoded = encode_value(value)
         pair = self._key + _VALUE[len(encoded)] + encoded
         return self._field[len(pair)] + pair
@@ -115,11 +119,11 @@ def encode_value(value: Any, room: int = _DEEPEST) -> bytes:
     """Encode an AnyValue.
 
     Args:
-        value: Whatever a user gave.
-        room: How many messages may be nested in it.
+        value: Any object.
+        room: How many levels of messages it may use.
 
     Raises:
-        Exception: It has no form in OTLP, or its own methods raise this.
+        Exception: The value has no form in OTLP, or one of its methods raised this.
     """
     if isinstance(value, str):
         text = utf8(value)
@@ -143,7 +147,7 @@ def _encode_integer(value: int) -> bytes:
 
 def _encode_container(value: Any, room: int) -> bytes:
     if room <= 1:
-        raise ValueError("the value is nested too deep")
+        raise ValueError("the value is nested too deeply")
     if isinstance(value, Sequence):
         return _ARRAY.of(b"".join(_ITEM.of(encode_value(item, room - 2)) for item in value))
     if isinstance(value, Mapping):

@@ -50,6 +50,7 @@ _COMPRESSIONS: Final[dict[str, Callable[[bytes], bytes]]] = {
 }
 # The bound of OpenTelemetry's own exporter, before compression. A receiver refuses more.
 _LARGEST_REQUEST: Final = 64 * 1024 * 1024
+_SUCCESSFUL: Final = range(200, 300)
 _RETRYABLE: Final = frozenset({429, 502, 503, 504})
 _UNANSWERED: Final = (
     requests.ConnectionError,
@@ -114,7 +115,7 @@ class OtlpHttpExporter(OtlpExporter):
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise RequestError(reason, is_retryable=isinstance(error, _UNANSWERED)) from error
-        if 200 <= response.status_code < 300:  # noqa: PLR2004 - the range that HTTP calls successful
+        if response.status_code in _SUCCESSFUL:
             return _decode_response(response)
         raise RequestError(
             f"HTTP {response.status_code} {response.reason}{_explanation(response)}",

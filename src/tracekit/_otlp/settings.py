@@ -201,7 +201,7 @@ def _header_pairs(setting: Setting) -> Iterator[tuple[object, object]]:
     if isinstance(setting.value, str):
         yield from _split_headers(setting.source, setting.value)
     elif isinstance(setting.value, Mapping):
-        yield from setting.value.items()  # pyright: ignore[reportUnknownMemberType] - checked next
+        yield from setting.value.items()
     else:
         kind = type(setting.value).__name__
         raise ConfigurationError(f"{setting.source}: a mapping or a string is needed, not {kind}")

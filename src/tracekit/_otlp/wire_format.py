@@ -1,7 +1,7 @@
-"""Protocol buffers on the wire, as far as OTLP needs them.
+"""The part of protobuf's wire format that OTLP needs.
 
-A message is a row of fields, in any order. A field is a tag, which is its number with the way its
-value is written, and the value. Texts, bytes and messages are preceded by their length.
+A message is a sequence of fields, in any order. A field is a tag and a value; the tag is the
+field's number and the type of its value. Strings, bytes and messages are preceded by their length.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _FIXED32: Final = 5
 
 _MASK64: Final = (1 << 64) - 1
 _SHORT_VARINTS: Final = tuple(bytes((number,)) for number in range(128))
-_PREPARED_LENGTHS: Final = 2048
+_CACHED_LENGTHS: Final = 2048
 _DOUBLE: Final = Struct("<d")
 _FIXED32_VALUE: Final = Struct("<I")
 
 
 def varint(number: int) -> bytes:
-    """Write a number that is not negative, seven bits a byte, the lowest first."""
-    # Most numbers are short, and a loop takes longer than to write one digit after the other.
+    """Encode a non-negative number, seven bits in each byte, the lowest bits first."""
+    # Most numbers are short, and a loop takes longer than these cases.
     if number < 1 << 7:
         return _SHORT_VARINTS[number]
     if number < 1 << 14:
@@ -41,12 +41,12 @@ def varint(number: int) -> bytes:
 
 
 def int64(number: int) -> bytes:
-    """Write a signed number of 64 bits, as a varint of its two's complement.
+    """Encode a signed number of 64 bits as a varint of its two's complement.
 
     Raises:
-        OverflowError: It has more bits.
+        OverflowError: The number has more bits.
     """
-    # An enumeration's member may say of itself that it is something else.
+    # A subclass, such as an enumeration, may override `__index__`.
     exact = int.__index__(number)
     if not -1 << 63 <= exact < 1 << 63:
         raise OverflowError("an integer has more than 64 bits")
@@ -54,23 +54,24 @@ def int64(number: int) -> bytes:
 
 
 def double(number: float) -> bytes:
-    """Write a floating-point number, whichever kind of zero or NaN it is."""
+    """Encode a floating-point number, with the sign of a zero and the bits of a NaN."""
     return _DOUBLE.pack(number)
 
 
 def utf8(text: Any) -> bytes:
-    """Write what protocol buffers take for a text: a `str`, bytes that are one, or None for none.
+    """Encode what protobuf accepts as a string: a `str`, bytes in UTF-8, or None as empty.
 
-    A lone surrogate, which has no form in UTF-8, becomes a replacement character, and is said once.
+    A lone surrogate, which has no form in UTF-8, becomes a replacement character, and is logged
+    once.
 
     Raises:
-        TypeError: It is something else.
-        UnicodeDecodeError: The bytes are no text.
+        TypeError: The value has another type.
+        UnicodeDecodeError: The bytes are not UTF-8.
     """
     try:
         return str.encode(text)
     except UnicodeEncodeError as error:
-        log_warning_once("lone surrogates", "lone surrogates in a text are replaced", error=error)
+        log_warning_once("lone surrogates", "lone surrogates in a string are replaced", error=error)
         units = str.encode(text, "utf-16", "surrogatepass")
         return units.decode("utf-16", "replace").encode()
     except TypeError:
@@ -81,30 +82,31 @@ def _utf8_of_none_or_bytes(text: Any) -> bytes:
     if text is None:
         return b""
     if not isinstance(text, bytes):
-        raise TypeError(f"a {type(text).__name__} is no text")
+        raise TypeError(f"a {type(text).__name__} is not a string")
     text.decode()
     return text
 
 
 def varint_tag(field: int) -> bytes:
-    """The tag of a field whose value is a varint."""
+    """Return the tag of a field whose value is a varint."""
     return varint(field << 3 | _VARINT)
 
 
 def fixed64_tag(field: int) -> bytes:
-    """The tag of a field whose value has eight bytes."""
+    """Return the tag of a field whose value has eight bytes."""
     return varint(field << 3 | _FIXED64)
 
 
 def fixed32(field: int, number: int) -> bytes:
-    """A whole field of four bytes."""
+    """Return a whole field whose value has four bytes."""
     return varint(field << 3 | _FIXED32) + _FIXED32_VALUE.pack(number)
 
 
 class Delimited(dict[int, bytes]):
-    """A field of known length: `field[length]` is what stands before that many bytes of value.
+    """The prefixes of a field with a length: `field[length]` is the tag and the encoded length.
 
-    What stands before short values is prepared once and kept.
+    A dict, because its lookup is a single step of the interpreter. It caches the prefixes of short
+    values.
     """
 
     __slots__ = ("_tag",)
@@ -114,15 +116,15 @@ class Delimited(dict[int, bytes]):
         self._tag = varint(field << 3 | _DELIMITED)
 
     def __missing__(self, length: int) -> bytes:
-        before = self._tag + varint(length)
-        if length < _PREPARED_LENGTHS:
-            self[length] = before
-        return before
+        prefix = self._tag + varint(length)
+        if length < _CACHED_LENGTHS:
+            self[length] = prefix
+        return prefix
 
     def of(self, value: bytes) -> bytes:
-        """The whole field with this value."""
+        """Return the whole field with this value."""
         return self[len(value)] + value
 
     def unless_empty(self, value: bytes) -> bytes:
-        """The whole field, or nothing for an empty value where that is what its absence means."""
+        """Return the whole field; empty for an empty value, which equals an absent field."""
         return self[len(value)] + value if value else b""
