@@ -1,4 +1,4 @@
-"""OTLP in JSON says what the official encoder says, and is readable whatever the spans hold."""
+"""OTLP in JSON equals the official encoder's message, and parses whatever the spans hold."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ def read_by_protobuf(line: bytes) -> TracesData:
 
 
 def exact(tree: dict) -> str:
-    """A text that tells 1 from 1.0 and 0.0 from -0.0, which `==` does not."""
+    """A text that differs for 1 and 1.0, and for 0.0 and -0.0, which `==` takes for equal."""
     return json.dumps(tree, sort_keys=True)
 
 
 @given(batches())
 def test_equals_the_official_encoder(spans):
-    """Any batch reads as exactly the tree that the official encoder and proto3's JSON give."""
+    """Any batch parses to exactly the tree of the official encoder and proto3's JSON."""
     assert exact(official(spans)) == exact(parsed(spans))
 
 
@@ -157,8 +157,8 @@ def test_spans_keep_their_order_and_groups_the_order_of_their_first_span():
     ]
 
 
-def test_a_passing_resource_does_not_lend_its_identity():
-    """A span that makes its resource anew at each look is still put under its own."""
+def test_ids_of_short_lived_resources():
+    """A span whose property makes a new resource at each access is grouped under its own."""
 
     class Fleeting(ReadableSpan):
         @property
@@ -232,7 +232,7 @@ CYCLE.append(CYCLE)
     ids=lambda value: type(value).__name__,
 )
 def test_values(value, expected):
-    """Each kind of value has its OTLP field, and what has none becomes text."""
+    """Each type of value has its OTLP field, and a value without one becomes a string."""
     assert expected == value_of(value)
 
 
@@ -246,7 +246,7 @@ def _nested(make, levels: int) -> object:
 @pytest.mark.parametrize("make", [lambda v: [v], lambda v: {"k": v}], ids=["lists", "mappings"])
 @pytest.mark.parametrize("levels", [29, 30, 31, 5_000])
 def test_depth_is_bounded_where_readers_stop(make, levels):
-    """However deep a value is nested, protocol buffers read the line, and up to 30 levels whole."""
+    """Protobuf parses a line with any nesting, and keeps up to 30 levels."""
     value = _nested(make, levels)
     event = Event("deep", {"it": "placeholder"}, 1)
     event._attributes = {"it": value}
@@ -258,7 +258,7 @@ def test_depth_is_bounded_where_readers_stop(make, levels):
 
 
 def test_a_value_that_holds_itself_ends():
-    """A list that contains itself becomes text at the bound instead of recursing for ever."""
+    """A list that contains itself becomes a string at the bound."""
     assert "[[...]]" in json.dumps(value_of(CYCLE))
 
 
@@ -266,7 +266,7 @@ def test_a_value_that_holds_itself_ends():
     "text", ["\ud800", "\x85", "\u2028", "\u2029", "\n", "\r\n", "\x0b\x0c\x1c\x1d\x1e", "\\ud800"]
 )
 def test_one_line_in_utf8(text):
-    """Whatever the text, the line is UTF-8, ends in a newline and holds no other line boundary."""
+    """With any text, the line is UTF-8, ends in a newline and has no other line boundary."""
     hostile = a_span(f"n{text}", attributes={f"k{text}": f"v{text}"})
 
     line = encode_traces([hostile]).decode("utf-8")
@@ -287,7 +287,7 @@ ANYTHING = st.recursive(
 
 @given(st.text(max_size=8), st.dictionaries(st.text(max_size=5), ANYTHING, max_size=3))
 def test_every_line_is_readable(name, attributes):
-    """Whatever the attributes are, a strict OTLP reader takes the line."""
+    """A strict OTLP reader accepts the line with any attributes."""
     line = encode_traces([a_span(name, attributes=attributes)])
 
     assert len(attributes) == len(
@@ -317,7 +317,7 @@ def test_every_line_is_readable(name, attributes):
     ],
 )
 def test_a_span_that_cannot_be_encoded_is_skipped_alone(bad):
-    """A span without identity, kind or times is left out and reported, and no other."""
+    """Only a span without identity, kind or times is skipped and reported."""
     skipped = []
 
     line = encode_traces(
@@ -333,8 +333,8 @@ def test_a_span_that_cannot_be_encoded_is_skipped_alone(bad):
 
 
 @pytest.mark.parametrize("spans", [[], [a_span(context=None)]], ids=["no spans", "a bad span"])
-def test_nothing_to_write_is_no_line(spans):
-    """Without a span to write there is no line, not an empty message."""
+def test_nothing_to_write(spans):
+    """Without a span to write the result is empty."""
     assert encode_traces(spans) == b""
 
 

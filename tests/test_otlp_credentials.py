@@ -40,7 +40,7 @@ class TestTlsFiles:
         return parse_tls_files(endpoint, files, plain_text=plain_text)
 
     def test_files(self, tls: TlsMaterial):
-        """Paths of either kind come back as text."""
+        """Paths of either type are returned as strings."""
         expected = TlsFiles(str(tls.authority), str(tls.client_certificate), str(tls.client_key))
         assert expected == self.read(
             certificate=tls.authority,
@@ -49,7 +49,7 @@ class TestTlsFiles:
         )
 
     def test_nothing(self):
-        """Without a file the default authorities serve."""
+        """Without a file the default authorities are used."""
         assert TlsFiles() == self.read()
         assert not self.read()
 
@@ -67,28 +67,28 @@ class TestTlsFiles:
     )
     @pytest.mark.parametrize("name", ["certificate", "client_certificate", "client_key"])
     def test_files_that_cannot_be_read(self, name, value, why):
-        """The text names the argument and what the system says."""
+        """The error names the argument and the system's reason."""
         assert f"{name}={value!r}: {why}" == text_of(self.read, **{name: value})
 
     @pytest.mark.parametrize("name", ["certificate", "client_certificate", "client_key"])
-    def test_a_file_that_is_no_pem(self, name, tmp_path):
-        """The text says what kind of file it must be."""
+    def test_a_file_that_is_not_pem(self, name, tmp_path):
+        """The error names the kind of file that is needed."""
         path = tmp_path / "x"
         path.write_bytes(b"\x30\x82")
         assert f"{name}={path!r}: the file is not a PEM file" == text_of(self.read, **{name: path})
 
     def test_a_key_in_place_of_an_authority(self, tls):
-        """A PEM file without a certificate trusts nobody."""
+        """A PEM file without a certificate is refused as an authority."""
         text = text_of(self.read, certificate=tls.client_key)
         assert text.startswith(f"certificate={tls.client_key!r}: no certificate in the PEM file: ")
 
     def test_a_key_alone(self, tls):
-        """A key is no use without its certificate."""
+        """A key without its certificate is refused."""
         expected = f"client_key={tls.client_key!r}: a client key needs its client_certificate"
         assert expected == text_of(self.read, client_key=tls.client_key)
 
     def test_a_certificate_without_its_key(self, tls):
-        """Without `client_key` the key must stand in the same file."""
+        """Without `client_key`, the certificate's file must contain the key."""
         text = text_of(self.read, client_certificate=tls.client_certificate)
         assert text.startswith(
             f"client_certificate={tls.client_certificate!r}: does not go with its private key "
@@ -96,7 +96,7 @@ class TestTlsFiles:
         )
 
     def test_a_key_of_another(self, tls):
-        """A key that does not fit is found before the first connection."""
+        """A key that does not match its certificate is refused before the first connection."""
         text = text_of(
             self.read, client_certificate=tls.client_certificate, client_key=tls.server_key
         )
@@ -107,7 +107,7 @@ class TestTlsFiles:
         assert expected == text
 
     def test_an_encrypted_key(self, tls, tmp_path):
-        """Nobody is asked for a password."""
+        """An encrypted key is refused without a prompt for its password."""
         from cryptography.hazmat.primitives import serialization as keys
 
         key = keys.load_pem_private_key(tls.client_key.read_bytes(), None)
@@ -123,7 +123,7 @@ class TestTlsFiles:
         assert f"does not go with client_key={path!r} (PEM, unencrypted): " in text
 
     def test_an_argument_for_plain_text(self, tls):
-        """A file that a connection in the clear would not use is a mistake."""
+        """A file that a connection in plain text would not use is refused."""
         text = text_of(
             self.read,
             endpoint=Setting("endpoint", "http://host:4317"),
@@ -137,12 +137,12 @@ class TestTlsFiles:
         assert expected == text
 
     def test_a_variable_for_plain_text(self, monkeypatch):
-        """A variable may be meant for another exporter."""
+        """A variable does not count, because it may be meant for another exporter."""
         monkeypatch.setenv(f"{GENERAL}CERTIFICATE", "/no/such/file")
         assert TlsFiles() == self.read(plain_text=True)
 
     def test_a_variable_is_named(self, monkeypatch, tls):
-        """Both sides of a bad pair are named as they were given."""
+        """The error names both files of a bad pair by their argument or variable."""
         monkeypatch.setenv(f"{TRACES}CLIENT_KEY", str(tls.server_key))
         text = text_of(self.read, client_certificate=tls.client_certificate)
         assert f"with {TRACES}CLIENT_KEY={str(Path(tls.server_key))!r} (PEM" in text

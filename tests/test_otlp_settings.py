@@ -1,4 +1,4 @@
-"""What OTLP exporters are told: where it is read from, and what is said against it."""
+"""The settings of OTLP exporters: their sources, and the errors about them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E)).map(str.
 
 @pytest.fixture(autouse=True)
 def _alone(no_otlp_environment):
-    """Start from an environment that says nothing."""
+    """Remove the variables of OTLP from the environment."""
 
 
 def text_of(call, *args, **kwargs):
@@ -37,7 +37,7 @@ def text_of(call, *args, **kwargs):
     return str(caught.value)
 
 
-class TestWhereFrom:
+class TestSources:
     @pytest.mark.parametrize(
         ("argument", "traces", "general", "expected"),
         [
@@ -50,8 +50,8 @@ class TestWhereFrom:
             (None, None, None, None),
         ],
     )
-    def test_the_nearest_counts(self, argument, traces, general, expected, monkeypatch):
-        """An argument counts before the variable of traces, that before the general one."""
+    def test_precedence(self, argument, traces, general, expected, monkeypatch):
+        """An argument counts before the variable for traces, and that before the general one."""
         for prefix, value in ((TRACES, traces), (GENERAL, general)):
             if value is not None:
                 monkeypatch.setenv(f"{prefix}TIMEOUT", value)
@@ -77,17 +77,17 @@ class TestEndpoint:
             (4318, "an endpoint is a string such as 'http://localhost:4317'"),
         ],
     )
-    def test_what_is_no_endpoint(self, value, why):
-        """The text has the name, the value and what is wrong with it."""
+    def test_an_invalid_endpoint(self, value, why):
+        """The error has the name, the value and the reason."""
         assert f"endpoint={value!r}: {why}" == text_of(parse_url, Setting("endpoint", value))
 
-    def test_a_port_that_is_no_number(self):
-        """The text says so, in Python's own words after the value."""
+    def test_a_port_that_is_not_a_number(self):
+        """The error has the value and Python's own message."""
         text = text_of(parse_url, Setting("endpoint", "http://host:abc"))
         assert text.startswith("endpoint='http://host:abc': not a URL: Port could not be cast")
 
     def test_a_variable_is_named(self):
-        """What the environment got wrong is reported under the variable's name."""
+        """An error about a variable names the variable."""
         setting = Setting(f"{GENERAL}ENDPOINT", "http://")
         assert "OTEL_EXPORTER_OTLP_ENDPOINT='http://': the host is missing" == text_of(
             parse_url, setting
@@ -95,7 +95,7 @@ class TestEndpoint:
 
     @given(st.text())
     def test_any_text(self, text):
-        """Whatever stands there, it is taken or refused in the one way."""
+        """Any text is accepted, or refused with a `ConfigurationError`."""
         refused = ""
         try:
             host = parse_url(Setting("endpoint", text), default_scheme="https").hostname
@@ -106,13 +106,13 @@ class TestEndpoint:
 
 class TestTimeout:
     @pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), True, "soon", "", []])
-    def test_what_is_no_timeout(self, value):
-        """Only a finite number above zero is one."""
+    def test_an_invalid_timeout(self, value):
+        """A timeout is a finite number above 0."""
         expected = f"timeout={value!r}: a timeout is a number of seconds above 0"
         assert expected == text_of(parse_timeout, value)
 
     def test_a_variable_is_named(self, monkeypatch):
-        """What the environment got wrong is reported under the variable's name."""
+        """An error about a variable names the variable."""
         monkeypatch.setenv(f"{TRACES}TIMEOUT", "10s")
         assert (
             "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT='10s': a timeout is a number of seconds above 0"
@@ -121,7 +121,7 @@ class TestTimeout:
 
     @pytest.mark.parametrize(("variable", "seconds"), [(None, 10.0), ("2.5", 2.5), ("3", 3.0)])
     def test_seconds(self, variable, seconds, monkeypatch):
-        """The variable is in seconds; without one it is ten."""
+        """The variable is in seconds; the default is 10."""
         if variable is not None:
             monkeypatch.setenv(f"{GENERAL}TIMEOUT", variable)
         assert seconds == parse_timeout(None)
@@ -129,7 +129,7 @@ class TestTimeout:
 
 class TestCompression:
     def test_names(self, monkeypatch):
-        """Case and space do not matter; nothing is `none`."""
+        """Case and white space do not matter; the default is `none`."""
         monkeypatch.setenv(f"{GENERAL}COMPRESSION", " GZip ")
         assert "gzip" == parse_compression(None, known=("none", "gzip"))
         monkeypatch.delenv(f"{GENERAL}COMPRESSION")
@@ -137,12 +137,12 @@ class TestCompression:
 
     @pytest.mark.parametrize("value", ["zstd", "", 1])
     def test_an_unknown_one(self, value):
-        """The text lists the known ones."""
+        """The error lists the known names."""
         expected = f"compression={value!r}: compression is one of 'none', 'gzip'"
         assert expected == text_of(parse_compression, value, known=("none", "gzip"))
 
     def test_a_variable_is_named(self, monkeypatch):
-        """What the environment got wrong is reported under the variable's name."""
+        """An error about a variable names the variable."""
         monkeypatch.setenv(f"{GENERAL}COMPRESSION", "zstd")
         text = text_of(parse_compression, None, known=("none",))
         assert "OTEL_EXPORTER_OTLP_COMPRESSION='zstd': compression is one of 'none'" == text
@@ -153,16 +153,16 @@ class TestInsecure:
         ("variable", "expected"), [("true", True), ("TRUE", True), ("false", False)]
     )
     def test_a_variable(self, variable, expected, monkeypatch):
-        """The words are the specification's, in any case."""
+        """The values are the specification's, in upper or lower case."""
         monkeypatch.setenv(f"{TRACES}INSECURE", variable)
         assert Setting(f"{TRACES}INSECURE", expected) == parse_insecure(None)
 
     def test_nothing(self):
-        """Without a word there is no wish."""
+        """Without a setting there is no preference."""
         assert parse_insecure(None) is None
 
     def test_other_words(self, monkeypatch):
-        """Anything else is refused, in a variable and in an argument."""
+        """Any other value is refused, in a variable and in an argument."""
         assert "insecure='true': insecure is true or false" == text_of(parse_insecure, "true")
         monkeypatch.setenv(f"{GENERAL}INSECURE", "yes")
         assert "OTEL_EXPORTER_OTLP_INSECURE='yes': insecure is true or false" == text_of(
@@ -189,7 +189,7 @@ class TestHeaders:
         ],
     )
     def test_text(self, text, expected):
-        """Items are divided at commas, names from values at the first equals sign."""
+        """Commas separate headers, and the first equals sign separates name and value."""
         assert expected == parse_headers(text, grpc=False)
 
     @pytest.mark.parametrize(
@@ -220,13 +220,13 @@ class TestHeaders:
     )
     @pytest.mark.parametrize("grpc", [True, False])
     def test_what_cannot_be_sent(self, headers, expected, grpc):
-        """The text names the header, never its value."""
+        """The error names the header, never its value."""
         text = text_of(parse_headers, headers, grpc=grpc)
         assert expected == text
         assert "sEcReT" not in text
 
     def test_a_variable_is_named(self, monkeypatch):
-        """What the environment got wrong is reported under the variable's name."""
+        """An error about a variable names the variable."""
         monkeypatch.setenv(f"{TRACES}HEADERS", "key")
         assert (
             "OTEL_EXPORTER_OTLP_TRACES_HEADERS: item 1 has no '='; write name=value,name=value"

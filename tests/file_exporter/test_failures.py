@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
 def test_a_full_device_is_a_failure_logged_once(caplog):
-    """A full disk makes exports fail without an exception, and is said once."""
+    """A full disk makes exports fail without an exception, and is logged once."""
     exporter = FileExporter("/dev/full")
 
     results = [exporter.export([a_span()]) for _ in range(3)]
@@ -44,8 +44,8 @@ def test_a_full_device_is_a_failure_logged_once(caplog):
 
 @needs_fork
 @needs_flock
-def test_a_line_that_does_not_fit_is_taken_back(exporter, path):
-    """A line cut short by the end of space leaves no trace, and fits once there is space again."""
+def test_a_line_that_does_not_fit_is_removed(exporter, path):
+    """A line that does not fit is removed, and is written once there is space again."""
     resource = pytest.importorskip("resource")
     exporter.export([a_span("before")])
 
@@ -84,8 +84,8 @@ def fail_halfway(between):
     return write
 
 
-def test_lines_of_others_are_never_taken_back(exporter, path, monkeypatch):
-    """Where another program appended after the half line, nothing is cut off."""
+def test_lines_of_others_are_never_removed(exporter, path, monkeypatch):
+    """Nothing is cut off if another program appended after the partial line."""
 
     def another_appends() -> None:
         with path.open("ab") as file:
@@ -98,7 +98,7 @@ def test_lines_of_others_are_never_taken_back(exporter, path, monkeypatch):
 
 
 def test_without_locks_a_half_line_is_ended_instead(exporter, path, monkeypatch):
-    """Where the system has no locks, a half line stays, on a line of its own."""
+    """Without locks, a partial line stays, on a line of its own."""
     monkeypatch.setattr(shared_file, "fcntl", None)
     monkeypatch.setattr(os, "write", fail_halfway(lambda: None))
 
@@ -109,7 +109,7 @@ def test_without_locks_a_half_line_is_ended_instead(exporter, path, monkeypatch)
 
 
 def test_a_half_line_of_a_killed_process_costs_no_other(exporter, path):
-    """A line that its writer did not end is ended before the next one."""
+    """An incomplete line is ended before the next one."""
     path.write_bytes(b'{"resourceSpans":[{"res')
 
     exporter.export([a_span("a")])
@@ -122,7 +122,7 @@ def test_a_half_line_of_a_killed_process_costs_no_other(exporter, path):
 
 @needs_fork
 def test_a_killed_writer_does_not_stop_the_others(exporter, path):
-    """A process killed in the middle of a line takes its lock with it; later lines are whole."""
+    """A process killed in the middle of a line releases its lock; later lines are whole."""
 
     def die_halfway() -> None:
         def write(fd: int, data) -> int:

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
 
 def test_a_batch_is_readable_when_export_returns(exporter, path):
-    """Nothing waits in the process: a flush has nothing to do and says so."""
+    """`export` leaves nothing in the process, and a flush returns True."""
     exporter.export([a_span("x")])
 
     expected = ["x"]
@@ -96,7 +96,7 @@ def test_shutdown_ends_the_wait_for_a_lock(exporter, path, monkeypatch):
     assert exporter._file._fd is None
 
 
-def test_no_spans_are_no_line(exporter, path):
+def test_an_empty_batch(exporter, path):
     """An empty batch succeeds and writes nothing."""
     assert exporter.export([]) is SUCCESS
     assert path.read_bytes() == b""
@@ -117,13 +117,13 @@ def test_a_span_that_cannot_be_written_is_skipped_alone(exporter, path, caplog):
 
 
 def test_a_batch_without_one_good_span_is_a_failure(exporter, path):
-    """Where no span of a batch can be written, the export fails."""
+    """An export without a span that can be written fails."""
     assert exporter.export([a_span(context=None)]) is FAILURE
     assert path.read_bytes() == b""
 
 
-def test_it_serves_the_sdk(path):
-    """Behind the SDK's batch processor, every span ends up in the file."""
+def test_behind_the_sdks_processor(path):
+    """With the SDK's batch processor, every span is written to the file."""
     provider = TracerProvider(resource=RESOURCE, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(FileExporter(path)))
     tracer = provider.get_tracer("test")
@@ -137,7 +137,7 @@ def test_it_serves_the_sdk(path):
 
 @pytest.fixture(params=["a pipe", "a file", "a file without a name"])
 def standard_output(request, tmp_path):
-    """Something to give a process as its standard output, and how to read it afterwards."""
+    """The standard output for a process, and the file to read it from afterwards."""
     if request.param == "a pipe":
         yield subprocess.PIPE, None
     elif request.param == "a file":
@@ -150,7 +150,7 @@ def standard_output(request, tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="the system has no /dev/stdout")
 def test_standard_output_is_a_file_too(standard_output):
-    """The path /dev/stdout writes each line once to the standard output, whatever that is."""
+    """The path /dev/stdout writes each line once, to a pipe or a file."""
     program = (
         "from tracekit._otlp.file_exporter import FileExporter\n"
         "from opentelemetry.sdk.trace import ReadableSpan\n"

@@ -89,14 +89,14 @@ def make_below_a_file(tmp_path):
         "below a file",
         "too long",
         "a null character",
-        "a pipe that nobody reads",
+        "a pipe without a reader",
         "None",
         "a number",
         "bytes",
     ],
 )
 def test_a_wrong_path_fails_at_construction(tmp_path, make_path):
-    """What cannot be appended to is refused at once; the text names the argument and its value."""
+    """A path that cannot be appended to is refused; the error names argument and value."""
     wrong = make_path(tmp_path)
 
     with pytest.raises(ConfigurationError) as caught:
@@ -107,8 +107,8 @@ def test_a_wrong_path_fails_at_construction(tmp_path, make_path):
     assert str(caught.value).isprintable()
 
 
-def run_as_nobody(program: str, *arguments: str) -> str:
-    """What a program prints that has no rights beyond those of other users."""
+def run_without_rights(program: str, *arguments: str) -> str:
+    """The output of a program that runs as a user without rights."""
     prelude = """
         import os, sys
         from tracekit._otlp.file_exporter import FileExporter
@@ -127,7 +127,7 @@ def run_as_nobody(program: str, *arguments: str) -> str:
 
 @pytest.fixture
 def open_directory():
-    """A directory that every user may reach, which pytest's own is not."""
+    """A directory that every user can read, unlike pytest's own."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -135,7 +135,7 @@ def open_directory():
 
 @pytest.mark.skipif(not hasattr(os, "setuid"), reason="the system has no users")
 def test_a_file_without_the_right_to_write_fails_at_construction(open_directory):
-    """A file that the user may only read is refused at once."""
+    """A file without the right to write is refused."""
     path = open_directory / "traces.jsonl"
     path.touch(0o444)
     path.chmod(0o444)
@@ -146,7 +146,7 @@ def test_a_file_without_the_right_to_write_fails_at_construction(open_directory)
             print(type(error).__name__, error)
     """
 
-    printed = run_as_nobody(program, str(path))
+    printed = run_without_rights(program, str(path))
 
     assert printed.startswith("ConfigurationError path='")
     assert "Permission denied" in printed
@@ -154,13 +154,13 @@ def test_a_file_without_the_right_to_write_fails_at_construction(open_directory)
 
 @pytest.mark.skipif(not hasattr(os, "setuid"), reason="the system has no users")
 def test_the_right_to_read_is_not_needed(open_directory):
-    """A file that the user may write but not read is written."""
+    """A file with the right to write but not to read is written."""
     path = open_directory / "traces.jsonl"
     path.touch()
     path.chmod(0o222)
     program = "print(FileExporter(sys.argv[1]).export([span]).name)"
 
-    assert run_as_nobody(program, str(path)) == "SUCCESS\n"
+    assert run_without_rights(program, str(path)) == "SUCCESS\n"
 
 
 def test_a_relative_path_is_meant_from_the_directory_of_construction(tmp_path, monkeypatch):
@@ -179,5 +179,5 @@ def test_a_relative_path_is_meant_from_the_directory_of_construction(tmp_path, m
 
 
 def test_the_text_of_an_exporter_names_its_file(exporter, path):
-    """An exporter shows which file it writes."""
+    """The representation of an exporter has the path."""
     assert f"FileExporter({str(path)!r})" == repr(exporter)

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @needs_flock
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_renaming_under_many_writers_loses_nothing(path, method):
-    """Whoever renames the file while processes write: each line is in one of the files, whole."""
+    """Each line is whole in one file, although the file is renamed while processes write."""
     writers = start_writers(method, path, 3, 150, write_in_pieces)
     rotated = []
     while any(writer.is_alive() for writer in writers):
@@ -57,7 +57,7 @@ def replace_by_rename_and_create(path: Path) -> None:
     "replace", [replace_by_rename, replace_by_rename_and_create, Path.unlink, os.unlink]
 )
 def test_a_replaced_file_is_followed(exporter, path, replace):
-    """After the file was renamed, renamed and made anew, or removed, a new one is written."""
+    """After the file was renamed, replaced or removed, a new one is written."""
     exporter.export([a_span("before")])
     old = exporter._file._fd
 
@@ -70,7 +70,7 @@ def test_a_replaced_file_is_followed(exporter, path, replace):
 
 
 def test_a_symbolic_link_that_moves_is_followed(tmp_path):
-    """Where the path is a link that is turned to another file, the next batch goes there."""
+    """If the path is a link, the next batch goes to its new target."""
     link = tmp_path / "current"
     link.symlink_to(tmp_path / "monday")
     exporter = FileExporter(link)
@@ -86,7 +86,7 @@ def test_a_symbolic_link_that_moves_is_followed(tmp_path):
 
 
 def test_a_copied_and_truncated_file_starts_at_its_beginning(exporter, path):
-    """After the file was truncated in place, the next line is its first, with no gap before it."""
+    """After a truncation the next line is the first, without a gap before it."""
     exporter.export([a_span("before", 5000)])
 
     os.truncate(path, 0)
@@ -112,15 +112,15 @@ def test_a_file_removed_at_the_last_moment_is_written_again(exporter, path, monk
     assert expected == names_in(path)
 
 
-def test_a_file_that_is_always_replaced_is_given_up(exporter, path, monkeypatch):
-    """Where the file is never the one under the path, the export fails instead of going round."""
+def test_a_file_that_is_always_replaced(exporter, path, monkeypatch):
+    """An export fails if the file is replaced at every attempt."""
     monkeypatch.setattr(shared_file, "_is_at", lambda path, fd: False)
 
     assert exporter.export([a_span()]) is FAILURE
 
 
 def test_a_directory_that_comes_back_is_written_again(tmp_path):
-    """While the directory is gone exports fail; once it is back they succeed."""
+    """Exports fail while the directory is missing, and succeed after it is created again."""
     directory = tmp_path / "logs"
     directory.mkdir()
     exporter = FileExporter(directory / "traces.jsonl")

@@ -87,7 +87,7 @@ def test_forked_children_go_on_with_the_exporter(exporter, path, monkeypatch):
 
 @needs_fork
 def test_a_fork_in_the_middle_of_an_export(exporter, path, held_write):
-    """A child forked while another thread exports can export itself, and no line is lost."""
+    """A child that is forked during an export can export, and no line is lost."""
     thread, results = start_export(exporter, "parent")
     assert held_write.started.wait(DEADLINE)
     threading.Timer(0.05, held_write.released.set).start()
@@ -102,7 +102,7 @@ def test_a_fork_in_the_middle_of_an_export(exporter, path, held_write):
 @needs_fork
 @needs_flock
 def test_a_child_does_not_keep_the_lock_of_its_parent(exporter, path, held_write):
-    """A child holds nothing of the file that it inherited until it exports itself."""
+    """A forked child closes the file that it inherited."""
     thread, _ = start_export(exporter, "parent")
     assert held_write.started.wait(DEADLINE)
     inherited = exporter._file._fd
@@ -121,7 +121,7 @@ def test_a_child_does_not_keep_the_lock_of_its_parent(exporter, path, held_write
 
 
 def test_a_signal_handler_that_exports_does_not_hang(exporter, path, monkeypatch):
-    """An export that interrupts another of its own thread fails, and the other goes on."""
+    """An export in a signal handler during another one fails, and the other succeeds."""
     monkeypatch.setattr(shared_file, "_LONGEST_WAIT", 0.05)
     inner = []
 
@@ -140,7 +140,7 @@ def test_a_signal_handler_that_exports_does_not_hang(exporter, path, monkeypatch
 
 @needs_flock
 def test_a_lock_that_is_never_released_is_not_waited_for(exporter, path, monkeypatch):
-    """Where another process keeps the file locked, an export fails after its time, no later one."""
+    """An export fails if another process keeps the lock, and the next one succeeds."""
     monkeypatch.setattr(shared_file, "_LONGEST_WAIT", 0.05)
 
     with locked(path):
@@ -155,7 +155,7 @@ def test_a_lock_that_is_never_released_is_not_waited_for(exporter, path, monkeyp
 @needs_flock
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL])
 def test_a_file_system_without_locks_is_written(exporter, path, monkeypatch, code):
-    """Where the file system knows no locks, lines are appended all the same."""
+    """On a file system without locks, lines are appended."""
 
     def refuse(fd: int, operation: int) -> None:
         raise OSError(code, os.strerror(code))

@@ -36,7 +36,7 @@ def a_span(name: str = "work", size: int = 0, **fields) -> ReadableSpan:
 
 
 def names_in(*paths: Path) -> list[str]:
-    """The span of each line, in order; a line that is not whole does not parse."""
+    """The names of the spans in files, in order; an incomplete line does not parse."""
     lines = [line for path in paths for line in path.read_bytes().split(b"\n")[:-1]]
     assert all(path.read_bytes()[-1:] in (b"", b"\n") for path in paths)
     return [
@@ -47,7 +47,7 @@ def names_in(*paths: Path) -> list[str]:
 
 
 def write_in_pieces(fd: int, data) -> int:
-    """As `os.write` may do on a slow device: it takes a part and leaves the rest to the caller."""
+    """Write only the first 4096 bytes, as `os.write` may do on a slow device."""
     return real_write(fd, bytes(data[:4096]))
 
 
@@ -58,7 +58,7 @@ def finished(process) -> int:
 
 
 def in_forked_child(function) -> str:
-    """What the function returns in a forked child, which must answer before the deadline."""
+    """The result of a function in a forked child, as text."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -101,7 +101,7 @@ def all_names(workers: int, batches: int) -> collections.Counter:
 
 
 class HeldWrite:
-    """A write that begins, and ends when it is let go."""
+    """A write that waits until the test releases it."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()

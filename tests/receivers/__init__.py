@@ -1,6 +1,7 @@
-"""Real OTLP receivers beside the tests: over gRPC, over HTTP, and one that is not tracekit's.
+"""Real OTLP receivers beside the tests: over gRPC, over HTTP, and one of another project.
 
-Each listens on a free port of the loopback interface, keeps what arrives, and answers as told.
+Each listens on a free port of the loopback interface, keeps the batches that
+arrive, and answers as the test wants.
 """
 
 from tests.receivers.agent import AgentReceiver
