@@ -19,21 +19,27 @@ CHECKED = """
     src/tracekit/_console
     src/tracekit/_delivery
     src/tracekit/_filters
+    src/tracekit/_otlp
     src/tracekit/_sdk
     src/tracekit/_instrument
     src/tracekit/_recording
+    src/tracekit/exporters.py
     src/tracekit/logs.py
     docs/how-to/filters.md
     docs/how-to/libraries.md
     docs/how-to/logging.md
+    docs/how-to/otlp.md
     docs/reference/filters.md
     docs/support.md
     docs/tutorial.md
     tests/callables.py
     tests/delivery
+    tests/file_exporter
     tests/filter_texts.py
     tests/finished_spans.py
     tests/logging_tools.py
+    tests/receiver_program.py
+    tests/receivers
     tests/support_table.py
     tests/test_bypass.py
     tests/test_callable_objects.py
@@ -44,6 +50,7 @@ CHECKED = """
     tests/test_decorated_functions.py
     tests/test_decoration_errors.py
     tests/test_dynamic_rules.py
+    tests/test_end_to_end.py
     tests/test_exceptions.py
     tests/test_filter.py
     tests/test_filter_conformance.py
@@ -51,6 +58,7 @@ CHECKED = """
     tests/test_filter_syntax.py
     tests/test_import.py
     tests/test_instrument_options.py
+    tests/test_json_encoding.py
     tests/test_layers.py
     tests/test_levels.py
     tests/test_line_filling.py
@@ -58,8 +66,16 @@ CHECKED = """
     tests/test_log_reentrancy.py
     tests/test_logs.py
     tests/test_opaque_callables.py
+    tests/test_otlp_credentials.py
+    tests/test_otlp_exporter.py
+    tests/test_otlp_grpc.py
+    tests/test_otlp_http.py
+    tests/test_otlp_settings.py
+    tests/test_otlp_wire.py
+    tests/test_outages.py
     tests/test_parents.py
     tests/test_render.py
+    tests/test_span_encoding.py
     tests/test_spans.py
     tests/test_suspended_generators.py
     tests/test_terminal_text.py
