@@ -95,6 +95,7 @@ class LocalInitializer(PickledInitializer):
     def __init__(self, configuration: Configuration) -> None:
         super().__init__(secrets.token_hex(8), b"")
         self._portable = PortableConfiguration(configuration, self.setup_id)
+        self._has_warned = False
 
     def use_filters(self, filters: ExporterFilters) -> None:
         """Send other filters from now on."""
@@ -106,7 +107,10 @@ class LocalInitializer(PickledInitializer):
 
     def warn_of_memory_exporters(self) -> None:
         """Log once that spans in the memory of a worker do not reach this process."""
-        self._portable.warn_of_memory_exporters()
+        # Called for each task.
+        if not self._has_warned:
+            self._has_warned = True
+            self._portable.warn_of_memory_exporters()
 
     def pickled_configuration(self) -> bytes:
         """Return the changed fields of the configuration, pickled."""
