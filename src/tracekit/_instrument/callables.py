@@ -53,7 +53,7 @@ def _decorate_context_manager(subject: types.FunctionType, options: Options) -> 
     # The function above @contextmanager only makes the context manager. The function below it does
     # the work. It returns a generator, whether it is a generator function or a decorated one.
     context_manager, kind = _CONTEXT_MANAGERS[subject.__code__]
-    inner: Any = subject.__wrapped__  # type: ignore[attr-defined]  # the caller has checked it
+    inner = vars(subject)["__wrapped__"]
     if type(inner) is types.FunctionType and CallableKind.of(inner) is CallableKind.FUNCTION:
         decorated = _decorate_function(inner, options, kind, has_receiver=False)
     else:

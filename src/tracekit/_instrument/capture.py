@@ -24,7 +24,8 @@ from tracekit._recording.parents import (
 from tracekit._values.attribute_values import to_attribute_value
 from tracekit._values.redaction import REDACTED, Redaction
 
-_RECEIVERS = frozenset({"self", "cls", "mcs", "metacls"})
+_LINKS: Final = f"links, or a list of {ACCEPTED}"
+_RECEIVERS: Final = frozenset({"self", "cls", "mcs", "metacls"})
 
 
 class Expression(NamedTuple):
@@ -63,7 +64,7 @@ class Expression(NamedTuple):
             elif parameter.default is parameter.empty:
                 raise InstrumentationError(
                     f"{option} asks for {parameter.name!r}, which is not an argument of the "
-                    f"function; {_list_of(parameters.names)}"
+                    f"function; {_arguments_text(parameters.names)}"
                 )
         return cls(function, ", ".join(passed))
 
@@ -116,10 +117,13 @@ class Capture(NamedTuple):
         if unknown:
             raise InstrumentationError(
                 f"skip names {', '.join(map(repr, unknown))}, which is not an argument of the "
-                f"function; {_list_of(names)}"
+                f"function; {_arguments_text(names)}"
             )
         receiver = names[:1] if has_receiver or (names[:1] and names[0] in _RECEIVERS) else ()
         left_out = {*receiver, *options.skip, *options.fields}
+        parent = options.parent
+        if parent is not CURRENT:
+            parent = _checked("parent", parent, parent_context, f"None, {ACCEPTED}", parameters)
         return cls(
             parameters=parameters,
             # A field replaces a constant of the same name.
@@ -132,8 +136,8 @@ class Capture(NamedTuple):
                 name: _expression(value, parameters, f"fields[{name!r}]")
                 for name, value in options.fields.items()
             },
-            parent=_parent(options.parent, parameters),
-            links=_links(options.links, parameters),
+            parent=parent,
+            links=_checked("links", options.links, resolve_links, _LINKS, parameters),
         )
 
     @property
@@ -234,30 +238,17 @@ def _constant(value: Any) -> Any:
     return value
 
 
-def _parent(value: Any, parameters: Parameters) -> Any:
-    if value is CURRENT or value is None:
-        return value
+def _checked(
+    option: str, value: Any, resolve: Callable[[Any], Any], expected: str, parameters: Parameters
+) -> Any:
     if callable(value):
-        return Expression.of(value, parameters, "parent")
+        return Expression.of(value, parameters, option)
     try:
-        parent_context(value)
+        resolve(value)
     except InstrumentationError:
         raise InstrumentationError(
-            f"parent={value!r}: expected None, {ACCEPTED}, or a callable of the arguments that "
-            f"returns one"
-        ) from None
-    return value
-
-
-def _links(value: Any, parameters: Parameters) -> Any:
-    if callable(value):
-        return Expression.of(value, parameters, "links")
-    try:
-        resolve_links(value)
-    except InstrumentationError:
-        raise InstrumentationError(
-            f"links={value!r}: expected links, or a list of {ACCEPTED}, or a callable of the "
-            f"arguments that returns them"
+            f"{option}={value!r}: expected {expected}, or a callable of the arguments that returns "
+            f"such a value"
         ) from None
     return value
 
@@ -276,5 +267,5 @@ except {tk}_Exception as {tk}_error:
 """
 
 
-def _list_of(names: tuple[str, ...]) -> str:
+def _arguments_text(names: tuple[str, ...]) -> str:
     return f"it has {', '.join(map(repr, names))}" if names else "it has no arguments"

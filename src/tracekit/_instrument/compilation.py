@@ -175,10 +175,10 @@ def _with_cells(
 
 def rename(made: types.FunctionType, name: str, qualname: str) -> None:
     """Set the name of a compiled function, for tracebacks too."""
-    names = {"co_name": name}
-    if hasattr(made.__code__, "co_qualname"):
-        names["co_qualname"] = qualname
-    made.__code__ = made.__code__.replace(**names)  # type: ignore[arg-type]  # co_qualname is new in 3.11
+    code = made.__code__.replace(co_name=name)
+    if sys.version_info >= (3, 11):
+        code = code.replace(co_qualname=qualname)
+    made.__code__ = code
     made.__name__, made.__qualname__ = name, qualname
 
 

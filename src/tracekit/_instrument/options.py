@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from opentelemetry.trace import SpanKind
 
@@ -28,7 +28,7 @@ class Options(NamedTuple):
         skip: The arguments that are not recorded.
         skip_all: Whether no argument is recorded.
         fields: Attribute names with constants or callables of the arguments.
-        err: The level of the exception event, or False for no event.
+        err: The level of the exception event; None for no event.
         ret: Returns the `return` attribute for a result; None if results are not recorded.
         expected: The exceptions that are not errors.
         parent: The span's parent: `CURRENT`, None, a parent, or a callable that returns one.
@@ -42,7 +42,7 @@ class Options(NamedTuple):
     skip: tuple[str, ...]
     skip_all: bool
     fields: Mapping[str, Any]
-    err: Level | Literal[False]
+    err: Level | None
     ret: Callable[[Any], Any] | None
     expected: tuple[type[BaseException], ...]
     parent: Any
@@ -82,17 +82,17 @@ def parse_fields(value: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return dict(value)
 
 
-def parse_err(value: ErrOption) -> Level | Literal[False]:
-    """Return the level of the exception event; True stands for `ERROR`, `OFF` for False."""
+def parse_err(value: ErrOption) -> Level | None:
+    """Return the level of the exception event: `ERROR` for True, None for False and `OFF`."""
     if value is True:
         return Level.ERROR
     if value is False:
-        return False
+        return None
     try:
         level = Level.of(value)
     except ValueError as error:
         raise InstrumentationError(f"err={value!r}: use True, False or a level; {error}") from None
-    return False if level is Level.OFF else level
+    return None if level is Level.OFF else level
 
 
 def parse_ret(value: RetOption) -> Callable[[Any], Any] | None:

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Iterator
 from itertools import islice
 from types import TracebackType
-from typing import Final, Literal, Union
+from typing import Final
 
 from opentelemetry.trace import Span, Status, StatusCode
 
@@ -16,9 +16,6 @@ from tracekit._filters.filter_set import NO_EXPORTERS
 from tracekit._recording.filter_decisions import add_event, mask_of
 from tracekit._values.attribute_values import to_attribute_value
 from tracekit._values.type_names import qualified_name
-
-# The level of the event of an exception that leaves a span, or False for no event.
-ErrorPolicy = Union[Level, Literal[False]]  # noqa: UP007 - an enum and a Literal do not join at run time on Python 3.10
 
 _MAX_STACKTRACE_LENGTH: Final = 65_536
 _MAX_FRAMES: Final = 1_000
@@ -35,7 +32,7 @@ def record_exit(
     span: Span,
     error: BaseException,
     *,
-    policy: ErrorPolicy,
+    level: Level | None,
     expected: tuple[type[BaseException], ...],
     exporter_mask: int,
     is_end_of_iteration: bool,
@@ -45,8 +42,8 @@ def record_exit(
     Args:
         span: The span, which has not ended.
         error: The exception.
-        policy: The level of the `exception` event, or False for none. The status becomes ERROR
-            only at level `ERROR`.
+        level: The level of the `exception` event; None for no event. The status becomes ERROR only
+            at level `ERROR`.
         expected: Types that are not errors. They are recorded without a stack trace, and the status
             stays as it is.
         exporter_mask: The exporters that take the event.
@@ -57,8 +54,8 @@ def record_exit(
     elif is_end_of_iteration or not isinstance(error, Exception) or _is_cancellation(error):
         if not isinstance(error, GeneratorExit):
             span.set_attribute(EXIT_ATTRIBUTE, qualified_name(type(error)))
-    elif policy is not False:
-        _record_error(span, error, policy, exporter_mask)
+    elif level is not None and exporter_mask != NO_EXPORTERS:
+        _record_error(span, error, level, exporter_mask)
 
 
 def _record_error(span: Span, error: Exception, level: Level, exporter_mask: int) -> None:

@@ -26,7 +26,7 @@ from tracekit._recording.current_context import (
     reset,
     with_span,
 )
-from tracekit._recording.exceptions import ErrorPolicy, record_exit
+from tracekit._recording.exceptions import record_exit
 from tracekit._recording.filter_decisions import (
     DecidedSpan,
     SuppressedSpan,
@@ -44,7 +44,7 @@ class SpanCallSite(CallSite):
         name: The name of its spans.
         kind: Their kind.
         site_attributes: The attributes that all its spans have.
-        err: The level at which an exception is recorded, or False.
+        err: The level at which an exception is recorded; None if it is not.
         expected: The exceptions that are not errors.
         ret: Returns the `return` attribute for a result, converted already; None if results are not
             recorded.
@@ -60,14 +60,14 @@ class SpanCallSite(CallSite):
         name: str = "",
         kind: SpanKind = SpanKind.INTERNAL,
         site_attributes: SiteAttributes = NO_SITE_ATTRIBUTES,
-        err: ErrorPolicy = Level.ERROR,
+        err: Level | None = Level.ERROR,
         expected: tuple[type[BaseException], ...] = (),
         ret: Callable[[Any], Any] | None = None,
     ) -> None:
         self.name = name
         self.kind = kind
         self.site_attributes = site_attributes
-        self.err: ErrorPolicy = err
+        self.err = err
         self.expected = expected
         self.ret = ret
         super().__init__(target, level)
@@ -209,13 +209,13 @@ def end_failed_span(site: SpanCallSite, span: Span, error: BaseException) -> Non
         return
     try:
         if span.is_recording():
-            policy, exporter_mask = site.err, NO_EXPORTERS
-            if policy is not False:
-                exporter_mask, _ = decide_event(span, site.target, policy, dict)
+            level, exporter_mask = site.err, NO_EXPORTERS
+            if level is not None:
+                exporter_mask, _ = decide_event(span, site.target, level, dict)
             record_exit(
                 span,
                 error,
-                policy=policy if exporter_mask != NO_EXPORTERS else False,
+                level=level,
                 expected=site.expected,
                 exporter_mask=exporter_mask,
                 is_end_of_iteration=site.is_end_of_iteration(error),
