@@ -113,6 +113,22 @@ class TestDelivery:
         OtlpGrpcExporter(endpoint="http://192.0.2.1:4317").shutdown()
         assert time.monotonic() - started < 5
 
+    def test_the_first_export_opens_the_channel(self, grpc_receiver, make, monkeypatch):
+        """An exporter has no channel until its first export, and keeps it after a success."""
+        opened = []
+        insecure_channel = grpc.insecure_channel
+
+        def open_and_note(*arguments, **options):
+            opened.append(insecure_channel(*arguments, **options))
+            return opened[-1]
+
+        monkeypatch.setattr(grpc, "insecure_channel", open_and_note)
+        exporter = make(endpoint=grpc_receiver.endpoint)
+        assert [] == opened
+        exporter.export(finished_spans())
+        exporter.export(finished_spans())
+        assert 1 == len(opened)
+
 
 class TestEnvironment:
     @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from tests.receivers import (
     finished_spans,
 )
 from tracekit._base.errors import ConfigurationError
+from tracekit._otlp import http as otlp_http
 from tracekit._otlp.http import OtlpHttpExporter
 
 pytestmark = pytest.mark.usefixtures("no_otlp_environment")
@@ -305,6 +306,15 @@ class TestFailures:
         assert FAILURE == exporter.export(finished_spans())
         assert time.monotonic() - started < 3
         assert "HTTP 503 Service Unavailable: busy" == exporter.last_error
+
+    def test_a_batch_that_is_too_large(self, http_receiver, make, monkeypatch):
+        """A request above the limit is not sent, and the failure is permanent."""
+        monkeypatch.setattr(otlp_http, "_LARGEST_REQUEST", 100)
+        exporter = make(endpoint=http_receiver.endpoint)
+        assert FAILURE == exporter.export(finished_spans())
+        assert 0 == http_receiver.attempts
+        assert exporter.last_error.endswith(" bytes; 64 MiB is the most")
+        assert not exporter.last_is_passing
 
     def test_a_slow_receiver(self, http_receiver, make):
         """An answer within the timeout counts."""

@@ -29,12 +29,11 @@ if TYPE_CHECKING:
 
 _MOST_ATTEMPTS: Final = 6
 _SHORTEST_TIMEOUT: Final = 0.001
-_SHUT_DOWN: Final = "the exporter has been shut down"
 
 
 @dataclass(frozen=True)
 class _EncodedBatch:
-    """The body of a request, and how many spans of its batch have no form in OTLP."""
+    """The body of a request, and the number of spans in its batch without a form in OTLP."""
 
     body: bytes
     skipped: int
@@ -136,8 +135,7 @@ class OtlpExporter(SpanExporter, ABC):
         return SpanExportResult.FAILURE
 
     def _attempt(self, batch: ExportBatch, timeout: float) -> ExportOutcome:
-        if self._shutting_down.is_set():
-            raise RequestError(_SHUT_DOWN)
+        self._check_open()
         try:
             encoded: _EncodedBatch = batch.encoded or self._encode(batch)
             response = self._send(encoded.body, max(timeout, _SHORTEST_TIMEOUT))
@@ -146,6 +144,10 @@ class OtlpExporter(SpanExporter, ABC):
         except Exception as error:
             raise RequestError(error_text(error)) from error
         return _accepted(batch, encoded.skipped, response)
+
+    def _check_open(self) -> None:
+        if self._shutting_down.is_set():
+            raise RequestError("the exporter has been shut down")
 
     def _encode(self, batch: ExportBatch) -> _EncodedBatch:
         skipped: list[ReadableSpan] = []

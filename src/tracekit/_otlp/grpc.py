@@ -100,8 +100,8 @@ class OtlpGrpcExporter(OtlpExporter):
 
     def _open_channel(self) -> grpc.Channel:
         with self._lock:
-            if self._shutting_down.is_set():
-                raise RequestError("the exporter has been shut down")
+            # A shutdown since the attempt began found no channel to close.
+            self._check_open()
             if self._channel is None:
                 self._channel = self._make_channel()
             return self._channel
