@@ -1,4 +1,4 @@
-"""What the engine relies on beyond OpenTelemetry's public interface is there, or done without."""
+"""The private names of OpenTelemetry: they exist in this release, or are not needed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("global_telemetry")
 
 @pytest.fixture
 def moved(monkeypatch):
-    """A release of the SDK in which something has moved."""
+    """Simulate a release of the SDK in which names have moved."""
 
     def move(*names):
         monkeypatch.setattr(sdk_compat, "moved_names", lambda: names)
@@ -34,19 +34,19 @@ def moved(monkeypatch):
     forget_logged_warnings()
 
 
-def test_nothing_has_moved():
-    """The installed release has every private name, and no more, that lean spans live on."""
+def test_no_name_has_moved():
+    """The installed release sets exactly the private names that lean spans have."""
     assert () == sdk_compat.moved_names()
 
 
 def test_a_parent_based_sampler_has_its_parts():
-    """They are what its answer is known by."""
+    """The known decisions are read from them."""
     assert set(_PARTS) <= set(vars(sampling.DEFAULT_ON))
     assert KnownDecisions(True, False, True, False, True) == KnownDecisions.of(sampling.DEFAULT_ON)
 
 
 def test_the_context_is_in_a_variable():
-    """Unless the environment names another way to keep it."""
+    """Unless the environment selects another runtime context."""
     runtime = contextvars_context.ContextVarsRuntimeContext
     assert "_current_context" in vars(runtime())
     assert current_context.context_variable() is not None
@@ -54,7 +54,7 @@ def test_the_context_is_in_a_variable():
 
 @pytest.mark.parametrize("name", sorted(sdk_compat.SPAN))
 def test_a_name_that_a_release_has_moved(monkeypatch, name):
-    """It is noticed, by the name that is there now as well as by the one that is not."""
+    """The missing name and the new one are found."""
 
     class Moved(sdk.Span):
         def __init__(self, *args, **kwargs):
@@ -68,8 +68,8 @@ def test_a_name_that_a_release_has_moved(monkeypatch, name):
     assert {f"Span.{name}", f"Span.{name}_now"} == set(sdk_compat._find_moved_names())
 
 
-def test_spans_are_the_sdks_own_where_something_has_moved(moved, caplog):
-    """They are recorded all the same, with one warning."""
+def test_spans_if_a_name_has_moved(moved, caplog):
+    """They are the SDK's own, with one warning."""
     moved("Span._limits", "SpanContext")
     exporter = exporters.memory()
     with caplog.at_level(logging.WARNING, "tracekit"):
@@ -81,8 +81,8 @@ def test_spans_are_the_sdks_own_where_something_has_moved(moved, caplog):
     assert 1 == caplog.text.count("has moved Span._limits, SpanContext")
 
 
-def test_decorated_functions_where_something_has_moved(moved):
-    """Constants, arguments, results and two filters work on the SDK's own spans."""
+def test_decorated_functions_if_a_name_has_moved(moved):
+    """Call site attributes, arguments, results and two filters work with the SDK's own spans."""
     moved("Span._limits")
     coarse, fine = exporters.memory(filter="info"), exporters.memory(filter="debug")
     with tracekit.init_telemetry("t", exporter=[coarse, fine]):
@@ -99,18 +99,16 @@ def test_decorated_functions_where_something_has_moved(moved):
     assert ["outer"] == [span.name.rpartition(".")[2] for span in coarse.spans]
     assert ["inner", "outer"] == [span.name.rpartition(".")[2] for span in fine.spans]
     attributes = fine.spans[1].attributes
-    assert (2, 3, True) == (
-        attributes["x"],
-        attributes["return"],
-        "code.function.name" in attributes,
-    )
+    assert 2 == attributes["x"]
+    assert 3 == attributes["return"]
+    assert "code.function.name" in attributes
 
 
-def test_a_tracer_that_is_counted_makes_the_sdks_spans(monkeypatch):
-    """The SDK's own metrics count what it makes itself."""
+def test_a_tracer_whose_spans_the_sdk_counts(monkeypatch):
+    """It makes the SDK's own spans, because the SDK's metrics count only these."""
     monkeypatch.setenv("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")
     provider = LiveTracerProvider(pipeline(exporters.memory()))
     tracer = provider.get_tracer("t")
     if not hasattr(tracer, "_tracer_metrics"):
-        pytest.skip("older releases count nothing")
+        pytest.skip("older releases have no such metrics")
     assert not isinstance(tracer.start_span("work"), LeanSpan)
