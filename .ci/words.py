@@ -19,12 +19,13 @@ CHECKED = """
     src/tracekit/_console
     src/tracekit/_delivery
     src/tracekit/_filters
-    src/tracekit/_otlp
-    src/tracekit/_sdk
     src/tracekit/_instrument
+    src/tracekit/_otlp
     src/tracekit/_recording
+    src/tracekit/_sdk
     src/tracekit/exporters.py
     src/tracekit/logs.py
+    docs/how-to/exporters.md
     docs/how-to/filters.md
     docs/how-to/libraries.md
     docs/how-to/logging.md
@@ -37,9 +38,11 @@ CHECKED = """
     tests/file_exporter
     tests/filter_texts.py
     tests/finished_spans.py
+    tests/leak_program.py
     tests/logging_tools.py
     tests/receiver_program.py
     tests/receivers
+    tests/side_by_side
     tests/support_table.py
     tests/test_bypass.py
     tests/test_callable_objects.py
@@ -60,6 +63,8 @@ CHECKED = """
     tests/test_instrument_options.py
     tests/test_json_encoding.py
     tests/test_layers.py
+    tests/test_leaks.py
+    tests/test_lean_span.py
     tests/test_levels.py
     tests/test_line_filling.py
     tests/test_log_records.py
@@ -74,7 +79,9 @@ CHECKED = """
     tests/test_otlp_wire.py
     tests/test_outages.py
     tests/test_parents.py
+    tests/test_provider.py
     tests/test_render.py
+    tests/test_sdk_compat.py
     tests/test_span_encoding.py
     tests/test_spans.py
     tests/test_suspended_generators.py

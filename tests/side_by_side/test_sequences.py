@@ -140,7 +140,7 @@ class Player:
 
 @given(st.lists(OPERATIONS, max_size=15), LIMITS)
 def test_any_sequence(operations, limits):
-    """Whatever is done to spans in whatever order, the same is seen."""
+    """Any calls on spans in any order have the same effect."""
 
     def script(side):
         player = Player(side)
