@@ -29,7 +29,7 @@ def _official_accepts_none() -> bool:
     return bool(message.resource_spans[0].scope_spans[0].spans[0].attributes)
 
 
-OFFICIAL_TAKES_NONE = _official_accepts_none()
+OFFICIAL_ACCEPTS_NONE = _official_accepts_none()
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 KEY = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
@@ -42,7 +42,7 @@ SCALAR = st.one_of(
     st.floats(),
     st.sampled_from([math.nan, math.inf, -math.inf, -0.0, 0.0, 1.0, 5e-324, 1e22]),
     st.binary(max_size=9),
-    *([st.none()] if OFFICIAL_TAKES_NONE else []),
+    *([st.none()] if OFFICIAL_ACCEPTS_NONE else []),
 )
 VALUE = st.recursive(
     SCALAR,

@@ -25,7 +25,7 @@ from tests.span_strategies import (
     ATTRIBUTES,
     CONTEXT,
     LIMITS,
-    OFFICIAL_TAKES_NONE,
+    OFFICIAL_ACCEPTS_NONE,
     a_span,
     batches,
     recorded,
@@ -177,7 +177,7 @@ VALUES = {
     "numpy bytes": np.bytes_(b"b"),
     "47 sequences": eval("(" * 47 + "1" + ",)" * 47),
 }
-if OFFICIAL_TAKES_NONE:
+if OFFICIAL_ACCEPTS_NONE:
     VALUES |= {"none": None, "none within": (None, {"a": None})}
 UNKNOWN = {
     "too large": 1 << 63,

@@ -248,6 +248,20 @@ def capture_spans(
 
     Yields:
         The spans that have ended so far.
+
+    Raises:
+        FilterSyntaxError: `filter` does not parse.
+
+    Example:
+        ```python
+        from tracekit import span
+        from tracekit.testing import capture_spans
+
+        with capture_spans(filter="info") as spans, span("work", level="debug"):
+            pass
+
+        assert spans == []
+        ```
     """
     exporter = MemoryExporter()
     configuration = Configuration(
