@@ -17,8 +17,7 @@ from tracekit._base.errors import (
 from tracekit._base.levels import Level
 from tracekit._filters.filter import Filter
 from tracekit._instrument.decorator import instrument
-from tracekit._recording.events import event, record
-from tracekit._recording.spans import span
+from tracekit._recording.spans import event, record, span
 
 if TYPE_CHECKING:
     from tracekit import describe, executors, exporters, logs, propagation, testing

@@ -13,7 +13,7 @@ from opentelemetry.context import Context
 from tracekit._base.errors import InstrumentationError
 from tracekit._context import worker_hooks
 from tracekit._context.stepping import STEPS
-from tracekit._instrument.callable_kinds import CallableKind
+from tracekit._instrument.function_site import CallableKind
 from tracekit._recording import carriers
 from tracekit._recording.current_context import attach
 

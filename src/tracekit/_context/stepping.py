@@ -6,7 +6,8 @@ import contextvars
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from typing import Any, Final, cast
 
-from tracekit._instrument.callable_kinds import CallableKind, first_step
+from tracekit._instrument.function_site import CallableKind
+from tracekit._instrument.generators import first_step
 
 
 class ContextCoroutine(Coroutine[Any, Any, Any]):

@@ -8,28 +8,17 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tracekit._base.errors import InstrumentationError
-from tracekit._instrument.callable_kinds import CallableKind
 from tracekit._instrument.compilation import Parameters, own_signature
-from tracekit._instrument.function_site import make_site
-from tracekit._instrument.opaque import opaque_site
+from tracekit._instrument.function_site import CallableKind, make_site, opaque_site
 from tracekit._instrument.options import Options
 from tracekit._instrument.wrappers import wrap_function, wrap_opaque
 from tracekit._values.type_names import qualified_name
 
 
 def decorate_callable(subject: Any, options: Options, *, has_receiver: bool = False) -> Any:
-    """Decorate a callable.
+    """Decorate a callable: return a function for a function, and a proxy for any other object.
 
-    Args:
-        subject: The callable.
-        options: The options of `@instrument`.
-        has_receiver: Whether the first argument is the instance or class, whatever its name.
-
-    Returns:
-        A function for a function, and a proxy for any other object.
-
-    Raises:
-        InstrumentationError: The object cannot be decorated with these options.
+    With `has_receiver` the first argument is the instance or class, whatever its name.
     """
     # The exact type counts: a proxy pretends to be an instance of the class of its object.
     if type(subject) is not types.FunctionType:

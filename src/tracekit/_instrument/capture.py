@@ -11,16 +11,16 @@ from typing import Any, Final, NamedTuple
 from tracekit._base.errors import InstrumentationError
 from tracekit._instrument.compilation import Parameters, make_function
 from tracekit._instrument.options import Options
-from tracekit._recording.arguments import CURRENT
-from tracekit._recording.attributes import thread_name
-from tracekit._recording.parents import (
+from tracekit._recording.arguments import (
     ACCEPTED,
+    CURRENT,
     Parentage,
     parent_context,
     resolve_links,
     resolve_parentage,
     warn_not_evaluated,
 )
+from tracekit._recording.attributes import thread_name
 from tracekit._values.attribute_values import to_attribute_value
 from tracekit._values.redaction import REDACTED, Redaction
 
@@ -29,23 +29,14 @@ _RECEIVERS: Final = frozenset({"self", "cls", "mcs", "metacls"})
 
 
 class Expression(NamedTuple):
-    """A callable of some of a function's arguments.
-
-    Attributes:
-        function: The callable.
-        passed: The source text of the arguments that it is called with.
-    """
+    """A callable, and the source text of the function's arguments that are passed to it."""
 
     function: Callable[..., Any]
     passed: str
 
     @classmethod
     def of(cls, function: Callable[..., Any], parameters: Parameters, option: str) -> Expression:
-        """Match a callable's parameters with a function's arguments, by name.
-
-        Raises:
-            InstrumentationError: A parameter without a default is not an argument of the function.
-        """
+        """Match a callable's parameters with a function's arguments, by name."""
         try:
             needed = inspect.signature(function).parameters.values()
         except (TypeError, ValueError):
@@ -73,14 +64,11 @@ class Capture(NamedTuple):
     """What is recorded of a call; the plan that is compiled.
 
     Attributes:
-        parameters: The function's parameters.
         constants: The attributes that every span of the function has.
-        function_name: The function's name for log messages.
         arguments: The names of the arguments that are recorded.
         fields: The attributes that are evaluated, by name.
         parent: The span's parent, an expression of it, or `CURRENT`.
         links: The span's links, an expression of them, or None.
-        has_thread: Whether the thread is recorded.
     """
 
     parameters: Parameters
@@ -103,14 +91,7 @@ class Capture(NamedTuple):
     ) -> Capture:
         """Plan what is recorded of the calls of a function.
 
-        Args:
-            parameters: The function's parameters.
-            options: The options of `@instrument`.
-            constants: The attributes that every span of the function has.
-            has_receiver: Whether the first argument is the instance or class, whatever its name.
-
-        Raises:
-            InstrumentationError: An option names an argument that the function does not have.
+        With `has_receiver` the first argument is the instance or class, whatever its name.
         """
         names = parameters.names
         unknown = [name for name in options.skip if name not in names]

@@ -41,10 +41,8 @@ class Parameters(NamedTuple):
     def of(cls, signature: inspect.Signature, *, with_defaults: bool = False) -> Parameters:
         """Return the parameter list of a signature.
 
-        Args:
-            signature: The signature.
-            with_defaults: Whether to keep the defaults, for a function that is called with the
-                arguments as the caller wrote them.
+        The defaults are kept for a function that is called with the arguments as the caller wrote
+        them.
         """
         parameters = list(signature.parameters.values())
         return cls(
@@ -130,9 +128,6 @@ def make_function(
         module_globals: The function's `__globals__`.
         title: The file name of the function's frame in tracebacks.
         cells: More free names of the source, with cells of another function that they share.
-
-    Returns:
-        The function.
     """
     shared = cells or {}
     body = "".join(f"    {line}\n" for line in source.splitlines())

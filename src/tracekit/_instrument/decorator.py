@@ -10,9 +10,7 @@ from typing import Any, TypeVar, overload
 from opentelemetry.trace import SpanKind
 
 from tracekit._base.levels import Level
-from tracekit._instrument.classes import decorate_class
-from tracekit._instrument.descriptors import decorate_descriptor
-from tracekit._instrument.error_locations import locate_errors
+from tracekit._instrument.classes import decorate_class, decorate_descriptor, locate_errors
 from tracekit._instrument.options import (
     ErrOption,
     ExpectedOption,

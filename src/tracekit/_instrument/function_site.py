@@ -1,13 +1,17 @@
-"""The call site of a decorated function."""
+"""The call site of a decorated function or another callable."""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import types
 import weakref
 from collections.abc import Callable
+from enum import Enum
 from functools import partial
 from typing import Any, NamedTuple
 
+from tracekit._base.errors import InstrumentationError
 from tracekit._filters.call_sites import CallSite
 from tracekit._filters.filter_set import DynamicFilter, FilterSet
 from tracekit._instrument.capture import Capture
@@ -19,15 +23,31 @@ from tracekit._recording.span_lifecycle import SpanCallSite
 from tracekit._values.redaction import Redaction, current_redaction
 
 
+class CallableKind(Enum):
+    """The kind of a callable; it decides what the span of a call covers."""
+
+    FUNCTION = "function"
+    COROUTINE = "coroutine function"
+    GENERATOR = "generator function"
+    ASYNC_GENERATOR = "async generator function"
+    AWAITABLE = "callable object that is marked as a coroutine function"
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> CallableKind:
+        """Return the kind of a function; one that is marked as a coroutine function is one."""
+        if inspect.isasyncgenfunction(function):
+            return cls.ASYNC_GENERATOR
+        if inspect.isgeneratorfunction(function):
+            return cls.GENERATOR
+        return cls.COROUTINE if inspect.iscoroutinefunction(function) else cls.FUNCTION
+
+
 class FunctionSite(SpanCallSite):
     """The call site of a decorated function.
 
-    Attributes:
-        capture: What is recorded of a call.
-        attributes: Returns the attributes of a call's span for the arguments of the call, with the
-            decision of the filters if they decide call by call; None if no span is made.
-        parentage: Returns the parent and the links of a call's span for the arguments of the call;
-            None if neither option is set.
+    `attributes` returns the attributes of a span for the arguments of a call, with the decision of
+    the filters if they decide call by call; None if no span is made. `parentage` returns the parent
+    and the links in the same way; it is None if neither option is set.
     """
 
     __slots__ = ("_bypass", "_compiled", "_redaction", "attributes", "capture", "parentage")
@@ -56,10 +76,7 @@ class FunctionSite(SpanCallSite):
     def bypass(self, wrapper: types.FunctionType, function_code: types.CodeType | None) -> None:
         """Let a wrapper run the function's own code while this call site is disabled.
 
-        Args:
-            wrapper: The wrapper of the function.
-            function_code: The function's code, in a form that the wrapper can run; None if there is
-                none, so that the wrapper has to test whether the call site is disabled.
+        Without a code that the wrapper can run, the wrapper tests whether the site is disabled.
         """
         if function_code is not None:
             self._bypass = _Bypass(weakref.ref(wrapper), wrapper.__code__, function_code)
@@ -149,14 +166,7 @@ def make_site(
 ) -> FunctionSite:
     """Make the call site of a function.
 
-    Args:
-        function: The function that does the work; the source of names and location.
-        options: The options of `@instrument`.
-        parameters: The parameters of the function.
-        has_receiver: Whether the first argument is the instance or class, whatever its name.
-
-    Raises:
-        InstrumentationError: An option names an argument that the function does not have.
+    With `has_receiver` the first argument is the instance or class, whatever its name.
     """
     module = getattr(function, "__module__", None)
     qualname = str(getattr(function, "__qualname__", None) or type(function).__qualname__)
@@ -170,3 +180,33 @@ def make_site(
     capture = Capture.of(parameters, options, constants, has_receiver=has_receiver)
     name = options.name or qualname.replace("<locals>.", "")
     return FunctionSite(options.target or module or "builtins", options, name, capture)
+
+
+def opaque_site(subject: Any, options: Options) -> tuple[FunctionSite, CallableKind]:
+    """Make the call site of a callable whose arguments only it can bind, and return its kind."""
+    try:
+        parameters = Parameters.of(inspect.signature(subject), with_defaults=True)
+    except (TypeError, ValueError):
+        if options.skip or any(map(callable, options.fields.values())):
+            raise InstrumentationError(
+                "its parameters cannot be read, so that no argument can be named"
+            ) from None
+        parameters = Parameters((), "*args, **kwargs", "*args, **kwargs")
+    function = _without_partials(subject)
+    return make_site(inspect.unwrap(function), options, parameters), _kind_of(function)
+
+
+def _without_partials(subject: Any) -> Any:
+    while isinstance(subject, functools.partial):
+        subject = subject.func
+    return subject
+
+
+def _kind_of(subject: Any) -> CallableKind:
+    # The function that an opaque callable wraps does not determine its result: it may run a
+    # coroutine to its end, or keep a generator for the next call.
+    function = subject.__func__ if type(subject) is types.MethodType else subject
+    if type(function) is types.FunctionType:
+        return CallableKind.of(function)
+    is_marked = inspect.iscoroutinefunction(subject)
+    return CallableKind.AWAITABLE if is_marked else CallableKind.FUNCTION

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import _AsyncGeneratorContextManager, _GeneratorContextManager
 from types import FrameType
 from typing import Any, Final
@@ -11,9 +11,9 @@ from typing import Any, Final
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, Tracer
 
+from tracekit._recording.arguments import Parentage
 from tracekit._recording.current_context import SPAN_KEY, attach, detach, reset
 from tracekit._recording.filter_decisions import DecidedSpan
-from tracekit._recording.parents import Parentage
 from tracekit._recording.span_lifecycle import (
     SpanCallSite,
     end_failed_span,
@@ -128,13 +128,7 @@ def start_generator_span(
 ) -> GeneratorSpan:
     """Start the span of a generator; return `NO_SPAN` if there are no attributes.
 
-    Args:
-        site: The call site.
-        tracer: The tracer that makes the span.
-        attributes: The attributes of the span, converted already, with the decision of the filters
-            if they decide call by call; None for no span.
-        parentage: The context of its parent, and its links.
-        consumer: The frame that asks for the first item.
+    `consumer` is the frame that asks for the first item.
     """
     if attributes is None:
         return NO_SPAN
@@ -153,3 +147,18 @@ _WITH_STATEMENTS: Final = frozenset(
         _AsyncGeneratorContextManager.__aenter__.__code__,
     }
 )
+
+
+def first_step(generator: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
+    """Return the first step of an async generator, hidden from the event loop.
+
+    When an event loop ends, it closes every async generator whose first step it saw. It sees the
+    wrapper, which closes the generator inside it. If it saw both, it would close the inner one
+    twice at the same time.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return generator.asend(None)
+    finally:
+        sys.set_asyncgen_hooks(*hooks)

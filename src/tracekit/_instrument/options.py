@@ -20,19 +20,8 @@ ExpectedOption = type[BaseException] | Iterable[type[BaseException]]
 class Options(NamedTuple):
     """The options of `@instrument`, each in one form.
 
-    Attributes:
-        name: The span's name, or None for the function's own.
-        level: The span's level.
-        target: The target for filters, or None for the function's module.
-        kind: The span's kind.
-        skip: The arguments that are not recorded.
-        skip_all: Whether no argument is recorded.
-        fields: Attribute names with constants or callables of the arguments.
-        err: The level of the exception event; None for no event.
-        ret: Returns the `return` attribute for a result; None if results are not recorded.
-        expected: The exceptions that are not errors.
-        parent: The span's parent: `CURRENT`, None, a parent, or a callable that returns one.
-        links: The span's links, or a callable that returns them.
+    `err` is the level of the exception event, or None. `ret` returns the `return` attribute for a
+    result, or is None.
     """
 
     name: str | None

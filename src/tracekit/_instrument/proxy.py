@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import wrapt
 
-from tracekit._instrument.opaque import opaque_site
+from tracekit._instrument.function_site import opaque_site
 from tracekit._instrument.options import Options
 from tracekit._instrument.wrappers import wrap_opaque
 
@@ -99,14 +99,7 @@ class DescriptorProxy(CallableProxy):
 def make_proxy(
     subject: Any, wrapper: Callable[..., Any], options: Options, decorate: Decorate
 ) -> CallableProxy:
-    """Make the proxy of a callable object.
-
-    Args:
-        subject: The object.
-        wrapper: The function that is called in its place.
-        options: The options of `@instrument`.
-        decorate: Decorates a copy of the object with these options.
-    """
+    """Make the proxy of a callable object; `decorate` decorates copies of the object."""
     proxy = DescriptorProxy if hasattr(type(subject), "__get__") else CallableProxy
     return proxy(subject, wrapper, options, decorate)
 

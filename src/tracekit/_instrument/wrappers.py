@@ -14,18 +14,21 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from tracekit._filters.call_sites import CallSite
-from tracekit._instrument.callable_kinds import CallableKind, first_step
 from tracekit._instrument.compilation import (
     Parameters,
     code_for_closure_of,
     make_function,
     rename,
 )
-from tracekit._instrument.function_site import FunctionSite
-from tracekit._instrument.generators import NO_SPAN, frame_of_caller, start_generator_span
-from tracekit._recording.current_context import detach, get_current
+from tracekit._instrument.function_site import CallableKind, FunctionSite
+from tracekit._instrument.generators import (
+    NO_SPAN,
+    first_step,
+    frame_of_caller,
+    start_generator_span,
+)
+from tracekit._recording.current_context import detach, get_current, tracer_for, tracer_for_child
 from tracekit._recording.span_lifecycle import ActiveSpan, log_failure, start_active_span
-from tracekit._recording.tracers import tracer_for, tracer_for_child
 
 _CALL: Final = """\
 {define} wrapper({declared}):
@@ -198,16 +201,7 @@ _ANY_PARAMETERS: Final = Parameters(("args", "kwargs"), "*args, **kwargs", "*arg
 
 
 def wrap_function(function: types.FunctionType, site: FunctionSite, kind: CallableKind) -> Any:
-    """Make the wrapper of a Python function, with the function's own parameters.
-
-    Args:
-        function: The function.
-        site: Its call site.
-        kind: Its kind.
-
-    Returns:
-        A function of the same kind, name, signature and defaults.
-    """
+    """Make the wrapper of a function: of the same kind, name, parameters and defaults."""
     wrapper = _make_wrapper(function, site, kind, site.capture.parameters, function.__globals__)
     rename(wrapper, function.__name__, function.__qualname__)
     wrapper.__defaults__, wrapper.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
@@ -220,16 +214,7 @@ def wrap_function(function: types.FunctionType, site: FunctionSite, kind: Callab
 
 
 def wrap_opaque(function: Callable[..., Any], site: FunctionSite, kind: CallableKind) -> Any:
-    """Make the wrapper of a callable whose arguments only it can bind, such as a builtin.
-
-    Args:
-        function: The callable.
-        site: Its call site.
-        kind: Its kind.
-
-    Returns:
-        A function that accepts any arguments and passes them on.
-    """
+    """Make the wrapper of a callable whose arguments only it can bind, such as a builtin."""
     wrapper = _make_wrapper(function, site, kind, _ANY_PARAMETERS, {})
     rename(wrapper, site.name.rpartition(".")[2], site.name)
     return wrapper

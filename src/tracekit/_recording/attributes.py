@@ -14,10 +14,7 @@ from tracekit._values.redaction import REDACTED, current_redaction
 class SiteAttributes:
     """The attributes that every span of one call site has; they never change.
 
-    Attributes:
-        mapping: The attributes by name.
-        encoded: Their encoded form, which the OTLP encoder keeps here after the first span; None
-            until then.
+    The OTLP encoder keeps their encoded form here after the first span.
     """
 
     __slots__ = ("encoded", "mapping")
@@ -31,16 +28,10 @@ NO_SITE_ATTRIBUTES: Final = SiteAttributes({})
 
 
 def to_attributes(attributes: Mapping[str, object], fields: Mapping[str, object]) -> dict[str, Any]:
-    """Return attributes as values that OpenTelemetry accepts.
+    """Return attributes as values that OpenTelemetry accepts, with sensitive names redacted.
 
-    An attribute with an empty name is left out, with one warning: OpenTelemetry does not accept it.
-
-    Args:
-        attributes: Names, which may be dotted, and values.
-        fields: Plain names and values; they replace attributes of the same name.
-
-    Returns:
-        The attributes in order. The values of sensitive names are redacted.
+    Fields replace attributes of the same name. An attribute with an empty name is left out, with
+    one warning, because OpenTelemetry does not accept it.
     """
     redaction = current_redaction()
     described = {

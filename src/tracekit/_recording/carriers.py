@@ -49,12 +49,7 @@ def w3c() -> CompositePropagator:
 
 
 def inject(carrier: MutableMapping[str, str], context: Context | None = None) -> None:
-    """Write a context into a carrier with the global propagator.
-
-    Args:
-        carrier: The headers to write to.
-        context: The context; None for the current one.
-    """
+    """Write a context, or the current one, into a carrier with the global propagator."""
     try:
         from opentelemetry import propagate
 
@@ -89,10 +84,7 @@ def extract_portable(carrier: Mapping[str, str]) -> Context:
 
 
 def extract(headers: Headers, context: Context) -> Context:
-    """Return a context with what the global propagator finds in headers.
-
-    The context is returned unchanged if the propagator fails.
-    """
+    """Return a context with what the global propagator finds in headers; unchanged if it fails."""
     try:
         from opentelemetry import propagate
 
@@ -103,15 +95,10 @@ def extract(headers: Headers, context: Context) -> Context:
 
 
 def headers_of(carrier: Any) -> Headers | None:
-    """Return the headers of a carrier.
+    """Return the headers of a carrier by names in lower case; None if it is not a carrier.
 
-    Args:
-        carrier: A mapping of names to values, or pairs of names and values. A value is text, bytes,
-            or a list of these.
-
-    Returns:
-        The values by their names in lower case, without values that are too long for a header.
-        None if the object is not a carrier.
+    A carrier is a mapping of names to values, or pairs of them. A value is text, bytes, or a list
+    of these. Values that are too long for a header are left out.
     """
     headers: Headers = {}
     try:

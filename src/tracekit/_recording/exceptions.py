@@ -39,15 +39,8 @@ def record_exit(
 ) -> None:
     """Record the exception that leaves a span.
 
-    Args:
-        span: The span, which has not ended.
-        error: The exception.
-        level: The level of the `exception` event; None for no event. The status becomes ERROR only
-            at level `ERROR`.
-        expected: Types that are not errors. They are recorded without a stack trace, and the status
-            stays as it is.
-        exporter_mask: The exporters that take the event.
-        is_end_of_iteration: Whether the exception only signals that there are no more items.
+    The status becomes ERROR only if the level of the `exception` event is `ERROR`. Types that are
+    expected are recorded without a stack trace, and the status stays as it is.
     """
     if expected and isinstance(error, expected):
         span.add_event("exception", {**_summary(error), "exception.expected": True})
@@ -87,12 +80,7 @@ def _has_recorded_stack(span: Span, error: Exception, exporter_mask: int) -> boo
 
 
 def exception_attributes(error: BaseException, frames: TracebackType | None) -> dict[str, str]:
-    """Return the type, the message and the stack trace of an exception, within bounds.
-
-    Args:
-        error: The exception.
-        frames: The frames of its stack trace.
-    """
+    """Return the type, the message and the stack trace of an exception, within bounds."""
     return {**_summary(error), "exception.stacktrace": _stacktrace(error, frames)}
 
 

@@ -25,12 +25,7 @@ from tracekit._recording.current_context import SPAN_KEY, get_current
 
 
 class FilterAwareSpan:
-    """The part of tracekit's spans that holds what filters decided.
-
-    Attributes:
-        exporter_mask: The exporters that take the span.
-        filter_scope: The filter scope inside the span.
-    """
+    """The part of tracekit's spans that holds the exporters that take it, and the scope inside."""
 
     __slots__ = ()
 
@@ -91,31 +86,22 @@ class SuppressedSpan(FilterAwareSpan, NonRecordingSpan):
         super().__init__(parent.get_span_context())
         self._parent = parent
         self.filter_scope = scope
+        for method in _FORWARDED:
+            setattr(self, method, getattr(parent, method))
 
-    def is_recording(self) -> bool:
-        return self._parent.is_recording()
+    def add_filtered_event(self, exporter_mask: int, name: str, attributes: Any) -> None:
+        add_event(self._parent, exporter_mask, name, attributes)
 
-    def set_attributes(self, *args: Any, **kwargs: Any) -> None:
-        self._parent.set_attributes(*args, **kwargs)
 
-    def set_attribute(self, *args: Any, **kwargs: Any) -> None:
-        self._parent.set_attribute(*args, **kwargs)
-
-    def add_event(self, *args: Any, **kwargs: Any) -> None:
-        self._parent.add_event(*args, **kwargs)
-
-    def add_filtered_event(self, *args: Any, **kwargs: Any) -> None:
-        if isinstance(self._parent, FilterAwareSpan):
-            self._parent.add_filtered_event(*args, **kwargs)
-
-    def add_link(self, *args: Any, **kwargs: Any) -> None:
-        self._parent.add_link(*args, **kwargs)
-
-    def set_status(self, *args: Any, **kwargs: Any) -> None:
-        self._parent.set_status(*args, **kwargs)
-
-    def record_exception(self, *args: Any, **kwargs: Any) -> None:
-        self._parent.record_exception(*args, **kwargs)
+_FORWARDED: Final = (
+    "add_event",
+    "add_link",
+    "is_recording",
+    "record_exception",
+    "set_attribute",
+    "set_attributes",
+    "set_status",
+)
 
 
 class FilteredSpan(FilterAwareSpan, NonRecordingSpan):
@@ -123,9 +109,6 @@ class FilteredSpan(FilterAwareSpan, NonRecordingSpan):
 
     It has the context of its parent, so that its children attach to the parent. What the library
     records on it is discarded.
-
-    Attributes:
-        parent_span: The current span when it was started.
     """
 
     def __init__(self, parent_span: Span) -> None:
@@ -141,12 +124,7 @@ def nearest_recorded_span(span: Span) -> Span:
 
 
 class DecidedSpan(NamedTuple):
-    """The attributes of a span, and what a dynamic filter decided about it.
-
-    Attributes:
-        attributes: The attributes; empty if no exporter takes the span.
-        decision: The decision.
-    """
+    """The attributes of a span, and what a dynamic filter decided about it."""
 
     attributes: dict[str, Any]
     decision: FilterDecision
@@ -162,17 +140,9 @@ def decide_span(
 ) -> DecidedSpan | None:
     """Decide about a span of the current context, and describe it if an exporter takes it.
 
-    Args:
-        dynamic_filter: The filter of its call site.
-        describe_needed: Returns the attributes that the filter looks at, for the arguments.
-        describe_all: Returns all attributes, for the ones that the filter looked at and the
-            arguments.
-        *args: Positional arguments of the decorated function.
-        **kwargs: Keyword arguments of the decorated function.
-
-    Returns:
-        None if there is nothing to record: no exporter takes the span, and its filter scope is the
-        one around it.
+    `describe_needed` returns the attributes that the filter looks at, for the arguments of a call.
+    `describe_all` gets these attributes and the arguments. The result is None if no exporter takes
+    the span and its filter scope is the one around it.
     """
     outer = current_scope()
     if outer is None and dynamic_filter.needs_scope:
@@ -187,16 +157,9 @@ def decide_span(
 def decide_event(
     span: Span, target: str, level: Level, describe: Callable[[], dict[str, Any]]
 ) -> tuple[int, dict[str, Any]]:
-    """Decide about an event, and describe it if an exporter takes it.
+    """Return the exporters that take an event, and its attributes if there are any.
 
-    Args:
-        span: The span that the event is for.
-        target: The event's target.
-        level: Its level.
-        describe: Returns its attributes. It is called once at most.
-
-    Returns:
-        The exporters that take the event, and its attributes.
+    `describe` returns the attributes. It is called once at most.
     """
     filters = registry.filters
     dynamic_filter = filters.dynamic_filter_for(target, level, None)
@@ -212,14 +175,7 @@ def decide_event(
 
 
 def add_event(span: Span, exporter_mask: int, name: str, attributes: Mapping[str, Any]) -> None:
-    """Add an event to a span.
-
-    Args:
-        span: The span.
-        exporter_mask: The exporters that take the event.
-        name: The name of the event.
-        attributes: Its attributes.
-    """
+    """Add an event to a span, for the exporters that take it."""
     if exporter_mask != ALL_EXPORTERS and isinstance(span, FilterAwareSpan):
         span.add_filtered_event(exporter_mask, name, attributes)
     else:

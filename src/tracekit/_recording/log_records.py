@@ -31,11 +31,7 @@ _MAX_FIELDS: Final = 128
 
 
 class RecordContent:
-    """The content of a log record. The record is formatted when `attributes` is called.
-
-    Attributes:
-        message: The message, of any length; empty before `attributes` is called.
-    """
+    """The content of a log record; `attributes` formats it and sets `message`, of any length."""
 
     __slots__ = ("_record", "message")
 

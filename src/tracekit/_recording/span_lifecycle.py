@@ -17,6 +17,7 @@ from tracekit._base.levels import Level
 from tracekit._base.log import log_warning_once
 from tracekit._filters.call_sites import CallSite
 from tracekit._filters.filter_set import NO_EXPORTERS
+from tracekit._recording.arguments import Parentage
 from tracekit._recording.attributes import NO_SITE_ATTRIBUTES, SiteAttributes
 from tracekit._recording.current_context import (
     SPAN_KEY,
@@ -34,20 +35,13 @@ from tracekit._recording.filter_decisions import (
     decide_event,
     open_scope,
 )
-from tracekit._recording.parents import Parentage
 
 
 class SpanCallSite(CallSite):
     """A call site with what its spans have in common.
 
-    Attributes:
-        name: The name of its spans.
-        kind: Their kind.
-        site_attributes: The attributes that all its spans have.
-        err: The level at which an exception is recorded; None if it is not.
-        expected: The exceptions that are not errors.
-        ret: Returns the `return` attribute for a result, converted already; None if results are not
-            recorded.
+    `err` is the level at which an exception is recorded, or None. `ret` returns the `return`
+    attribute for a result, converted already, or is None.
     """
 
     __slots__ = ("err", "expected", "kind", "name", "ret", "site_attributes")
@@ -78,12 +72,7 @@ class SpanCallSite(CallSite):
 
 
 class ActiveSpan:
-    """A span that is current, and how to end it.
-
-    Attributes:
-        site: The call site.
-        span: The span.
-    """
+    """A span that is current, and how to end it."""
 
     __slots__ = ("_token", "site", "span")
 
@@ -156,8 +145,7 @@ def start_span(
         name: Its name.
         attributes: Its attributes besides those of the call site, converted already, with the
             decision of the filters if they decide call by call. The span takes the mapping over.
-        parentage: The OpenTelemetry context that holds its parent, and its links; None for the
-            current context and no links.
+        parentage: Its parent and links; None for the current span and no links.
         kind: Its kind; None for the kind of the call site.
     """
     context, links = parentage if parentage is not None else (None, ())
