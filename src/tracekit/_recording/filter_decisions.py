@@ -55,13 +55,9 @@ def open_scope(span: Span, scope: FilterScope | None) -> None:
         return
     if isinstance(span, FilterAwareSpan):
         span.filter_scope = scope
-        return
-    key = id(span)
-    try:
+    else:
+        key = id(span)
         _scopes[key] = ref(span, lambda _: _scopes.pop(key, None)), scope
-    except TypeError:
-        # The span of another SDK that allows no weak reference. The scope ends here.
-        return
 
 
 def current_scope() -> FilterScope | None:
