@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracekit import Filter, Level
-from tracekit._filters.dynamic_rules import is_enabled, level_inside, opens_scope
 from tracekit._filters.filter import directives_of
+from tracekit._filters.filter_set import is_enabled, level_inside, opens_scope
 
 DEBUG, ERROR, INFO, OFF, TRACE, WARN = (
     Level.DEBUG,

@@ -9,8 +9,8 @@ import pytest
 
 from tests.pages import ROOT
 from tracekit import Filter, Level
-from tracekit._filters.dynamic_rules import is_enabled, level_inside
 from tracekit._filters.filter import directives_of
+from tracekit._filters.filter_set import is_enabled, level_inside
 
 DATA = json.loads((ROOT / "tests/data/env_filter.json").read_text(encoding="utf-8"))
 CASES, DEVIATIONS = DATA["cases"], DATA["deviations"]

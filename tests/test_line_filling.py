@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracekit._console.line_filling import BOLD, DIM, PLAIN, count_item, fill_lines, paint
+from tracekit._console.terminal_text import BOLD, DIM, PLAIN, count_item, fill_lines, paint
 
 WIDTH = 20
 TEXTS = st.text(st.sampled_from("ab 山e\u0301"), min_size=1, max_size=60)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from opentelemetry.trace import format_trace_id
 
-from tracekit._console.line_filling import (
+from tracekit._console.span_text import SpanText, count_of
+from tracekit._console.terminal_text import (
     BOLD,
     CYAN,
     DIM,
@@ -17,10 +18,9 @@ from tracekit._console.line_filling import (
     Item,
     Piece,
     fill_lines,
+    format_share,
     paint,
 )
-from tracekit._console.span_text import SpanText, count_of
-from tracekit._console.terminal_text import format_share
 from tracekit._console.tree import (
     Node,
     Row,
@@ -47,15 +47,7 @@ _GUIDE = 3
 
 @dataclass(frozen=True)
 class Page:
-    """The output that lines are laid out for.
-
-    Attributes:
-        width: The width of a line in columns, at least 40.
-        colour: Whether to use SGR sequences.
-        encoding: The encoding of the output; None if it takes any text.
-        verbose: Whether to keep everything: every sibling and line, standard attributes, the
-            resource, and stack traces.
-    """
+    """The output that lines are laid out for; the width is in columns, at least 40."""
 
     width: int = 100
     colour: bool = False

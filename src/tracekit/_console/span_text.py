@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
 
-from tracekit._console.line_filling import BOLD, CYAN, DIM, FAILED, PLAIN, RED, Item
-from tracekit._console.terminal_text import escape, format_duration, format_value
+from tracekit._console.terminal_text import (
+    BOLD,
+    CYAN,
+    DIM,
+    FAILED,
+    PLAIN,
+    RED,
+    Item,
+    escape,
+    format_duration,
+    format_value,
+)
 from tracekit._console.tree import Node, Row, context_of, duration_of, has_failed
 
 if TYPE_CHECKING:
@@ -75,10 +85,7 @@ def make_escape_for(encoding: str | None) -> Callable[[str], str]:
 class SpanText:
     """Turns spans, events and attributes into items.
 
-    Args:
-        encoding: The encoding of the output, or None if it takes any text.
-        limit: About how many characters of a value are kept.
-        verbose: Whether everything is kept.
+    It keeps about `limit` characters of a value. An `encoding` of None takes any text.
     """
 
     def __init__(self, *, encoding: str | None, limit: int, verbose: bool) -> None:

@@ -34,15 +34,11 @@ class Block:
 
 @dataclass(slots=True)
 class _Pending:
-    """The spans of one trace that wait.
+    """The spans of one trace that wait."""
 
-    Attributes:
-        children: The spans whose parent was not shown, by the parent's id.
-        tops: Local roots, and spans whose parent was shown.
-        root_ended: Whether a local root is among them.
-    """
-
+    # The spans whose parent was not shown, by the parent's id.
     children: dict[int, list[ReadableSpan]] = field(default_factory=dict)
+    # Local roots, and spans whose parent was shown.
     tops: list[ReadableSpan] = field(default_factory=list)
     root_ended: bool = False
 
@@ -79,10 +75,7 @@ class TraceBuffer:
     handler may end spans while its own thread holds it. A signal handler may also raise at any line
     of this class. The buffer then still works, but may have lost spans.
 
-    Args:
-        max_spans: How many spans of all traces may wait.
-        max_traces: How many traces may wait.
-        max_shown: How many ids of shown spans are kept.
+    The ids of at most `max_shown` spans that were shown are kept.
     """
 
     def __init__(
@@ -97,20 +90,15 @@ class TraceBuffer:
         """Drop all spans, and the ids of those that were shown."""
         self._pending: OrderedDict[int, _Pending] = OrderedDict()
         self._shown: OrderedDict[int, _Shown] = OrderedDict()
-        self._waiting = 0
+        self.waiting = 0
         self._id_count = 0
-
-    @property
-    def waiting(self) -> int:
-        """The number of spans that wait."""
-        return self._waiting
 
     def add(self, spans: Iterable[ReadableSpan]) -> list[Block]:
         """Add spans, and return the blocks that are due, the oldest first."""
         touched = {self._add_one(span): None for span in spans}
         blocks = [block for trace_id in touched for block in self._take_due(trace_id)]
         while self._pending and (
-            self._waiting > self.max_spans or len(self._pending) > self.max_traces
+            self.waiting > self.max_spans or len(self._pending) > self.max_traces
         ):
             blocks += self._take_oldest()
         return blocks
@@ -129,7 +117,7 @@ class TraceBuffer:
             pending = self._pending[trace_id] = _Pending()
         # In this order, because an exception between the two must not leave a count without a span.
         self._insert(span, pending, self._shown.get(trace_id))
-        self._waiting += 1
+        self.waiting += 1
         return trace_id
 
     def _insert(self, span: ReadableSpan, pending: _Pending, shown: _Shown | None) -> None:
@@ -164,7 +152,7 @@ class TraceBuffer:
         return [self._make_block(trace_id, spans)] if spans else []
 
     def _make_block(self, trace_id: int, spans: list[ReadableSpan]) -> Block:
-        self._waiting = max(0, self._waiting - len(spans)) if self._pending else 0
+        self.waiting = max(0, self.waiting - len(spans)) if self._pending else 0
         earlier = self._shown.get(trace_id)
         block = Block(trace_id, spans, _known_parents(spans, earlier), _mark(spans, earlier))
         self._keep_ids(trace_id, spans)

@@ -21,19 +21,13 @@ _NOTABLE_LEVELS = ("WARN", "WARNING", "ERROR", "CRITICAL", "FATAL")
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """A span and its children.
-
-    Attributes:
-        span: The span.
-        children: Its children, in the order of their start.
-        parent_note: Why a span at the top has no parent here; empty for other spans and for the
-            root of the trace.
-        shape: Equal for subtrees that may be folded into one; -1 for a subtree that may not.
-    """
+    """A span and its children, in the order of their start."""
 
     span: ReadableSpan
     children: list[Node] = field(default_factory=list["Node"])
+    # Why a span at the top has no parent here; empty for all others.
     parent_note: str = ""
+    # Equal for subtrees that may be folded into one.
     shape: int = _NO_SHAPE
 
 
@@ -67,25 +61,15 @@ def build_tree(spans: Iterable[ReadableSpan], known: Collection[int] = ()) -> li
     """Add every span to its parent, and return the nodes without a parent among the spans.
 
     Every span is in the tree exactly once, even if parents form a cycle or an id occurs twice.
-
-    Args:
-        spans: Ended spans of one trace, in any order.
-        known: Ids of spans that an earlier block showed.
-
-    Returns:
-        The nodes at the top, in the order of their start.
+    The nodes are in the order of their start. `known` has the ids of spans in earlier blocks.
     """
-    nodes = sorted(map(Node, spans), key=_start_of)
+    nodes = sorted(map(Node, spans), key=lambda node: node.span.start_time or 0)
     tops = _link(nodes, known)
     order = _walk(tops)
     if len(order) < len(nodes):
         order = _break_cycles(nodes, tops, order)
     _find_shapes(order)
     return tops
-
-
-def _start_of(node: Node) -> int:
-    return node.span.start_time or 0
 
 
 def _link(nodes: Sequence[Node], known: Collection[int]) -> list[Node]:
@@ -165,13 +149,7 @@ def fold(siblings: Sequence[Node]) -> list[Row]:
 
     Two subtrees have the same shape if their spans have the same name and kind, and their children
     have the same set of shapes. A subtree with a failure, an exception or a warning has no shape
-    and is not folded.
-
-    Args:
-        siblings: Nodes below one parent, or the nodes at the top.
-
-    Returns:
-        The rows, in the order of their first nodes.
+    and is not folded. The rows are in the order of their first nodes.
     """
     groups: dict[object, list[Node]] = {}
     for node in siblings:

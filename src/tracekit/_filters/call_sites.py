@@ -24,12 +24,9 @@ from tracekit._filters.filter_set import ALL_EXPORTERS, NO_EXPORTERS, DynamicFil
 
 
 class Backend(Protocol):
-    """The part of a set-up that makes spans; a higher room implements it.
+    """The part of a set-up that makes spans; a higher room implements it."""
 
-    Attributes:
-        drops_unsampled_children: Whether a span whose parent is not sampled is never recorded.
-    """
-
+    # Whether a span whose parent is not sampled is never recorded.
     drops_unsampled_children: bool
 
     def tracer(self, target: str) -> Any:
@@ -87,13 +84,10 @@ class CallSite:
 
 
 class CallSiteRegistry:
-    """All call sites of the process, and the set-up that they work for.
-
-    Attributes:
-        backend: Makes the spans; None without a set-up, where OpenTelemetry's global provider does.
-    """
+    """All call sites of the process, and the set-up that they work for."""
 
     def __init__(self) -> None:
+        # None without a set-up, where OpenTelemetry's global provider makes the spans.
         self.backend: Backend | None = None
         self._filters: FilterSet | None = None
         self._sites: weakref.WeakSet[CallSite] = weakref.WeakSet()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Final, NamedTuple, Protocol
 
 from tracekit._base.levels import Level
 
 ANY_SEGMENT: Final = "*"
+_Test = tuple[str, "Callable[[object], bool] | None"]
 
 # Strings, because the default filter needs neither and compiling them takes time at import.
 _PLAIN_SPAN: Final = r"[^\s\[\]{}\"](?:[^\n\[\]{}\"]*[^\s\[\]{}\"])?"
@@ -15,11 +17,7 @@ _PLAIN_FIELD: Final = r"[^\s=,{}\[\]\"]+"
 
 
 class FieldValue(Protocol):
-    """The value of a field in a directive; `str` writes it as the syntax reads it.
-
-    Attributes:
-        is_pattern: Whether it is a regular expression.
-    """
+    """The value of a field in a directive; `str` writes it as the syntax reads it."""
 
     is_pattern: ClassVar[bool]
 
@@ -119,6 +117,50 @@ class Directive(NamedTuple):
         name = "" if self.span is None else _plain_or_quoted(self.span, _PLAIN_SPAN)
         fields = ",".join(map(str, self.fields))
         return f"[{name}{{{fields}}}]" if fields else f"[{name}]"
+
+
+class DynamicRules:
+    """The directives with a span or fields for one call site, whose fields are left to compare.
+
+    Args:
+        directives: The directives that match target and span name, the most specific first; at
+            least one.
+
+    Attributes:
+        needed_fields: The names of the fields whose values decide. If it is empty, `decide` returns
+            the same level for all fields, and never None.
+    """
+
+    __slots__ = ("_rules", "needed_fields")
+
+    def __init__(self, directives: Iterable[Directive]) -> None:
+        self._rules: list[tuple[Level, list[_Test]]] = []
+        for directive in directives:
+            tests: list[_Test] = [
+                (one.name, None if one.value is None else one.value.accepts)
+                for one in directive.fields
+            ]
+            self._rules.append((directive.level, tests))
+            if not tests:
+                # It matches any fields, so the directives after it are never reached.
+                break
+        self.needed_fields = frozenset(name for _, tests in self._rules for name, _ in tests)
+
+    def decide(self, fields: Mapping[str, object]) -> Level | None:
+        """Return the level of the most specific directive whose fields match, or None.
+
+        Args:
+            fields: Recorded values by name, at least those of `needed_fields`. A value of None
+                counts as absent.
+        """
+        for level, tests in self._rules:
+            for name, accepts in tests:
+                value = fields.get(name)
+                if value is None or (accepts is not None and not accepts(value)):
+                    break
+            else:
+                return level
+        return None
 
 
 def is_plain_segment(segment: str) -> bool:

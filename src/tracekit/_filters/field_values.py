@@ -19,11 +19,8 @@ from typing import ClassVar, Final
 
 from tracekit._filters.directives import FieldValue, quote
 
-MAX_PATTERN: Final = 1_000
-"""The maximum length of a regular expression, in characters."""
-
-MAX_MATCHED: Final = 1_000
-"""How many characters of a recorded text a regular expression is compared with."""
+# In characters: of a regular expression, and of the recorded text that it is compared with.
+_MAX_LENGTH: Final = 1_000
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,3})?")
 _LITERAL: Final = re.compile(r"[^\\.^$*+?{}\[\]|()]*")
@@ -33,11 +30,7 @@ _BOOLEANS: Final = {"true": True, "false": False}
 
 
 class PatternError(ValueError):
-    """A regular expression does not compile.
-
-    Attributes:
-        offset: The position of the mistake in the expression, in characters.
-    """
+    """A regular expression does not compile, because of the character at `offset`."""
 
     def __init__(self, message: str, offset: int = 0) -> None:
         super().__init__(message)
@@ -98,10 +91,7 @@ class TextValue:
 class PatternValue:
     """Accept a value whose whole text matches a regular expression.
 
-    A dot also matches a line break. Only the first `MAX_MATCHED` characters of a text are compared.
-
-    Raises:
-        PatternError: The expression does not compile, or is longer than `MAX_PATTERN`.
+    A dot also matches a line break. Making one raises `PatternError`.
     """
 
     is_pattern: ClassVar[bool] = True
@@ -112,9 +102,9 @@ class PatternValue:
         object.__setattr__(self, "_compiled", _compile(self.value))
 
     def accepts(self, recorded: object) -> bool:
-        """Whether the text of a recorded value matches, cut to `MAX_MATCHED` characters."""
+        """Whether the text of a recorded value matches, cut to `_MAX_LENGTH` characters."""
         text = recorded if type(recorded) is str else _text_of(recorded)
-        return text is not None and self._compiled.fullmatch(text[:MAX_MATCHED]) is not None
+        return text is not None and self._compiled.fullmatch(text[:_MAX_LENGTH]) is not None
 
     def __str__(self) -> str:
         return self.value
@@ -149,8 +139,8 @@ def _parse_number(word: str) -> int | float | None:
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
-    if len(pattern) > MAX_PATTERN:
-        raise PatternError(f"of at most {MAX_PATTERN:,} characters", MAX_PATTERN)
+    if len(pattern) > _MAX_LENGTH:
+        raise PatternError(f"of at most {_MAX_LENGTH:,} characters", _MAX_LENGTH)
     try:
         return re.compile(pattern, re.DOTALL)
     except re.error as error:
@@ -163,8 +153,8 @@ def _compile(pattern: str) -> re.Pattern[str]:
 def _text_of(recorded: object) -> str | None:
     try:
         if isinstance(recorded, (list, tuple)):
-            # Later items are beyond `MAX_MATCHED` characters.
-            recorded = recorded[:MAX_MATCHED]
+            # Later items are beyond `_MAX_LENGTH` characters.
+            recorded = recorded[:_MAX_LENGTH]
         return str(recorded)
     except Exception:
         # An attribute of another library's span may be any object; a filter must not raise.

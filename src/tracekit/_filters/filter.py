@@ -1,8 +1,4 @@
-"""`Filter`, and the directives behind it in the order in which they decide.
-
-`directives` defines a single directive, `syntax` parses them, and `dynamic_rules` defines the
-effect of those with a span or fields.
-"""
+"""`Filter`, and its directives in the order in which they decide."""
 
 from __future__ import annotations
 
@@ -13,24 +9,19 @@ from typing import Final
 from tracekit._base.errors import FilterSyntaxError
 from tracekit._base.levels import Level
 from tracekit._base.log import log_warning_once
-from tracekit._filters.directives import Directive
-from tracekit._filters.dynamic_rules import DynamicRules
+from tracekit._filters.directives import Directive, DynamicRules
 
 ENVIRONMENT_VARIABLE: Final = "TRACEKIT_FILTER"
 DEFAULT_DIRECTIVES: Final = "info"
 
 
 class DirectiveSet:
-    """Directives in the order in which they decide; an immutable value.
-
-    Args:
-        directives: The directives in the order of the text. A later one replaces an earlier one
-            with an equal subject.
+    """Directives with the most specific first; a later one replaces an earlier equal subject.
 
     Attributes:
-        dynamic: The directives with a span or fields, the most specific first.
-        static: The other directives, the most specific first.
-        text: All of them in one canonical text.
+        dynamic: The directives with a span or fields.
+        static: The other directives.
+        text: The canonical text of all of them.
     """
 
     __slots__ = ("dynamic", "static", "text")
@@ -55,13 +46,7 @@ class DirectiveSet:
         return level is not Level.OFF and level >= self.level_of(target)
 
     def rules_for(self, target: str, span_name: str | None) -> DynamicRules | None:
-        """Return the rules for a call site, or None if no directive can match there.
-
-        Args:
-            target: The target of the call site.
-            span_name: The name of its spans; None for events, which only directives without a span
-                name match.
-        """
+        """Return the rules for a target and a span name (None for events), or None without any."""
         if not self.dynamic:
             return None
         segments = tuple(target.split("."))
@@ -180,11 +165,7 @@ def filter_from_environment() -> Filter:
 
 
 def find_misspelt_levels(one: Filter) -> list[tuple[str, str]]:
-    """Find words of a filter that parsed as targets and look like levels.
-
-    Returns:
-        Each word with the level that it looks like, such as `inof` with `info`.
-    """
+    """Return words that parsed as targets, with the levels that they look like: `inof`, `info`."""
     # Only a set-up needs it; a library that decorates its functions does not load it.
     from difflib import get_close_matches
 
@@ -220,9 +201,9 @@ def _parse_environment() -> list[Directive]:
     text = os.environ.get(ENVIRONMENT_VARIABLE)
     if not text:
         return []
-    from tracekit._filters.syntax import parse_leniently
+    from tracekit._filters.syntax import parse
 
-    return parse_leniently(text, _log_skipped)
+    return parse(text, _log_skipped)
 
 
 def _log_skipped(error: FilterSyntaxError) -> None:

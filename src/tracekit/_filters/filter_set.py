@@ -2,6 +2,25 @@
 
 Every exporter may have a filter of its own, so the answer is a mask with one bit for each exporter.
 If all filters are equal, the mask is `ALL_EXPORTERS` or `NO_EXPORTERS`.
+
+Each filter decides by three levels, of which the last two may be absent:
+
+- the *static* level: the level of the directives without span and fields for the target;
+- the *decided* level: the level of the most specific matching directive with a span or fields. It
+  replaces the static level. It *opens a scope* if it is at least as verbose as the static level,
+  and otherwise *lowers*;
+- the *scope*: the most verbose level that the spans around have opened for everything inside them,
+  whatever the target. A span opens its scope even if its own level is too verbose for it to be
+  made. A level that lowers neither opens nor closes a scope, and also holds inside scopes, so that
+  a span that is turned off stays off.
+
+A span or an event is enabled
+
+| decided level | if its level is at least |
+| --- | --- |
+| none | the static level or the scope |
+| opens a scope | the decided level or the scope |
+| lowers | the decided level |
 """
 
 from __future__ import annotations
@@ -10,7 +29,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from tracekit._base.levels import Level
-from tracekit._filters.dynamic_rules import DynamicRules, is_enabled, level_inside
+from tracekit._filters.directives import DynamicRules
 from tracekit._filters.filter import Filter, directives_of
 
 ALL_EXPORTERS: Final = -1
@@ -19,25 +38,40 @@ NO_EXPORTERS: Final = 0
 _MAX_CACHED: Final = 10_000
 
 
-class FilterScope(NamedTuple):
-    """The levels that spans have opened for everything inside them.
+def opens_scope(decided: Level, static: Level) -> bool:
+    """Whether a decided level applies to everything inside the span as well."""
+    return decided is not Level.OFF and decided <= static
 
-    Attributes:
-        filters: The filters that opened it. Other filters ignore it.
-        levels: For each filter, the level that is enabled inside, or None if nothing was opened.
-    """
+
+def is_enabled(
+    level: Level, static: Level, decided: Level | None = None, scope: Level | None = None
+) -> bool:
+    """Whether a span or an event of a level is enabled, as in the table of this module."""
+    if level >= (static if decided is None else decided):
+        return level is not Level.OFF
+    if scope is None or level < scope:
+        return False
+    return decided is None or opens_scope(decided, static)
+
+
+def level_inside(
+    outer: Level | None, decided: Level | None, static: Level = Level.OFF
+) -> Level | None:
+    """Return the scope inside a span, whose own scope is `outer`."""
+    if decided is None or not opens_scope(decided, static):
+        return outer
+    return decided if outer is None else min(outer, decided)
+
+
+class FilterScope(NamedTuple):
+    """The scope of each filter inside a span; other filters than those that opened it ignore it."""
 
     filters: FilterSet
     levels: tuple[Level | None, ...]
 
 
 class FilterDecision(NamedTuple):
-    """What a dynamic filter decided about one span or event.
-
-    Attributes:
-        exporter_mask: The exporters that take it.
-        scope: The filter scope inside the span.
-    """
+    """The exporters that take a span or event, and the filter scope inside the span."""
 
     exporter_mask: int
     scope: FilterScope | None
@@ -140,12 +174,7 @@ class DynamicFilter:
         self.needs_scope = not any(rules) and all(level < one for one in static)
 
     def decide(self, fields: Mapping[str, object], scope: FilterScope | None) -> FilterDecision:
-        """Decide about one span or event.
-
-        Args:
-            fields: Recorded values by name, at least those of `needed_fields`.
-            scope: The filter scope around it.
-        """
+        """Decide about a span or event with at least the needed fields, inside a filter scope."""
         if len(self._rules) == 1:
             return self._decide_for_all_exporters(fields, scope)
         outer: tuple[Level | None, ...] = (None,) * len(self._static)

@@ -63,27 +63,18 @@ _EXPECTED_IN_BRACKETS: Final = "the name of a span, or fields in braces"
 _EXPECTED_VALUE: Final = "a value: a number, true, false, a text in quotes or a regular expression"
 
 
-def parse(text: str) -> list[Directive]:
+def parse(
+    text: str, on_error: Callable[[FilterSyntaxError], None] | None = None
+) -> list[Directive]:
     """Parse a filter.
-
-    Raises:
-        FilterSyntaxError: A directive does not parse, or the text has none.
-    """
-    parser = _Parser(text)
-    directives = []
-    while parser.next_directive():
-        directives.append(parser.directive())
-    if not directives:
-        raise _syntax_error(text, 0, "a directive such as 'info' or 'shop.db=debug'")
-    return directives
-
-
-def parse_leniently(text: str, report: Callable[[FilterSyntaxError], None]) -> list[Directive]:
-    """Parse a filter and skip the directives that do not parse.
 
     Args:
         text: The directives.
-        report: Called with the error of each skipped directive.
+        on_error: Called for each directive that does not parse, which is then skipped. With None
+            the error is raised, as is one for a text without directives.
+
+    Raises:
+        FilterSyntaxError: A directive does not parse, or the text has none.
     """
     parser = _Parser(text)
     directives = []
@@ -92,17 +83,17 @@ def parse_leniently(text: str, report: Callable[[FilterSyntaxError], None]) -> l
         try:
             directives.append(parser.directive())
         except FilterSyntaxError as error:
-            report(error)
+            if on_error is None:
+                raise
+            on_error(error)
             parser.skip_directive(start)
+    if not directives and on_error is None:
+        raise _syntax_error(text, 0, "a directive such as 'info' or 'shop.db=debug'")
     return directives
 
 
 class _Parser:
-    """The text of a filter and a position in it.
-
-    Attributes:
-        position: The index of the next character.
-    """
+    """The text of a filter, and the position of the next character."""
 
     def __init__(self, text: str) -> None:
         self.position = 0
@@ -135,17 +126,18 @@ class _Parser:
     def directive(self) -> Directive:
         """Parse a directive and move to the comma after it."""
         start = self.position
-        word = None if self._next == '"' else self._take(_TARGET).rstrip()
-        segments = self._quoted_target() if word is None else ()
+        is_quoted = self._next == '"'
+        word = self._quoted() if is_quoted else self._take(_TARGET).rstrip()
         self._skip_space()
-        if word and self._at_end:
+        if word and self._at_end and not is_quoted:
             level = _parse_level(word)
             if level is not None:
                 return Directive((), level)
             if word.isdigit():
                 raise self._error(_EXPECTED_LEVEL, start)
-        if word or (word == "" and self._next != "["):
-            segments = self._segments(word, start)
+        segments: tuple[str, ...] = ()
+        if word or is_quoted or self._next != "[":
+            segments = self._segments(word, start, is_quoted=is_quoted)
         span, fields = self._bracket() if self._next == "[" else (None, ())
         if span is None and not fields and not segments:
             raise self._error(_EXPECTED_IN_BRACKETS, start + 1)
@@ -193,21 +185,14 @@ class _Parser:
             depth = max(0, depth + {"[": 1, "]": -1}.get(token[0], 0))
         return None if depth else len(self._text)
 
-    def _segments(self, word: str, start: int) -> tuple[str, ...]:
-        position = start
-        for segment in word.split("."):
+    def _segments(self, word: str, start: int, *, is_quoted: bool) -> tuple[str, ...]:
+        segments = word.split(".")
+        for segment in [] if word and is_quoted else segments:
             if not is_plain_segment(segment):
                 bad = next((at for at, c in enumerate(segment) if not is_plain_segment(c)), 0)
-                raise self._error(_EXPECTED_TARGET, position + bad)
-            position += len(segment) + 1
-        return tuple(word.split("."))
-
-    def _quoted_target(self) -> tuple[str, ...]:
-        start = self.position
-        target = self._quoted()
-        if not target:
-            raise self._error(_EXPECTED_TARGET, start)
-        return tuple(target.split("."))
+                raise self._error(_EXPECTED_TARGET, start + bad)
+            start += len(segment) + 1
+        return tuple(segments)
 
     def _quoted(self) -> str:
         match = _QUOTED.match(self._text, self.position, self._end)
