@@ -108,21 +108,13 @@ def attempt_export(exporter: SpanExporter, batch: ExportBatch, timeout: float) -
     try:
         if isinstance(exporter, BatchExporter):
             return exporter.export_batch(batch, timeout)
-        return _reported_outcome(exporter, _export(exporter, batch, timeout), len(batch.spans))
+        return _reported_outcome(exporter, exporter.export(batch.spans), len(batch.spans))
     except Exception as error:
         return ExportOutcome(error=error_text(error))
     except BaseException as error:
         return ExportOutcome(error=error_text(error), interruption=error)
     finally:
         detach(token)
-
-
-def _export(exporter: SpanExporter, batch: ExportBatch, timeout: float) -> SpanExportResult:
-    once = getattr(exporter, "export_once", None)
-    if once is None:
-        return exporter.export(batch.spans)
-    result: SpanExportResult = once(batch.spans, timeout)
-    return result
 
 
 def _reported_outcome(

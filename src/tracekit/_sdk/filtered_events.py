@@ -26,11 +26,11 @@ class EventFilteringSpan(sdk.Span, FilterAwareSpan):
 
     __slots__ = ()
 
-    def add_filtered_event(self, wanted: int, name: str, attributes: Attributes) -> None:
+    def add_filtered_event(self, exporter_mask: int, name: str, attributes: Attributes) -> None:
         """Add an event as `add_event` does, for some exporters.
 
         Args:
-            wanted: The mask of these exporters.
+            exporter_mask: The mask of these exporters.
             name: The name of the event.
             attributes: Its attributes.
         """
@@ -38,4 +38,4 @@ class EventFilteringSpan(sdk.Span, FilterAwareSpan):
         bounded = BoundedAttributes(
             limits.max_event_attributes, attributes, max_value_len=limits.max_attribute_length
         )
-        self._add_event(FilteredEvent(wanted, name, bounded))
+        self._add_event(FilteredEvent(exporter_mask, name, bounded))
