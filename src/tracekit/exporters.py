@@ -34,14 +34,25 @@ def console(
     verbose: bool = False,
     filter: str | Filter | None = None,
 ) -> ConsoleExporter:
-    """Make an exporter that prints each trace as a tree when its local root ends.
+    r"""Make an exporter that prints each trace as a tree when its local root ends.
+
+    The local root is the span without a parent in this process. A trace is written as one block,
+    which never mixes with another. Three or more similar siblings share one line, unless one of
+    them failed. After 500 lines, the block ends with the number of spans that it leaves out.
+
+    Spans that end after their local root follow in a second block. If more than 10,000 spans or
+    1,000 traces wait for their roots, the oldest trace is printed in part; flush and shutdown print
+    everything that waits. Control characters are escaped (`\n`, `\x1b`), so that a value can
+    neither forge a line nor control the terminal.
 
     Args:
         stream: The stream to print to; by default the value of `sys.stderr` at that time.
-        colour: Whether to use colour; by default on a terminal only, unless `NO_COLOR` or
-            `FORCE_COLOR` is set.
-        width: The width in columns; by default the terminal's.
-        verbose: Whether to show the standard attributes, the resource and stack traces too.
+        colour: Whether to use colour. By default `NO_COLOR` turns it off, else `FORCE_COLOR` turns
+            it on, else it is on if the stream is a terminal that is not `dumb`.
+        width: The width of a line in columns, at least 40. By default `COLUMNS` decides, else the
+            terminal; 100 if the stream is not a terminal.
+        verbose: Whether to print everything: `code.*`, `thread.*` and `telemetry.*` attributes, ids
+            and links, the resource, stack traces, every sibling and every line.
         filter: The spans and events that it wants; by default those that the set-up wants.
 
     Raises:

@@ -29,40 +29,7 @@ _DEFAULT_TERMINAL_WIDTH: Final = 80
 
 
 class ConsoleExporter(SpanExporter):
-    r"""Prints each trace as a tree, once its local root has ended.
-
-    The local root is the span without a parent in this process. The exporter writes the trace as
-    one block, which never mixes with another. The header has the service, the trace id, the total
-    time, and the number of spans and errors. Each span has a line with its duration, its share of
-    the total, its name and its attributes, and below it a line for each event. Content that does
-    not fit continues on the next line.
-
-    Three or more similar siblings share one line, unless one of them failed. After 500 lines, the
-    block ends with the number of spans that it leaves out.
-
-    Spans that end after their local root follow in a second block. If more than 10,000 spans or
-    1,000 traces wait for their roots, the exporter prints the oldest trace in part. `force_flush()`
-    and `shutdown()` print everything that waits in the same way.
-
-    Control characters are escaped (`\n`, `\x1b`), so that a value can neither forge a line nor
-    control the terminal.
-
-    Args:
-        stream: The text stream to write to; None for the `sys.stderr` at the time of writing.
-        colour: Whether to use colour. With None, `NO_COLOR` turns it off, else `FORCE_COLOR` turns
-            it on, else it is on if the stream is a terminal that is not `dumb`.
-        width: The width of a line in columns, at least 40. With None, `COLUMNS` decides, else the
-            terminal; 100 if the stream is not a terminal.
-        verbose: Whether to print everything: `code.*`, `thread.*` and `telemetry.*` attributes, ids
-            and links, the resource, stack traces, every sibling and every line.
-
-    Raises:
-        ConfigurationError: An argument has the wrong type, or the width is too small.
-
-    Example:
-        >>> import io
-        >>> exporter = ConsoleExporter(stream=io.StringIO(), width=80)
-    """
+    """Prints each trace as a tree; `tracekit.exporters.console` describes it and its arguments."""
 
     own_filter: Filter | None = None
 
@@ -96,14 +63,10 @@ class ConsoleExporter(SpanExporter):
         return make, ()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Add spans, and print the traces whose local root has ended.
-
-        Args:
-            spans: Ended spans, of any number of traces, in any order.
+        """Print the traces whose local root has ended; other spans wait, and count as exported.
 
         Returns:
-            SUCCESS if all blocks that were due are printed; spans that wait for their root count as
-            exported. FAILURE if the stream raised, which loses the block, or after `shutdown()`.
+            FAILURE if the stream raised, which loses the block, or after `shutdown()`.
         """
         if self._closed:
             return SpanExportResult.FAILURE
@@ -116,14 +79,7 @@ class ConsoleExporter(SpanExporter):
         return SpanExportResult.SUCCESS if self._print_all(blocks) else SpanExportResult.FAILURE
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Print the spans that wait for their root, marked as parts of their traces.
-
-        Args:
-            timeout_millis: Ignored, because printing does not wait.
-
-        Returns:
-            Whether the stream accepted everything.
-        """
+        """Print the spans that wait, and return whether the stream accepted everything."""
         try:
             with self._buffer_lock:
                 blocks = self._buffer.take_all()
@@ -133,10 +89,7 @@ class ConsoleExporter(SpanExporter):
         return self._print_all(blocks)
 
     def shutdown(self) -> None:
-        """Print the spans that wait for their root, and refuse further spans.
-
-        The stream stays open.
-        """
+        """Print the spans that wait, and refuse further spans; the stream stays open."""
         self._closed = True
         self.force_flush()
 
@@ -217,11 +170,8 @@ def _check_stream(stream: object) -> None:
 
 def _check_flag(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if not any(value is each for each in allowed):
-        raise ConfigurationError(f"{name}={value!r} is not valid; give {_either(allowed)}")
-
-
-def _either(allowed: tuple[object, ...]) -> str:
-    return ", ".join(map(repr, allowed[:-1])) + f" or {allowed[-1]!r}"
+        first = ", ".join(map(repr, allowed[:-1]))
+        raise ConfigurationError(f"{name}={value!r} is not valid; give {first} or {allowed[-1]!r}")
 
 
 def _check_width(width: Any) -> None:
