@@ -23,6 +23,7 @@ from tracekit._delivery import span_queue
 
 def test_a_batch_is_retried_as_the_same_list(make, sizes, short_backoff):
     """An exporter can keep its encoded form. Newer spans are in the next batch."""
+    sizes(batch=3, delay=3_600_000)
     exporter = ScriptedExporter("retry", "retry")
     telemetry = make(exporter)
     exporter.may_continue.clear()
@@ -124,6 +125,7 @@ def test_a_shutdown_during_a_backoff(make, sizes):
 
 def test_an_exporter_that_does_not_report_a_temporary_failure(make, sizes):
     """Its batches are not retried."""
+    sizes(delay=3_600_000)
     exporter = ScriptedExporter("reject")
     telemetry = make(exporter)
     end_spans(telemetry, 4)
