@@ -140,7 +140,7 @@ class SpanEventHandler(logging.Handler):
             _thread.is_recording = False
 
     def _add(self, record: logging.LogRecord, span: Span) -> None:
-        level = level_of(record)
+        level = level_of(record.levelno)
         logger_name = record.name or _DEFAULT_LOGGER_NAME
         if _is_own_record(logger_name):
             return

@@ -32,6 +32,13 @@ def log_warning_once(
     log(logging.WARNING, message, *args, error=error)
 
 
+def log_failure_once(key: tuple[object, ...], failure: str, error: BaseException) -> None:
+    """Log a failure of recording, once for each key and type of exception."""
+    message = "%s (%s); the traced program is not affected"
+    kind = type(error)
+    log_warning_once((*key, kind), message, failure, kind.__name__, error=error)
+
+
 def log_warning(message: str, *args: object) -> None:
     """Log a warning every time; the caller makes sure that not every span logs one."""
     log(logging.WARNING, message, *args)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Set
 from typing import Any, Final, NamedTuple
 
 from tracekit._base.errors import InstrumentationError
@@ -126,19 +125,15 @@ class Capture(NamedTuple):
         """Whether the options name a parent or links."""
         return self.parent is not CURRENT or self.links is not None
 
-    def only(self, names: frozenset[str]) -> Capture:
-        """Return a capture of the arguments and fields with these names alone."""
+    def split(self, names: frozenset[str]) -> tuple[Capture, Capture]:
+        """Return a capture of the arguments and fields with these names, and one of the rest."""
+        return self._part(names, has_thread=False), self._part({*self.order} - names)
+
+    def _part(self, names: Set[str], *, has_thread: bool = True) -> Capture:
         return self._replace(
-            has_thread=False,
+            has_thread=has_thread,
             arguments=tuple(name for name in self.arguments if name in names),
             fields={name: one for name, one in self.fields.items() if name in names},
-        )
-
-    def without(self, names: frozenset[str]) -> Capture:
-        """Return a capture without the arguments and fields with these names."""
-        return self._replace(
-            arguments=tuple(name for name in self.arguments if name not in names),
-            fields={name: one for name, one in self.fields.items() if name not in names},
         )
 
     @property
@@ -212,11 +207,7 @@ class Capture(NamedTuple):
 def _expression(value: Any, parameters: Parameters, option: str) -> Expression:
     if callable(value):
         return Expression.of(value, parameters, option)
-    return Expression(partial(_constant, value), "")
-
-
-def _constant(value: Any) -> Any:
-    return value
+    return Expression(lambda: value, "")
 
 
 def _checked(

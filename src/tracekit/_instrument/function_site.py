@@ -8,7 +8,6 @@ import types
 import weakref
 from collections.abc import Callable
 from enum import Enum
-from functools import partial
 from typing import Any, NamedTuple
 
 from tracekit._base.errors import InstrumentationError
@@ -113,15 +112,16 @@ class FunctionSite(SpanCallSite):
     ) -> Callable[..., DecidedSpan | None]:
         # The fields that decide are evaluated first, and not again for the span.
         needed = dynamic_filter.needed_fields
-        describe_needed = self.capture.only(needed).compile_attributes(redaction)
-        describe_others = self.capture.without(needed).compile_attributes(redaction)
+        needed_capture, other_capture = self.capture.split(needed)
+        describe_needed = needed_capture.compile_attributes(redaction)
+        describe_others = other_capture.compile_attributes(redaction)
         order = self.capture.order
 
         def describe_all(fields: dict[str, Any], /, *args: Any, **kwargs: Any) -> dict[str, Any]:
             attributes: dict[str, Any] = {**describe_others(*args, **kwargs), **fields}
             return {name: attributes[name] for name in order if name in attributes}
 
-        return partial(
+        return functools.partial(
             decide_span, dynamic_filter, describe_needed, describe_all if needed else self._all
         )
 

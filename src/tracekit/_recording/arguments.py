@@ -22,7 +22,7 @@ from opentelemetry.trace import (
 
 from tracekit._base.errors import InstrumentationError
 from tracekit._base.levels import Level
-from tracekit._base.log import log_warning_once
+from tracekit._base.log import log_failure_once
 from tracekit._recording.carriers import extract, headers_of
 from tracekit._recording.current_context import get_current, without_span
 
@@ -172,11 +172,4 @@ def resolve_parentage(
 
 def warn_not_evaluated(what: str, where: str, error: Exception) -> None:
     """Log, once for each function and type of exception, that an option was not evaluated."""
-    log_warning_once(
-        (what, where, type(error)),
-        "%s of %s could not be evaluated (%s); the traced program is not affected",
-        what,
-        where,
-        type(error).__name__,
-        error=error,
-    )
+    log_failure_once((what, where), f"{what} of {where} could not be evaluated", error)

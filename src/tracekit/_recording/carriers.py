@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import Context
 
-from tracekit._base.log import log_warning_once
+from tracekit._base.log import log_failure_once
 
 if TYPE_CHECKING:
     from opentelemetry.propagators.composite import CompositePropagator
@@ -123,10 +123,4 @@ def _text(value: Any) -> str | None:
 
 
 def _log_failure(action: str, error: Exception) -> None:
-    log_warning_once(
-        ("carrier", action, type(error)),
-        "a trace's headers were not %s (%s); the traced program is not affected",
-        action,
-        type(error).__name__,
-        error=error,
-    )
+    log_failure_once(("carrier", action), f"a trace's headers were not {action}", error)

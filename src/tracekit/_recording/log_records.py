@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, Final
 
 from tracekit._base.levels import Level
-from tracekit._base.log import log_warning_once
+from tracekit._base.log import log_failure_once
 from tracekit._recording.attributes import to_attributes
 from tracekit._recording.exceptions import exception_attributes, stack_text
 from tracekit._values.attribute_values import to_attribute_value
@@ -72,13 +72,9 @@ def _exception_attributes(record: logging.LogRecord, exc_info: Any) -> dict[str,
     return {"exception.stacktrace": stack_text(record.exc_text)} if record.exc_text else {}
 
 
-def level_of(record: logging.LogRecord) -> Level:
-    """Return the level of a record, with numbers outside the scale as its lowest or highest."""
-    return _level_of(record.levelno)
-
-
 @lru_cache(maxsize=256)
-def _level_of(number: int) -> Level:
+def level_of(number: int) -> Level:
+    """Return the level of a record's number, with the ends of the scale for numbers beyond them."""
     return Level.of(int(min(max(number, Level.TRACE), Level.ERROR)))
 
 
@@ -93,13 +89,8 @@ def location_of(record: logging.LogRecord) -> dict[str, str | int]:
 
 def log_failure(record: logging.LogRecord, error: Exception) -> None:
     """Log, once for each logger and type of exception, that a record was not recorded whole."""
-    log_warning_once(
-        ("log record", record.name, type(error)),
-        "a record of the logger %s was not recorded whole (%s); the program is not affected",
-        record.name,
-        type(error).__name__,
-        error=error,
-    )
+    failure = f"a record of the logger {record.name} was not recorded whole"
+    log_failure_once(("log record", record.name), failure, error)
 
 
 def _message_of(record: logging.LogRecord) -> str:

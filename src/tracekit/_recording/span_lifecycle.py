@@ -14,7 +14,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Tracer
 
 from tracekit._base.levels import Level
-from tracekit._base.log import log_warning_once
+from tracekit._base.log import log_failure_once
 from tracekit._filters.call_sites import CallSite
 from tracekit._filters.filter_set import NO_EXPORTERS
 from tracekit._recording.arguments import Parentage
@@ -222,11 +222,5 @@ def end_failed_span(site: SpanCallSite, span: Span, error: BaseException) -> Non
 def log_failure(site: CallSite, error: BaseException) -> None:
     """Log, once for each call site and type of exception, that recording failed."""
     name = getattr(site, "name", "")
-    log_warning_once(
-        (site.target, name, type(error)),
-        "not recorded whole: %s in %s (%s); the traced program is not affected",
-        name or "a span",
-        site.target,
-        type(error).__name__,
-        error=error,
-    )
+    failure = f"not recorded whole: {name or 'a span'} in {site.target}"
+    log_failure_once((site.target, name), failure, error)

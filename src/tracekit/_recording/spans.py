@@ -11,7 +11,7 @@ from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, Span, SpanKind
 
 from tracekit._base.levels import Level
-from tracekit._base.log import log_warning_once
+from tracekit._base.log import log_failure_once
 from tracekit._filters.call_sites import registry
 from tracekit._filters.filter_set import NO_EXPORTERS, FilterSet
 from tracekit._recording.arguments import (
@@ -222,7 +222,7 @@ def event(
         if exporter_mask != NO_EXPORTERS:
             add_event(span, exporter_mask, name, {"level": event_level.name, **described})
     except Exception as error:
-        _log_failure("event", name, error)
+        log_failure_once(("event", name), f"event({name!r}) was not recorded", error)
 
 
 def record(attributes: Mapping[str, object] | None = None, /, **fields: object) -> None:
@@ -249,15 +249,5 @@ def record(attributes: Mapping[str, object] | None = None, /, **fields: object) 
     try:
         span.set_attributes(to_attributes(given, fields))
     except Exception as error:
-        _log_failure("record", ", ".join(map(str, {**given, **fields})), error)
-
-
-def _log_failure(function: str, names: str, error: Exception) -> None:
-    log_warning_once(
-        (function, names, type(error)),
-        "%s(%r) was not recorded (%s); the traced program is not affected",
-        function,
-        names,
-        type(error).__name__,
-        error=error,
-    )
+        names = ", ".join(map(str, {**given, **fields}))
+        log_failure_once(("record", names), f"record({names!r}) was not recorded", error)
