@@ -57,7 +57,7 @@ def is_enabled(
 def level_inside(
     outer: Level | None, decided: Level | None, static: Level = Level.OFF
 ) -> Level | None:
-    """Return the scope inside a span, whose own scope is `outer`."""
+    """Return the scope inside a span that is itself inside the scope `outer`."""
     if decided is None or not opens_scope(decided, static):
         return outer
     return decided if outer is None else min(outer, decided)
@@ -81,7 +81,7 @@ class FilterSet:
     """The filters in force, one for each exporter.
 
     Args:
-        filters: The filters in the order of the exporters. Equal filters are kept once.
+        filters: The filters in the order of the exporters. If all are equal, one is kept.
 
     Attributes:
         exporter_count: How many exporters there are.
@@ -100,7 +100,7 @@ class FilterSet:
         self.is_dynamic = any(one.dynamic for one in self._directives)
 
     def static_mask(self, target: str, level: Level) -> int:
-        """Return the exporters that take a target and level inside any span."""
+        """Return the exporters that take a target and level, whatever the span around it."""
         mask = self._masks.get((target, level))
         if mask is None:
             mask = self.mask_of([one.enables(target, level) for one in self._directives])
