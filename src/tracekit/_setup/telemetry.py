@@ -26,6 +26,7 @@ class WorkerInitializer(Protocol):
     @property
     def setup_id(self) -> str:
         """The identifier of the set-up."""
+        ...
 
     def __call__(self, *args: object, **kwargs: object) -> None:
         """Set up the process that calls it; the arguments are ignored."""
