@@ -219,6 +219,36 @@ def test_a_later_initializer_replaces_an_earlier_one():
     assert ["first", "second", "second"] == names
 
 
+def test_a_worker_initializer_does_not_wait_for_a_shutdown_on_another_thread(run_python):
+    """Each may need what the other holds: the replaced set-up is shut down by both."""
+    run_python(
+        "import faulthandler, pickle, threading\n"
+        "from opentelemetry.sdk.trace.export import SpanExporter\n"
+        "from tracekit import TelemetryBuilder\n"
+        "from tracekit._setup import runtime\n"
+        "class Exporter(SpanExporter):\n"
+        "    def __reduce__(self):\n"
+        "        return shut_down_meanwhile, ()\n"
+        "def shut_down_meanwhile():\n"
+        "    thread.start()\n"
+        "    while earlier._lifecycle.lock.acquire(blocking=False):\n"
+        "        earlier._lifecycle.lock.release()\n"
+        "    return Exporter()\n"
+        "def initializer(exporter):\n"
+        "    telemetry = TelemetryBuilder().with_exporter(exporter).build()\n"
+        "    return pickle.loads(pickle.dumps(telemetry.in_worker))\n"
+        "faulthandler.dump_traceback_later(30, exit=True)\n"
+        "first, second = initializer('none'), initializer(Exporter())\n"
+        "first()\n"
+        "earlier = runtime._runtime.installed.telemetry\n"
+        "thread = threading.Thread(target=earlier.shutdown)\n"
+        "second()\n"
+        "thread.join()\n"
+        "assert earlier._lifecycle.is_shut_down\n"
+        "assert runtime._runtime.installed.telemetry is not earlier\n"
+    )
+
+
 def test_a_worker_that_cannot_be_set_up_continues(caplog):
     """The reason is logged."""
     telemetry = TelemetryBuilder("shop").with_exporter("none").build()

@@ -148,25 +148,36 @@ def install(components: Components, worker_initializer: WorkerInitializer) -> Te
             failed. Nothing is installed, and the set-up before stays effective.
     """
     with _runtime.lock:
-        replaced, effect = _runtime.installed, _runtime.current_effect()
-        try:
-            check_no_foreign_provider()
-            context = _environment_context() if components.continue_trace else None
-            components.libraries.instrument()
-            installed = _activate(components, worker_initializer)
-        except BaseException:
-            _runtime.installed = replaced
-            _runtime.apply(effect)
-            components.libraries.uninstrument()
-            components.discard()
-            raise
-        propagate.set_global_textmap(components.propagator)
-        _runtime.set_remote_parent(context)
-        if replaced is not None:
-            components.libraries.take_over(replaced.components.libraries)
+        telemetry, replaced = _replace(components, worker_initializer)
+    _shut_down_replaced(replaced, components)
+    return telemetry
+
+
+def _replace(
+    components: Components, worker_initializer: WorkerInitializer
+) -> tuple[Telemetry, _Installed | None]:
+    """Install a set-up, and return its handle and the set-up before, which is still to shut down.
+
+    A shutdown acquires the lock of the set-up's lifecycle before that of the runtime, so the caller
+    releases the runtime's lock first.
+    """
+    replaced, effect = _runtime.installed, _runtime.current_effect()
+    try:
+        check_no_foreign_provider()
+        context = _environment_context() if components.continue_trace else None
+        components.libraries.instrument()
+        installed = _activate(components, worker_initializer)
+    except BaseException:
+        _runtime.installed = replaced
+        _runtime.apply(effect)
+        components.libraries.uninstrument()
+        components.discard()
+        raise
+    propagate.set_global_textmap(components.propagator)
+    _runtime.set_remote_parent(context)
     if replaced is not None:
-        _shut_down_replaced(replaced.lifecycle, components)
-    return installed.telemetry
+        components.libraries.take_over(replaced.components.libraries)
+    return installed.telemetry, replaced
 
 
 def _activate(components: Components, worker_initializer: WorkerInitializer) -> _Installed:
@@ -197,9 +208,11 @@ def _activate(components: Components, worker_initializer: WorkerInitializer) -> 
     return installed
 
 
-def _shut_down_replaced(lifecycle: Lifecycle, successor: Components) -> None:
+def _shut_down_replaced(replaced: _Installed | None, successor: Components) -> None:
+    if replaced is None:
+        return
     try:
-        lifecycle.shutdown(EXIT_TIMEOUT, successor)
+        replaced.lifecycle.shutdown(EXIT_TIMEOUT, successor)
     except Exception as error:
         # The successor is effective, and the caller needs its handle.
         log_warning("the set-up before this one failed to shut down: %r", error)
@@ -275,28 +288,31 @@ def _worker_initializer() -> WorkerInitializer | None:
     return installed.worker_initializer
 
 
-def install_in_worker(setup_id: str, install_setup: Callable[[], object]) -> None:
+def install_in_worker(
+    setup_id: str, create_setup: Callable[[], tuple[Components, WorkerInitializer]]
+) -> None:
     """Install a set-up in a worker process, unless it was installed here before.
 
     A set-up that the program installed in this process stays.
 
     Args:
         setup_id: The identifier of the set-up.
-        install_setup: Installs it. A failure is logged.
+        create_setup: Creates the set-up's components and its initializer. A failure is logged.
     """
+    replaced = None
+    # Held during the installation, so that a task on another thread waits for it.
     with _runtime.lock:
         if setup_id not in _runtime.setup_ids:
             _runtime.setup_ids.add(setup_id)
             if _runtime.installed is None or _runtime.installed_by_pid != os.getpid():
-                _try_to_install(install_setup)
+                try:
+                    components, worker_initializer = create_setup()
+                    _, replaced = _replace(components, worker_initializer)
+                    # The program did not install it here, so a later initializer may replace it.
+                    _runtime.installed_by_pid = None
+                except Exception as error:
+                    log_warning("this worker process (%d) is not set up: %s", os.getpid(), error)
+    if replaced is not None:
+        _shut_down_replaced(replaced, components)
     if _runtime.installed is not None:
         setups.flush_at_worker_exit()
-
-
-def _try_to_install(install_setup: Callable[[], object]) -> None:
-    try:
-        install_setup()
-        # The program did not install it here, so another worker initializer may replace it.
-        _runtime.installed_by_pid = None
-    except Exception as error:
-        log_warning("this worker process (%d) is not set up: %s", os.getpid(), error)

@@ -14,7 +14,7 @@ from multiprocessing import process as _process
 from typing import Any
 
 from tracekit._setup import runtime
-from tracekit._setup.components import create_components
+from tracekit._setup.components import Components, create_components
 from tracekit._setup.configuration import Configuration
 from tracekit._setup.exporter_filters import ExporterFilters
 from tracekit._setup.live_setups import setups
@@ -31,7 +31,7 @@ def set_up_worker(setup_id: str, pickled: bytes) -> None:
         pickled: The changed fields of its configuration.
     """
 
-    def install() -> None:
+    def create_setup() -> tuple[Components, LocalInitializer]:
         # The process that this one works for pickled them.
         fields = pickle.loads(pickled)  # noqa: S301  # see above
         configuration = Configuration(
@@ -41,10 +41,9 @@ def set_up_worker(setup_id: str, pickled: bytes) -> None:
             # Processes of multiprocessing run finalizers. Other engines may kill their workers.
             export_local_roots_at_once=_process.parent_process() is None,
         )
-        components = create_components(configuration)
-        runtime.install(components, LocalInitializer(configuration))
+        return create_components(configuration), LocalInitializer(configuration)
 
-    runtime.install_in_worker(setup_id, install)
+    runtime.install_in_worker(setup_id, create_setup)
 
 
 class PickledInitializer:
