@@ -34,7 +34,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 def clean_environment(monkeypatch):
     """Remove the variables that change a set-up."""
     for name in list(os.environ):
-        # pytest-xdist sets the width of a terminal.
+        # A program that an earlier test ran may have left the width of a terminal.
         if name.startswith(("OTEL_", "TRACEKIT_FILTER", "TRACEPARENT", "COLUMNS")):
             monkeypatch.delenv(name)
     forget_logged_warnings()
