@@ -20,8 +20,7 @@ from tracekit._delivery.export_outcome import (
     ReportsOutcome,
 )
 from tracekit._otlp import exporter as otlp_exporter
-from tracekit._otlp.exporter import OtlpExporter
-from tracekit._otlp.request_errors import RequestError
+from tracekit._otlp.exporter import OtlpExporter, RequestError
 
 SUCCESS, FAILURE = SpanExportResult.SUCCESS, SpanExportResult.FAILURE
 ACCEPTED = ExportTraceServiceResponse()
@@ -210,7 +209,7 @@ class TestExport:
 class TestRequestError:
     def test_one_short_line(self):
         """Line breaks, control characters and endless text stay out of a reason."""
-        reason = RequestError("a\r\n\tb\x1b[0m" + "c" * 10_000).reason
+        reason = RequestError("a\r\n\tb\x1b[0m" + "c" * 10_000).outcome.error
         assert reason.startswith("a b\ufffd[0mccc")
         assert 500 == len(reason)
 
@@ -227,6 +226,6 @@ class TestRequestError:
     )
     def test_hints(self, symptom, hint):
         """A failure that a receiver of another kind causes comes with a question about it."""
-        reason = RequestError(symptom).reason
+        reason = RequestError(symptom).outcome.error
         assert reason.startswith(f"{symptom} (is that ")
         assert reason.endswith(f"{hint})")

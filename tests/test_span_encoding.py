@@ -30,7 +30,7 @@ from tests.span_strategies import (
     batches,
     recorded,
 )
-from tracekit._otlp import attribute_encoding, request_encoding, span_encoding
+from tracekit._otlp import request_encoding, span_encoding, wire_format
 from tracekit._otlp.request_encoding import encode_spans
 from tracekit._recording.attributes import SiteAttributes
 from tracekit._sdk.fanout import Fanout
@@ -442,7 +442,7 @@ def test_the_caches_are_bounded():
     assert max(map(len, attributes.values())) <= 64
     assert max(len(field) for named in attributes.values() for field in named.values()) <= 128
     assert len(span_encoding._names) <= 2_048
-    assert len(attribute_encoding._STRING) <= 2_048
+    assert len(wire_format._STRING) <= 2_048
     assert len(request_encoding._encoded) <= 256
 
 

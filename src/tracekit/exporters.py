@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TextIO, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TextIO, TypeVar
 
 from tracekit._base.errors import ConfigurationError
 from tracekit._filters.filter import Filter
@@ -18,12 +18,8 @@ if TYPE_CHECKING:
     from tracekit._delivery.memory_exporter import MemoryExporter
     from tracekit._otlp.exporter import OtlpExporter
     from tracekit._otlp.file_exporter import FileExporter
-    from tracekit._otlp.settings import OtlpOptions
 
 __all__ = ["console", "file", "memory", "otlp"]
-
-_PROTOCOL_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-_PROTOCOLS: Final = {"grpc": "grpc", "http": "http", "http/protobuf": "http"}
 
 
 def console(
@@ -95,14 +91,20 @@ def otlp(
     Args:
         protocol: `"grpc"` or `"http"`; by default `OTEL_EXPORTER_OTLP_PROTOCOL`, else gRPC. HTTP
             needs the extra `otel-tracekit[otlp-http]`.
-        endpoint: The receiver: `http://localhost:4317`, `https://collector.example`. By default
-            port 4317 of this machine for gRPC and 4318 for HTTP.
-        headers: The headers of every request, such as an API key: `{"x-api-key": "…"}`.
+        endpoint: The receiver. Over gRPC `http://host:port` (plain text), `https://host[:port]`
+            (TLS), `host:port` or `unix:path` (TLS unless `insecure`); by default
+            `http://localhost:4317`. Over HTTP a URL, to which `/v1/traces` is added if it has no
+            path; by default `http://localhost:4318`. In the environment,
+            `OTEL_EXPORTER_OTLP_ENDPOINT` always gets `/v1/traces` added and
+            `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` never.
+        headers: The headers of every request, such as an API key: `{"x-api-key": "…"}`, or a string
+            `name=value,…` as in the environment. Empty counts as None.
         certificate: A PEM file with the authorities to trust in place of the default ones.
         client_certificate: A PEM file with this client's own certificate.
-        client_key: The PEM file with its key.
-        compression: `"gzip"`, over HTTP also `"deflate"`, or `"none"`.
-        timeout: Seconds that one attempt to send a batch may take; 10 by default.
+        client_key: The PEM file with its key, unencrypted; by default the certificate's own file.
+        compression: `"gzip"`, over HTTP also `"deflate"`, or `"none"` (default).
+        timeout: Seconds that one attempt to send a batch may take; 10 by default. For a span
+            processor of the SDK, the seconds for a batch with all its retries.
         insecure: Over gRPC, whether an endpoint without a scheme is reached without TLS.
         filter: The spans and events that it wants; by default those that the set-up wants.
 
@@ -120,6 +122,8 @@ def otlp(
         telemetry.shutdown()
         ```
     """
+    from tracekit._otlp.settings import OtlpOptions, parse_protocol
+
     options: OtlpOptions = {
         "endpoint": endpoint,
         "headers": headers,
@@ -130,7 +134,7 @@ def otlp(
         "timeout": timeout,
         "insecure": insecure,
     }
-    if _parse_protocol(protocol) == "http":
+    if parse_protocol(protocol) == "http":
         from tracekit._otlp.http import OtlpHttpExporter
 
         return _filtered(lambda: OtlpHttpExporter(**options), filter)
@@ -139,22 +143,6 @@ def otlp(
     from tracekit._otlp.grpc import OtlpGrpcExporter
 
     return _filtered(lambda: OtlpGrpcExporter(**options), filter)
-
-
-def _parse_protocol(argument: str | None) -> str:
-    if argument is not None:
-        return _protocol("protocol", argument, "'grpc' or 'http'")
-    for variable in _PROTOCOL_VARIABLES:
-        if value := os.environ.get(variable, "").strip():
-            return _protocol(variable, value, "'grpc' or 'http/protobuf'")
-    return "grpc"
-
-
-def _protocol(source: str, value: str, known: str) -> str:
-    protocol = _PROTOCOLS.get(str(value).lower())
-    if protocol is None:
-        raise ConfigurationError(f"{source}={value!r}: a protocol is {known}")
-    return protocol
 
 
 def file(path: str | os.PathLike[str], *, filter: str | Filter | None = None) -> FileExporter:

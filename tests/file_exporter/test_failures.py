@@ -21,7 +21,7 @@ from tests.file_exporter.writers import (
     needs_fork,
     real_write,
 )
-from tracekit._otlp import shared_file
+from tracekit._otlp import file_exporter
 from tracekit._otlp.file_exporter import FileExporter
 
 # Forking a process with threads is what these tests are about.
@@ -99,7 +99,7 @@ def test_lines_of_others_are_never_removed(exporter, path, monkeypatch):
 
 def test_without_locks_a_half_line_is_ended_instead(exporter, path, monkeypatch):
     """Without locks, a partial line stays, on a line of its own."""
-    monkeypatch.setattr(shared_file, "fcntl", None)
+    monkeypatch.setattr(file_exporter, "fcntl", None)
     monkeypatch.setattr(os, "write", fail_halfway(lambda: None))
 
     assert [FAILURE, SUCCESS] == [exporter.export([a_span(name)]) for name in ("cut", "whole")]

@@ -27,7 +27,7 @@ from tests.file_exporter.writers import (
     needs_flock,
     start_export,
 )
-from tracekit._otlp import shared_file
+from tracekit._otlp import file_exporter
 from tracekit._otlp.file_exporter import FileExporter
 
 # Forking a process with threads is what these tests are about.
@@ -75,16 +75,16 @@ def test_shutdown_lets_a_line_be_finished(exporter, path, held_write):
 def test_shutdown_ends_the_wait_for_a_lock(exporter, path, monkeypatch):
     """A shutdown during the wait for another process's lock ends the wait."""
     waiting = threading.Event()
-    real_flock = shared_file.fcntl.flock
+    real_flock = file_exporter.fcntl.flock
 
     def flock(fd, operation: int) -> None:
-        if operation & shared_file.fcntl.LOCK_NB:
+        if operation & file_exporter.fcntl.LOCK_NB:
             waiting.set()
         real_flock(fd, operation)
 
-    monkeypatch.setattr(shared_file, "_LONGEST_WAIT", 2 * DEADLINE)
+    monkeypatch.setattr(file_exporter, "_LONGEST_WAIT", 2 * DEADLINE)
     with locked(path):
-        monkeypatch.setattr(shared_file.fcntl, "flock", flock)
+        monkeypatch.setattr(file_exporter.fcntl, "flock", flock)
         thread, results = start_export(exporter, "x")
         assert waiting.wait(DEADLINE)
         started = time.monotonic()

@@ -19,7 +19,7 @@ from tests.file_exporter.writers import (
     start_writers,
     write_in_pieces,
 )
-from tracekit._otlp import shared_file
+from tracekit._otlp import file_exporter
 from tracekit._otlp.file_exporter import FileExporter
 
 # Forking a process with threads is what these tests are about.
@@ -114,7 +114,7 @@ def test_a_file_removed_at_the_last_moment_is_written_again(exporter, path, monk
 
 def test_a_file_that_is_always_replaced(exporter, path, monkeypatch):
     """An export fails if the file is replaced at every attempt."""
-    monkeypatch.setattr(shared_file, "_is_at", lambda path, fd: False)
+    monkeypatch.setattr(file_exporter, "_is_at", lambda path, fd: False)
 
     assert exporter.export([a_span()]) is FAILURE
 

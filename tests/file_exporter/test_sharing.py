@@ -28,7 +28,7 @@ from tests.file_exporter.writers import (
     start_writers,
     write_in_pieces,
 )
-from tracekit._otlp import shared_file
+from tracekit._otlp import file_exporter
 
 # Forking a process with threads is what these tests are about.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -122,7 +122,7 @@ def test_a_child_does_not_keep_the_lock_of_its_parent(exporter, path, held_write
 
 def test_a_signal_handler_that_exports_does_not_hang(exporter, path, monkeypatch):
     """An export in a signal handler during another one fails, and the other succeeds."""
-    monkeypatch.setattr(shared_file, "_LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(file_exporter, "_LONGEST_WAIT", 0.05)
     inner = []
 
     def interrupted_write(fd: int, data) -> int:
@@ -141,7 +141,7 @@ def test_a_signal_handler_that_exports_does_not_hang(exporter, path, monkeypatch
 @needs_flock
 def test_a_lock_that_is_never_released_is_not_waited_for(exporter, path, monkeypatch):
     """An export fails if another process keeps the lock, and the next one succeeds."""
-    monkeypatch.setattr(shared_file, "_LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(file_exporter, "_LONGEST_WAIT", 0.05)
 
     with locked(path):
         during = exporter.export([a_span("during")])
@@ -160,7 +160,7 @@ def test_a_file_system_without_locks_is_written(exporter, path, monkeypatch, cod
     def refuse(fd: int, operation: int) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(shared_file.fcntl, "flock", refuse)
+    monkeypatch.setattr(file_exporter.fcntl, "flock", refuse)
 
     assert exporter.export([a_span("x")]) is SUCCESS
     expected = ["x"]

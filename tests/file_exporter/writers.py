@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.trace import SpanContext
 
-from tracekit._otlp import shared_file
+from tracekit._otlp import file_exporter
 from tracekit._otlp.file_exporter import FileExporter
 
 SUCCESS, FAILURE = SpanExportResult.SUCCESS, SpanExportResult.FAILURE
@@ -27,7 +27,7 @@ DEADLINE = 30.0
 real_write = os.write
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
-needs_flock = pytest.mark.skipif(shared_file.fcntl is None, reason="the system has no flock")
+needs_flock = pytest.mark.skipif(file_exporter.fcntl is None, reason="the system has no flock")
 
 
 def a_span(name: str = "work", size: int = 0, **fields) -> ReadableSpan:
@@ -125,5 +125,5 @@ def start_export(exporter, name: str) -> tuple[threading.Thread, list]:
 @contextlib.contextmanager
 def locked(path: Path):
     with path.open("a") as holder:
-        shared_file.fcntl.flock(holder, shared_file.fcntl.LOCK_EX)
+        file_exporter.fcntl.flock(holder, file_exporter.fcntl.LOCK_EX)
         yield

@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from tracekit._otlp.settings import OtlpOptions, Setting, read_setting
+from tracekit._otlp.settings import OtlpOptions, Setting, read_setting, read_variable
 
 _Credentials = TypeVar("_Credentials")
 
@@ -38,7 +38,7 @@ def parse_tls_files(endpoint: Setting, options: OtlpOptions, *, plain_text: bool
 
     Args:
         endpoint: The receiver; named in an error.
-        options: Those of the exporter.
+        options: The options of the exporter.
         plain_text: Whether the endpoint is reached without TLS. Files that the environment names
             are then ignored, because they may be meant for another exporter.
 
@@ -46,24 +46,26 @@ def parse_tls_files(endpoint: Setting, options: OtlpOptions, *, plain_text: bool
         ConfigurationError: A file cannot be read, is not a PEM file, does not match the other, or
             is given as an argument for a connection that would not use it.
     """
-    settings = {
-        "certificate": read_setting("certificate", options.get("certificate")),
-        "client_certificate": read_setting("client_certificate", options.get("client_certificate")),
-        "client_key": read_setting("client_key", options.get("client_key")),
-    }
-    given = [setting for setting in settings.values() if setting is not None]
+    names = ("certificate", "client_certificate", "client_key")
+    certificate, client_certificate, client_key = settings = [
+        read_setting(name, options.get(name)) for name in names
+    ]
     if plain_text:
-        for setting in given:
-            if not setting.from_environment:
+        for setting in settings:
+            if setting is not None and not setting.from_environment:
                 raise setting.error(
                     f"has no effect, {endpoint.source}={endpoint.value!r} is reached in plain text;"
                     " use https://"
                 )
         return TlsFiles()
-    paths = {name: _read_pem(setting) if setting else None for name, setting in settings.items()}
-    _check_authority(settings["certificate"])
-    _check_identity(settings["client_certificate"], settings["client_key"])
-    return TlsFiles(**paths)
+    files = TlsFiles(*(None if setting is None else _read_pem(setting) for setting in settings))
+    if certificate is not None:
+        _check_authority(certificate)
+    if client_certificate is not None:
+        _check_identity(client_certificate, client_key)
+    elif client_key is not None:
+        raise client_key.error("a client key needs its client_certificate")
+    return files
 
 
 def _read_pem(setting: Setting) -> str:
@@ -80,20 +82,14 @@ def _read_pem(setting: Setting) -> str:
     return path
 
 
-def _check_authority(certificate: Setting | None) -> None:
-    if certificate is None:
-        return
+def _check_authority(certificate: Setting) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(certificate.value)
     except ssl.SSLError as error:
         raise certificate.error(f"no certificate in the PEM file: {error.reason}") from error
 
 
-def _check_identity(certificate: Setting | None, key: Setting | None) -> None:
-    if certificate is None:
-        if key is not None:
-            raise key.error("a client key needs its client_certificate")
-        return
+def _check_identity(certificate: Setting, key: Setting | None) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         # Without a password OpenSSL would ask for one on the terminal and wait.
@@ -119,14 +115,9 @@ def load_provided(
     Raises:
         ConfigurationError: The provider is unknown, fails, or returns another type.
     """
-    prefix = f"OTEL_PYTHON_EXPORTER_OTLP_{transport}"
-    for variable in (f"{prefix}_TRACES_CREDENTIAL_PROVIDER", f"{prefix}_CREDENTIAL_PROVIDER"):
-        if name := os.environ.get(variable, "").strip():
-            return _load_provider(Setting(variable, name), kind)
-    return None
-
-
-def _load_provider(setting: Setting, kind: type[_Credentials]) -> _Credentials:
+    setting = read_variable(f"OTEL_PYTHON_EXPORTER_OTLP_{transport}", "CREDENTIAL_PROVIDER")
+    if setting is None:
+        return None
     group = "opentelemetry_otlp_credential_provider"
     found = list(entry_points(group=group, name=setting.value))
     if not found:

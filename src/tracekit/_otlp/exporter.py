@@ -1,4 +1,4 @@
-"""What the OTLP exporters over gRPC and HTTP share: batches, attempts and their outcome."""
+"""What the OTLP exporters over gRPC and HTTP share: attempts, their outcome, errors of requests."""
 
 from __future__ import annotations
 
@@ -6,37 +6,65 @@ import functools
 import threading
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from tracekit._base.log import log_warning_once
 from tracekit._delivery.backoff import backoff_delay
 from tracekit._delivery.export_outcome import ExportBatch, ExportOutcome, error_text
+from tracekit._filters.filter import Filter
 from tracekit._otlp.request_encoding import encode_spans
-from tracekit._otlp.request_errors import RequestError, one_line
 from tracekit._otlp.settings import OtlpOptions, parse_timeout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-    from opentelemetry.sdk.trace import ReadableSpan
     from typing_extensions import Self, Unpack
-
-    from tracekit._filters.filter import Filter
 
 _MOST_ATTEMPTS: Final = 6
 _SHORTEST_TIMEOUT: Final = 0.001
+_LONGEST_REASON: Final = 500
+# A receiver of another kind fails in a way that names neither kind: what its error contains, and
+# the question that probably solves it.
+_HINTS: Final = {
+    "WRONG_VERSION_NUMBER": ("is that a receiver without TLS? Its endpoint begins with http://"),
+    "Failed parsing HTTP/2": (
+        "is that the receiver's port for gRPC (usually 4317)? OTLP over HTTP (usually 4318) is "
+        "protocol='http'"
+    ),
+    # The first frame of HTTP/2, which a gRPC server sends.
+    r"BadStatusLine('\x00\x00": (
+        "is that the receiver's port for HTTP (usually 4318)? OTLP over gRPC (usually 4317) is "
+        "protocol='grpc'"
+    ),
+}
 
 
-@dataclass(frozen=True)
-class _EncodedBatch:
-    """The body of a request, and the number of spans in its batch without a form in OTLP."""
+class RequestError(Exception):
+    """A request that the receiver did not accept.
 
-    body: bytes
-    skipped: int
+    Args:
+        reason: Why. The outcome has it in one line, with a hint where the endpoint is probably of
+            another kind.
+        is_retryable: Whether the OTLP specification lets a client send the request again.
+        retry_after: Seconds after which the receiver asks for the next attempt, if it does.
+    """
+
+    def __init__(
+        self, reason: str, *, is_retryable: bool = False, retry_after: float | None = None
+    ) -> None:
+        reason = _one_line(reason)
+        hint = next((hint for symptom, hint in _HINTS.items() if symptom in reason), None)
+        reason = f"{reason} ({hint})" if hint else reason
+        super().__init__(reason)
+        self.outcome = ExportOutcome(0, reason, is_retryable, retry_after)
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return "".join(c if c.isprintable() else "\ufffd" for c in line[:_LONGEST_REASON])
 
 
 class _LastExport(threading.local):
@@ -54,15 +82,10 @@ class OtlpExporter(SpanExporter, ABC):
 
     An exporter is pickled, and recreated after a fork, from its options: a connection survives
     neither.
-
-    Args:
-        **options: The options that an equal exporter is made from.
-
-    Attributes:
-        own_filter: The spans and events that it wants; None for those that the set-up wants.
     """
 
     own_filter: Filter | None = None
+    """The spans and events that it wants; None for those that the set-up wants."""
 
     def __init__(self, **options: Unpack[OtlpOptions]) -> None:
         self._options = options
@@ -103,7 +126,7 @@ class OtlpExporter(SpanExporter, ABC):
         try:
             return self._attempt(batch, min(timeout, self._timeout))
         except RequestError as error:
-            return _failure(error)
+            return error.outcome
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send spans and wait for the answer, with retries, until the exporter's timeout.
@@ -122,10 +145,10 @@ class OtlpExporter(SpanExporter, ABC):
             try:
                 outcome = self._attempt(batch, deadline - time.monotonic())
             except RequestError as error:
-                self._last.outcome = _failure(error)
-                if not error.is_retryable or failures == _MOST_ATTEMPTS:
+                self._last.outcome = error.outcome
+                if not error.outcome.is_retryable or failures == _MOST_ATTEMPTS:
                     break
-                pause = backoff_delay(failures, error.retry_after)
+                pause = backoff_delay(failures, error.outcome.retry_after)
                 if pause > deadline - time.monotonic() or self._shutting_down.wait(pause):
                     break
             else:
@@ -137,19 +160,26 @@ class OtlpExporter(SpanExporter, ABC):
     def _attempt(self, batch: ExportBatch, timeout: float) -> ExportOutcome:
         self._check_open()
         try:
-            encoded: _EncodedBatch = batch.encoded or self._encode(batch)
-            response = self._send(encoded.body, max(timeout, _SHORTEST_TIMEOUT))
+            body, skipped = batch.encoded or self._encode(batch)
+            response = self._send(body, max(timeout, _SHORTEST_TIMEOUT))
         except RequestError:
             raise
         except Exception as error:
             raise RequestError(error_text(error)) from error
-        return _accepted(batch, encoded.skipped, response)
+        rejected = max(response.partial_success.rejected_spans, 0)
+        reason = _one_line(response.partial_success.error_message) or None
+        if reason is None and rejected:
+            reason = "the receiver gives no reason"
+        elif reason is None and skipped:
+            reason = f"{skipped} spans cannot be put into OTLP"
+        return ExportOutcome(max(len(batch.spans) - rejected - skipped, 0), reason)
 
     def _check_open(self) -> None:
         if self._shutting_down.is_set():
             raise RequestError("the exporter has been shut down")
 
-    def _encode(self, batch: ExportBatch) -> _EncodedBatch:
+    def _encode(self, batch: ExportBatch) -> tuple[bytes, int]:
+        """Return the body of a request, and the number of spans without a form in OTLP."""
         skipped: list[ReadableSpan] = []
 
         def on_skipped(span: ReadableSpan, error: Exception) -> None:
@@ -159,7 +189,7 @@ class OtlpExporter(SpanExporter, ABC):
             log_warning_once(key, "span %r cannot be put into OTLP: %s", name, error, error=error)
 
         body = self._compress(encode_spans(batch.spans, on_skipped=on_skipped))
-        batch.encoded = encoded = _EncodedBatch(body, len(skipped))
+        batch.encoded = encoded = body, len(skipped)
         return encoded
 
     @property
@@ -209,20 +239,3 @@ class OtlpExporter(SpanExporter, ABC):
         }
         # Worker processes receive it with each task, so it is kept small.
         return functools.partial(type(self), **given), ()
-
-
-def _accepted(
-    batch: ExportBatch, skipped: int, response: ExportTraceServiceResponse
-) -> ExportOutcome:
-    partial = response.partial_success
-    rejected = max(partial.rejected_spans, 0)
-    error = one_line(partial.error_message) or None
-    if rejected and error is None:
-        error = "the receiver gives no reason"
-    if skipped and error is None:
-        error = f"{skipped} spans cannot be put into OTLP"
-    return ExportOutcome(max(len(batch.spans) - rejected - skipped, 0), error)
-
-
-def _failure(error: RequestError) -> ExportOutcome:
-    return ExportOutcome(0, error.reason, error.is_retryable, error.retry_after)

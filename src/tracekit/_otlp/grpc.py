@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,8 +12,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from tracekit._otlp.credentials import TlsFiles, load_provided, parse_tls_files
-from tracekit._otlp.exporter import OtlpExporter
-from tracekit._otlp.request_errors import RequestError
+from tracekit._otlp.exporter import OtlpExporter, RequestError
 from tracekit._otlp.settings import (
     USER_AGENT,
     OtlpOptions,
@@ -30,10 +30,7 @@ if TYPE_CHECKING:
 _DEFAULT_ENDPOINT: Final = Setting("endpoint", "http://localhost:4317")
 _METHOD: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _CHANNEL_OPTIONS: Final = (("grpc.primary_user_agent", USER_AGENT),)
-_COMPRESSIONS: Final = {
-    "none": grpc.Compression.NoCompression,
-    "gzip": grpc.Compression.Gzip,
-}
+_COMPRESSIONS: Final = {"none": grpc.Compression.NoCompression, "gzip": grpc.Compression.Gzip}
 _RETRYABLE: Final = frozenset(
     {
         grpc.StatusCode.CANCELLED,
@@ -72,12 +69,18 @@ class OtlpGrpcExporter(OtlpExporter):
         super().__init__(**options)
         endpoint = read_setting("endpoint", options.get("endpoint")) or _DEFAULT_ENDPOINT
         insecure = parse_insecure(options.get("insecure"))
-        self._address, plain_text = _parse_target(endpoint, insecure)
+        address, plain_text = _parse_target(endpoint, insecure)
         files = parse_tls_files(endpoint, options, plain_text=plain_text)
-        self._credentials = None if plain_text else _credentials(files)
         self._metadata = tuple(parse_headers(options.get("headers"), grpc=True).items())
         compression = parse_compression(options.get("compression"), known=tuple(_COMPRESSIONS))
-        self._compression = _COMPRESSIONS[compression]
+        self._make_channel = partial(
+            grpc.insecure_channel
+            if plain_text
+            else partial(grpc.secure_channel, credentials=_credentials(files)),
+            address,
+            options=_CHANNEL_OPTIONS,
+            compression=_COMPRESSIONS[compression],
+        )
         # Reentrant: a signal handler may shut the exporter down while its own thread is in here.
         self._lock = threading.RLock()
         self._channel: grpc.Channel | None = None
@@ -105,18 +108,6 @@ class OtlpGrpcExporter(OtlpExporter):
             if self._channel is None:
                 self._channel = self._make_channel()
             return self._channel
-
-    def _make_channel(self) -> grpc.Channel:
-        if self._credentials is None:
-            return grpc.insecure_channel(
-                self._address, options=_CHANNEL_OPTIONS, compression=self._compression
-            )
-        return grpc.secure_channel(
-            self._address,
-            self._credentials,
-            options=_CHANNEL_OPTIONS,
-            compression=self._compression,
-        )
 
     def _discard_channel(self, channel: grpc.Channel) -> None:
         # A channel that could not connect tries again after its own backoff, up to two minutes. A
@@ -158,7 +149,9 @@ def _parse_target(endpoint: Setting, insecure: Setting | None) -> tuple[str, boo
     """Return gRPC's name of the endpoint, and whether it is reached in plain text."""
     plain_text: bool = insecure is not None and insecure.value
     if isinstance(endpoint.value, str) and endpoint.value.startswith("unix:"):
-        return _unix_socket(endpoint), plain_text
+        if not Path(endpoint.value.removeprefix("unix:").removeprefix("//")).name:
+            raise endpoint.error("the path of the socket is missing")
+        return endpoint.value, plain_text
     url = parse_url(endpoint, default_scheme="http" if plain_text else "https")
     if "://" in endpoint.value:
         plain_text = url.scheme == "http"
@@ -170,12 +163,6 @@ def _parse_target(endpoint: Setting, insecure: Setting | None) -> tuple[str, boo
     if plain_text and url.port is None:
         raise endpoint.error("the port is missing, such as :4317")
     return url.netloc, plain_text
-
-
-def _unix_socket(endpoint: Setting) -> str:
-    if not Path(endpoint.value.removeprefix("unix:").removeprefix("//")).name:
-        raise endpoint.error("the path of the socket is missing")
-    return str(endpoint.value)
 
 
 def _check_agreement(endpoint: Setting, insecure: Setting | None, *, plain_text: bool) -> None:

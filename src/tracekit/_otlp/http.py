@@ -8,17 +8,17 @@ from __future__ import annotations
 import gzip
 import time
 import zlib
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from google.protobuf import json_format
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from tracekit._base.errors import ConfigurationError
 from tracekit._otlp.credentials import load_provided, parse_tls_files
-from tracekit._otlp.exporter import OtlpExporter
-from tracekit._otlp.request_errors import RequestError
+from tracekit._otlp.exporter import OtlpExporter, RequestError
 from tracekit._otlp.settings import (
     USER_AGENT,
     OtlpOptions,
@@ -30,8 +30,6 @@ from tracekit._otlp.settings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from typing_extensions import Unpack
 
 try:
@@ -40,6 +38,8 @@ except ImportError as _error:
     raise ConfigurationError(
         "OTLP over HTTP needs an extra: pip install otel-tracekit[otlp-http]"
     ) from _error
+
+_Message = TypeVar("_Message", bound=Message)
 
 _DEFAULT_ENDPOINT: Final = Setting("endpoint", "http://localhost:4318")
 _PATH: Final = "v1/traces"
@@ -116,11 +116,16 @@ class OtlpHttpExporter(OtlpExporter):
             reason = f"{type(error).__name__}: {error}"
             raise RequestError(reason, is_retryable=isinstance(error, _UNANSWERED)) from error
         if response.status_code in _SUCCESSFUL:
-            return _decode_response(response)
+            try:
+                return _decode(response, ExportTraceServiceResponse())
+            except _UNREADABLE:
+                # A lax receiver sends something else than OTLP.
+                return ExportTraceServiceResponse()
+        seconds = response.headers.get("Retry-After", "")
         raise RequestError(
             f"HTTP {response.status_code} {response.reason}{_explanation(response)}",
             is_retryable=response.status_code in _RETRYABLE,
-            retry_after=_retry_after(response),
+            retry_after=float(seconds) if seconds.isdecimal() else None,
         )
 
     def _post(self, body: bytes, timeout: float) -> requests.Response:
@@ -143,43 +148,27 @@ def _is_json(response: requests.Response) -> bool:
     return "json" in response.headers.get("Content-Type", "")
 
 
-def _decode_response(response: requests.Response) -> ExportTraceServiceResponse:
-    """Return the answer; an empty one if a lax receiver sends something else than OTLP."""
-    answer = ExportTraceServiceResponse()
-    try:
-        if _is_json(response):
-            json_format.Parse(response.content, answer, ignore_unknown_fields=True)
-        else:
-            answer.ParseFromString(response.content)
-    except _UNREADABLE:
-        return ExportTraceServiceResponse()
-    return answer
+def _decode(response: requests.Response, message: _Message) -> _Message:
+    if _is_json(response):
+        json_format.Parse(response.content, message, ignore_unknown_fields=True)
+    else:
+        message.ParseFromString(response.content)
+    return message
 
 
 def _explanation(response: requests.Response) -> str:
     location = response.headers.get("Location")
     if location is not None:
         return f": redirects to {location}, which must be given as the endpoint itself"
+    kind = response.headers.get("Content-Type", "")
     try:
-        text = _error_message(response)
+        if "protobuf" in kind or _is_json(response):
+            text = _decode(response, Status()).message
+        else:
+            text = response.content.decode() if kind.startswith("text/plain") else ""
     except _UNREADABLE:
         text = ""
     return f": {text}" if text else ""
-
-
-def _error_message(response: requests.Response) -> str:
-    kind = response.headers.get("Content-Type", "")
-    if "protobuf" in kind:
-        return str(Status.FromString(response.content).message)
-    if _is_json(response):
-        status = json_format.Parse(response.content, Status(), ignore_unknown_fields=True)
-        return str(status.message)
-    return response.content.decode() if kind.startswith("text/plain") else ""
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    seconds = response.headers.get("Retry-After", "")
-    return float(seconds) if seconds.isdecimal() else None
 
 
 def _parse_url(endpoint: Setting) -> str:

@@ -11,19 +11,17 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
-from tracekit._otlp.span_groups import SpanGroups
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanContext, Status
 
-if TYPE_CHECKING:
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import Event, ReadableSpan
-    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-    from opentelemetry.trace import Link, SpanContext, Status
+from tracekit._otlp.request_encoding import SpanGroups
 
-    # A tree that json.dumps accepts.
-    _Json = dict[str, Any]
-    _Scopes = Mapping[InstrumentationScope | None, list[_Json]]
+# A tree that json.dumps accepts.
+_Json = dict[str, Any]
 
 _FLAGS_KNOW_REMOTE: Final = 0x100
 _FLAGS_IS_REMOTE: Final = 0x200
@@ -69,11 +67,8 @@ def encode_traces(
     resource_spans = [_resource_spans(resource, scopes) for resource, scopes in groups]
     if not resource_spans:
         return b""
-    return _utf8(_encode_json({"resourceSpans": resource_spans})) + b"\n"
-
-
-def _utf8(line: str) -> bytes:
-    return (line if line.isascii() else _UNSAFE.sub(_escape, line)).encode()
+    line = _encode_json({"resourceSpans": resource_spans})
+    return (line if line.isascii() else _UNSAFE.sub(_escape, line)).encode() + b"\n"
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -82,7 +77,9 @@ def _escape(match: re.Match[str]) -> str:
     return "\\" + code if code >= "\\ud800" else code
 
 
-def _resource_spans(resource: Resource, scopes: _Scopes) -> _Json:
+def _resource_spans(
+    resource: Resource, scopes: Mapping[InstrumentationScope | None, list[_Json]]
+) -> _Json:
     return _present(
         resource=_present(attributes=_attributes(resource.attributes)),
         scopeSpans=[_scope_spans(scope, spans) for scope, spans in scopes.items()],
@@ -102,7 +99,9 @@ def _scope_spans(scope: InstrumentationScope | None, spans: list[_Json]) -> _Jso
 
 
 def _span(span: ReadableSpan) -> _Json:
-    context = _identity(span)
+    context: SpanContext | None = span.get_span_context()
+    if context is None:
+        raise ValueError("the span has no span context")
     parent = span.parent
     return _present(
         traceId=_trace_id(context),
@@ -123,13 +122,6 @@ def _span(span: ReadableSpan) -> _Json:
         droppedLinksCount=int(span.dropped_links),
         status=_status(span.status),
     )
-
-
-def _identity(span: ReadableSpan) -> SpanContext:
-    context: SpanContext | None = span.get_span_context()
-    if context is None:
-        raise ValueError("the span has no span context")
-    return context
 
 
 def _event(event: Event) -> _Json:

@@ -6,21 +6,19 @@ builds a tree of messages to serialize it once; here most bytes are already in a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, Generic, TypeVar
 
-from tracekit._otlp.attribute_encoding import Attributes
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
 from tracekit._otlp.span_encoding import encode_lean_span, encode_readable_span
-from tracekit._otlp.span_groups import SpanGroups
-from tracekit._otlp.wire_format import Delimited, utf8
+from tracekit._otlp.wire_format import Attributes, Delimited, utf8
 from tracekit._sdk.span import LeanSpan
 from tracekit._sdk.tracer_shared import TracerShared
 
-if TYPE_CHECKING:
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-
+_Encoded = TypeVar("_Encoded")
 _Source = TypeVar("_Source")
 
 # ExportTraceServiceRequest
@@ -43,6 +41,31 @@ _SCOPE_ATTRIBUTES: Final = Attributes(3)
 _MOST_KEPT: Final = 256
 
 
+class SpanGroups(Generic[_Encoded]):
+    """The encoded spans of a batch, by resource and scope, in the order of their first spans."""
+
+    def __init__(self) -> None:
+        self._resources: dict[Resource, dict[InstrumentationScope | None, list[_Encoded]]] = {}
+        # The hash of a resource is that of its JSON, so it is computed once for each object. The
+        # objects are kept in the value, so that no other object gets their id meanwhile.
+        self._groups: dict[tuple[int, int], tuple[object, object, list[_Encoded]]] = {}
+
+    def group_of(self, resource: Resource, scope: InstrumentationScope | None) -> list[_Encoded]:
+        """Return the list of the encoded spans with this resource and scope, to append to."""
+        key = id(resource), id(scope)
+        known = self._groups.get(key)
+        if known is None:
+            group = self._resources.setdefault(resource, {}).setdefault(scope, [])
+            known = self._groups[key] = resource, scope, group
+        return known[2]
+
+    def __iter__(
+        self,
+    ) -> Iterator[tuple[Resource, Mapping[InstrumentationScope | None, list[_Encoded]]]]:
+        """Iterate over the resources, each with its scopes and their spans."""
+        return iter(self._resources.items())
+
+
 def encode_spans(
     spans: Sequence[ReadableSpan],
     *,
@@ -62,8 +85,7 @@ def encode_spans(
     Returns:
         The serialized request; empty without a span to send.
     """
-    # A span whose resource or scope cannot be encoded fails when its group is new, alone.
-    groups: SpanGroups[bytes] = SpanGroups(on_new=_encode_origin)
+    groups: SpanGroups[bytes] = SpanGroups()
     groups_of_tracers: dict[TracerShared, list[bytes]] = {}
     for span in spans:
         try:
@@ -71,11 +93,11 @@ def encode_spans(
                 encoded, tracer = encode_lean_span(span), span._shared
                 group = groups_of_tracers.get(tracer)
                 if group is None:
-                    group = groups.group_of(tracer.resource, tracer.scope)
+                    group = _group_of(groups, tracer.resource, tracer.scope)
                     groups_of_tracers[tracer] = group
             else:
                 encoded = encode_readable_span(span)
-                group = groups.group_of(span.resource, span.instrumentation_scope or None)
+                group = _group_of(groups, span.resource, span.instrumentation_scope or None)
             group += (_SPAN[len(encoded)], encoded)
         except Exception as error:
             if on_skipped is not None:
@@ -83,9 +105,13 @@ def encode_spans(
     return b"".join(_encode_resource_spans(resource, scopes) for resource, scopes in groups)
 
 
-def _encode_origin(resource: Resource, scope: InstrumentationScope | None) -> None:
+def _group_of(
+    groups: SpanGroups[bytes], resource: Resource, scope: InstrumentationScope | None
+) -> list[bytes]:
+    # Encoded first, so that a span whose resource or scope cannot be encoded fails alone.
     _encode_once(resource, _encode_resource)
     _encode_once(scope, _encode_scope)
+    return groups.group_of(resource, scope)
 
 
 def _encode_resource_spans(

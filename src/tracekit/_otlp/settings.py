@@ -18,11 +18,11 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from tracekit._base.errors import ConfigurationError
 
-DEFAULT_TIMEOUT: Final = 10.0
 # Exporter, language and version, as the specification of the protocol recommends.
 USER_AGENT: Final = f"tracekit-OTLP-Exporter-Python/{version('otel-tracekit')}"
 
-_ENVIRONMENT_PREFIXES: Final = ("OTEL_EXPORTER_OTLP_TRACES_", "OTEL_EXPORTER_OTLP_")
+_DEFAULT_TIMEOUT: Final = 10.0
+_PROTOCOLS: Final = {"grpc": "grpc", "http": "http", "http/protobuf": "http"}
 _HEADER_NAME: Final = re.compile(r"[a-z0-9!#$%&'*+\-.^_`|~]+")
 _METADATA_NAME: Final = re.compile(r"[a-z0-9_.\-]+")
 _HEADER_VALUE: Final = re.compile(r"[\x20-\x7e]*")
@@ -32,22 +32,6 @@ class OtlpOptions(TypedDict, total=False):
     """The arguments of an OTLP exporter; one that is absent or None is read from the environment.
 
     `tracekit.exporters.otlp` documents them for users.
-
-    Attributes:
-        endpoint: Over gRPC `http://host:port` (plain text), `https://host[:port]` (TLS),
-            `host:port` or `unix:path` (TLS unless `insecure`); default `http://localhost:4317`.
-            Over HTTP `http://host:port` or `https://host[:port]`, to which `/v1/traces` is added,
-            or a URL with a path, which is used as it is; default `http://localhost:4318`. In the
-            environment, `OTEL_EXPORTER_OTLP_ENDPOINT` always gets `/v1/traces` added and
-            `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` never.
-        headers: Headers or metadata of every request: a mapping, or `name=value,…` as in the
-            environment. Empty counts as None.
-        certificate: PEM file of the authorities to trust in place of the default ones.
-        client_certificate: PEM file of the certificate to show to the receiver.
-        client_key: PEM file of its key, unencrypted; default is the certificate's own file.
-        compression: `"gzip"`, over HTTP also `"deflate"`, or `"none"` (default).
-        timeout: Seconds for one export with all its retries; default 10.
-        insecure: Over gRPC, whether an endpoint without a scheme is reached in plain text.
     """
 
     endpoint: str | None
@@ -78,22 +62,37 @@ class Setting:
 
 
 def read_setting(name: str, argument: object) -> Setting | None:
-    """Return the argument if it is given, else the variable of the environment that counts.
+    """Return the argument unless it is None, else the variable that counts; None without either.
 
     Args:
         name: The argument's name; in upper case, the end of the variables' names.
-        argument: The argument's value; None if it is not given.
-
-    Returns:
-        The value and its source; None if neither argument nor variable is set.
+        argument: The argument's value.
     """
     if argument is not None:
         return Setting(name, argument)
-    for prefix in _ENVIRONMENT_PREFIXES:
-        variable = prefix + name.upper()
+    return read_variable("OTEL_EXPORTER_OTLP", name.upper())
+
+
+def read_variable(prefix: str, name: str) -> Setting | None:
+    """Return the variable for traces, else the general one; None if neither is set."""
+    for variable in (f"{prefix}_TRACES_{name}", f"{prefix}_{name}"):
         if text := os.environ.get(variable, "").strip():
             return Setting(variable, text)
     return None
+
+
+def parse_protocol(argument: str | None) -> str:
+    """Return `"grpc"`, which is the default, or `"http"`.
+
+    Raises:
+        ConfigurationError: It is another protocol.
+    """
+    setting = read_setting("protocol", argument) or Setting("protocol", "grpc")
+    protocol = _PROTOCOLS.get(str(setting.value).lower())
+    if protocol is None:
+        http = "'http/protobuf'" if setting.from_environment else "'http'"
+        raise setting.error(f"a protocol is 'grpc' or {http}")
+    return protocol
 
 
 def parse_url(endpoint: Setting, *, default_scheme: str | None = None) -> SplitResult:
@@ -137,7 +136,7 @@ def parse_timeout(argument: float | None) -> float:
     """
     setting = read_setting("timeout", argument)
     if setting is None:
-        return DEFAULT_TIMEOUT
+        return _DEFAULT_TIMEOUT
     try:
         seconds = math.nan if isinstance(setting.value, bool) else float(setting.value)
     except (TypeError, ValueError):
@@ -198,25 +197,22 @@ def parse_headers(argument: Mapping[str, str] | str | None, *, grpc: bool) -> di
 
 
 def _header_pairs(setting: Setting) -> Iterator[tuple[object, object]]:
-    if isinstance(setting.value, str):
-        yield from _split_headers(setting.source, setting.value)
-    elif isinstance(setting.value, Mapping):
-        yield from setting.value.items()
-    else:
-        kind = type(setting.value).__name__
-        raise ConfigurationError(f"{setting.source}: a mapping or a string is needed, not {kind}")
-
-
-def _split_headers(source: str, text: str) -> Iterator[tuple[str, str]]:
-    for position, item in enumerate(text.split(","), start=1):
+    source, value = setting.source, setting.value
+    if isinstance(value, Mapping):
+        yield from value.items()
+        return
+    if not isinstance(value, str):
+        kind = type(value).__name__
+        raise ConfigurationError(f"{source}: a mapping or a string is needed, not {kind}")
+    for position, item in enumerate(value.split(","), start=1):
         if not item.strip():
             continue
-        name, equals, value = item.partition("=")
+        name, equals, content = item.partition("=")
         if not equals:
             raise ConfigurationError(
                 f"{source}: item {position} has no '='; write name=value,name=value"
             )
-        yield unquote(name.strip()), unquote(value.strip())
+        yield unquote(name.strip()), unquote(content.strip())
 
 
 def _check_header(

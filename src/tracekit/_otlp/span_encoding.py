@@ -5,22 +5,24 @@ A `LeanSpan` is read from its slots, any other span by the SDK's public properti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from struct import Struct
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from opentelemetry.trace import DEFAULT_TRACE_STATE, SpanKind, StatusCode
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.trace import (
+    DEFAULT_TRACE_STATE,
+    Link,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceState,
+)
 
-from tracekit._otlp.attribute_encoding import Attributes
-from tracekit._otlp.wire_format import Delimited, fixed32, utf8, varint, varint_tag
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from opentelemetry.sdk.trace import Event, ReadableSpan
-    from opentelemetry.trace import Link, SpanContext, Status, TraceState
-
-    from tracekit._recording.attributes import SiteAttributes
-    from tracekit._sdk.span import LeanSpan
+from tracekit._otlp.wire_format import Attributes, Delimited, fixed32, utf8, varint, varint_tag
+from tracekit._recording.attributes import SiteAttributes
+from tracekit._sdk.span import LeanSpan
 
 # Span
 _TRACE_STATE: Final = Delimited(3)
