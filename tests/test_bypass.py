@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 import threading
 import traceback
@@ -10,12 +11,13 @@ import traceback
 import pytest
 
 import tracekit
+from tests.pages import ROOT
 from tracekit import exporters, instrument
 from tracekit._instrument.function_site import FunctionSite
 from tracekit._recording.span_lifecycle import SpanCallSite
 
 steps_aside = pytest.mark.skipif(
-    sys.version_info[:2] != (3, 13),
+    sys.version_info < (3, 13),
     reason="the function would find the wrapper's names in locals()",
 )
 
@@ -200,3 +202,19 @@ def test_a_call_site_does_not_keep_its_wrapper_alive():
     del decorated
     gc.collect()
     assert reference() is None
+
+
+@pytest.mark.parametrize("way", ["hot", "threads", "debugger", "monitoring", "measured"])
+def test_results_are_the_same_while_the_filter_changes(way):
+    """They are in specialised code, under threads, and under tools that look at frames."""
+    if way == "monitoring" and sys.version_info < (3, 12):
+        pytest.skip("sys.monitoring is new in Python 3.12")
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-m", "tests.bypass_program", way],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

@@ -196,6 +196,5 @@ def code_for_closure_of(
 
 
 # Before Python 3.13 a frame's locals hold every free name of its code. In 3.10 the function would
-# see the wrapper's; in 3.11 and 3.12, where the names are never bound, `locals()` crashes. Later
-# releases have to be tried first.
-_UNBOUND_NAMES_ARE_NOT_IN_LOCALS: Final = sys.version_info[:2] == (3, 13)
+# see the wrapper's; in 3.11 and 3.12, where the names are never bound, `locals()` crashes.
+_UNBOUND_NAMES_ARE_NOT_IN_LOCALS: Final = sys.version_info >= (3, 13)
