@@ -23,7 +23,7 @@ from tests.worker_programs import TASKS, WAYS
 from tracekit import Filter, TelemetryBuilder, exporters
 from tracekit._context import worker_hooks
 from tracekit._setup import runtime
-from tracekit._setup.configuration import Configuration
+from tracekit._setup.components import Configuration
 
 pytestmark = pytest.mark.usefixtures("global_telemetry")
 

@@ -13,8 +13,7 @@ from opentelemetry.trace import SpanContext
 from tracekit._delivery.memory_exporter import MemoryExporter
 from tracekit._filters.filter import Filter
 from tracekit._setup import runtime
-from tracekit._setup.components import create_components
-from tracekit._setup.configuration import Configuration
+from tracekit._setup.components import Configuration, create_components
 
 __all__ = ["CapturedSpan", "CapturedSpans", "SteadyIds", "capture_spans"]
 

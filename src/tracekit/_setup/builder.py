@@ -17,8 +17,7 @@ from opentelemetry.sdk.trace.sampling import Sampler
 from tracekit._base.errors import ConfigurationError
 from tracekit._filters.filter import Filter
 from tracekit._setup import runtime
-from tracekit._setup.components import create_components
-from tracekit._setup.configuration import Configuration, read_once
+from tracekit._setup.components import Configuration, create_components
 from tracekit._setup.telemetry import Telemetry
 from tracekit._setup.workers import LocalInitializer
 
@@ -69,11 +68,7 @@ class TelemetryBuilder:
         return name
 
     def with_service_name(self, service_name: str) -> TelemetryBuilder:
-        """Name the service.
-
-        Args:
-            service_name: The service's name. It takes precedence over `OTEL_SERVICE_NAME`.
-        """
+        """Name the service; this takes precedence over `OTEL_SERVICE_NAME`."""
         return self._with(service_name=service_name)
 
     def with_exporter(
@@ -85,27 +80,19 @@ class TelemetryBuilder:
         """Add an exporter.
 
         Args:
-            exporter: `"console"`, `"otlp"`, `"otlp-http"`, `"file:PATH"`, `"memory"`, `"none"`, the
-                name of an entry point of `opentelemetry_traces_exporter`, an exporter, or a list of
-                these.
+            exporter: The destination of the spans. See `init_telemetry`.
             filter: The exporter's own filter. By default it uses the filter of the set-up.
         """
         return self._with(exporters=(*self._configuration.exporters, (exporter, filter)))
 
     def with_sampler(self, sampler: float | str | Sampler) -> TelemetryBuilder:
-        """Set the sampler, which decides which traces are recorded.
-
-        Args:
-            sampler: A ratio from 0.0 to 1.0 (parent-based), a name from `OTEL_TRACES_SAMPLER` such
-                as `"parentbased_traceidratio:0.1"`, or a sampler.
-        """
+        """Set the sampler, which decides which traces are recorded. See `init_telemetry`."""
         return self._with(sampler=sampler)
 
     def with_filter(self, directives: str | Filter) -> TelemetryBuilder:
         """Set the filter, which decides which spans and events are recorded.
 
-        Args:
-            directives: Directives, or a `Filter`.
+        See `init_telemetry`.
         """
         return self._with(filter=directives)
 
@@ -114,57 +101,35 @@ class TelemetryBuilder:
     ) -> TelemetryBuilder:
         """Set the propagator, which writes the trace context into messages and reads it from them.
 
-        Args:
-            propagator: Names from `OTEL_PROPAGATORS`, a propagator, or a list of these.
+        See `init_telemetry`.
         """
         return self._with(propagator=propagator)
 
     def with_resource(self, resource: Mapping[str, Any] | Resource) -> TelemetryBuilder:
         """Set attributes of the resource, which identifies the source of the spans.
 
-        Args:
-            resource: A mapping of attributes, or a resource of the SDK.
+        See `init_telemetry`.
         """
         return self._with(resource=resource)
 
     def with_processor(self, processor: SpanProcessor) -> TelemetryBuilder:
-        """Add a span processor.
-
-        Args:
-            processor: The span processor. It runs before the exporters' own.
-        """
+        """Add a span processor of the SDK. It runs before the exporters' own."""
         return self._with(processors=(*self._configuration.processors, processor))
 
     def with_libraries(self, libraries: str | Iterable[str]) -> TelemetryBuilder:
-        """Set the instrumentation libraries that `install` switches on.
-
-        Args:
-            libraries: Entry points of `opentelemetry_instrumentor`, or `"auto"`.
-        """
-        return self._with(libraries=read_once(libraries))
+        """Set the instrumentation libraries that `install` switches on. See `init_telemetry`."""
+        return self._with(libraries=_read_once(libraries))
 
     def with_redaction(self, redact: bool | str | Iterable[str]) -> TelemetryBuilder:
-        """Add names whose values are redacted, or turn redaction off.
-
-        Args:
-            redact: Names besides the standard ones; True for the standard names, False for none.
-        """
-        return self._with(redact=read_once(redact))
+        """Add names whose values are redacted, or turn redaction off. See `init_telemetry`."""
+        return self._with(redact=_read_once(redact))
 
     def with_id_generator(self, id_generator: IdGenerator) -> TelemetryBuilder:
-        """Set the generator of trace and span ids.
-
-        Args:
-            id_generator: An id generator of the SDK.
-        """
+        """Set the generator of trace and span ids, one of the SDK."""
         return self._with(id_generator=id_generator)
 
     def with_continued_trace(self, continue_trace: bool) -> TelemetryBuilder:
-        """Set whether the process continues the trace that `TRACEPARENT` names.
-
-        Args:
-            continue_trace: Whether it does. A long-lived process passes False.
-        """
+        """Set whether the process continues the trace of `TRACEPARENT`. See `init_telemetry`."""
         return self._with(continue_trace=continue_trace)
 
     def build(self) -> Telemetry:
@@ -233,8 +198,8 @@ def init_telemetry(
         processors: Span processors of the SDK. They run before the exporters' own.
         libraries: The instrumentation libraries to switch on, by their entry points
             (`["fastapi", "sqlalchemy"]`), or `"auto"` for all installed ones.
-        redact: Names whose values are redacted besides the standard ones; False turns redaction
-            off.
+        redact: Names whose values are redacted besides the standard ones; True for the standard
+            ones alone, False for none.
         id_generator: The generator of trace and span ids.
         continue_trace: Whether the process continues the trace that `TRACEPARENT` names. A
             long-lived process passes False.
@@ -265,9 +230,15 @@ def init_telemetry(
         propagator=propagator,
         resource=resource,
         processors=tuple(processors),
-        libraries=read_once(libraries),
-        redact=read_once(redact),
+        libraries=_read_once(libraries),
+        redact=_read_once(redact),
         id_generator=id_generator,
         continue_trace=continue_trace,
     )
     return builder.install()
+
+
+def _read_once(names: Any) -> Any:
+    """Return names as a tuple, because an iterator cannot be read twice, and all else unchanged."""
+    is_iterable = isinstance(names, Iterable) and not isinstance(names, str)
+    return tuple(names) if is_iterable else names

@@ -1,31 +1,106 @@
-"""The components of a set-up, created from its configuration."""
+"""What a program asks for, and the components that are created from it."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from opentelemetry.propagators.textmap import TextMapPropagator
-from opentelemetry.sdk.trace import SpanLimits, SpanProcessor
-from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
+from opentelemetry.sdk.trace import SpanProcessor
 
 from tracekit._base.errors import ConfigurationError
 from tracekit._delivery.batch_settings import BatchSettings
 from tracekit._delivery.export_processor import ExportProcessor
 from tracekit._filters.filter import Filter
+from tracekit._filters.filter_set import FilterSet
 from tracekit._sdk.fanout import Fanout
 from tracekit._sdk.pipeline import Pipeline
 from tracekit._sdk.start_counter import StartCounter
-from tracekit._setup.configuration import Configuration
+from tracekit._setup.choices import (
+    check_processor,
+    create_resource,
+    resolve_filter,
+    resolve_id_generator,
+    resolve_propagator,
+    resolve_sampler,
+    span_limits,
+)
 from tracekit._setup.exporter_choice import ResolvedExporter, resolve_exporters, shut_down_created
-from tracekit._setup.exporter_filters import ExporterFilters
-from tracekit._setup.filter_choice import resolve_filter
 from tracekit._setup.libraries import Libraries
-from tracekit._setup.propagator_choice import resolve_propagator
-from tracekit._setup.resource import create_resource
-from tracekit._setup.sampler_choice import resolve_sampler
 from tracekit._values.redaction import Redaction
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The arguments of a set-up as they were given, before anything is resolved.
+
+    Attributes:
+        exporters: Exporters, each with its own filter or None.
+        export_local_roots_at_once: Whether the end of a local root starts an export without waiting
+            for the batch's delay.
+        exporter_filters: The filters of single exporters by name, which replace those in
+            `exporters`.
+    """
+
+    service_name: Any = None
+    exporters: tuple[tuple[Any, Any], ...] = ()
+    sampler: Any = None
+    filter: Any = None
+    propagator: Any = None
+    resource: Any = None
+    processors: tuple[Any, ...] = ()
+    libraries: Any = None
+    redact: Any = True
+    id_generator: Any = None
+    continue_trace: bool = True
+    export_local_roots_at_once: bool = False
+    exporter_filters: Mapping[str, str] | None = None
+
+    def changed_fields(self) -> dict[str, Any]:
+        """Return the fields that differ from their defaults, by name."""
+        return {
+            field.name: value
+            for field in fields(self)
+            if (value := getattr(self, field.name)) is not field.default
+        }
+
+
+@dataclass(frozen=True)
+class ExporterFilters:
+    """The filters of a set-up's exporters.
+
+    Attributes:
+        default: The filter of every exporter that has none of its own.
+        own: The filters of single exporters, by the exporter's name.
+        exporters: The names of all exporters, in their order.
+    """
+
+    default: Filter
+    own: Mapping[str, Filter]
+    exporters: tuple[str, ...]
+
+    def by_exporter(self) -> dict[str, Filter]:
+        """Return the filter of each exporter, by the exporter's name."""
+        return {name: self.own.get(name, self.default) for name in self.exporters}
+
+    def filter_set(self) -> FilterSet:
+        """Return the filters of all exporters in their order; without exporters the default."""
+        return FilterSet(list(self.by_exporter().values()) or [self.default])
+
+    def replaced(self, new: Filter, exporter: str | None) -> ExporterFilters:
+        """Return these filters with another one for one exporter, or for all and the default.
+
+        Raises:
+            ConfigurationError: No exporter has the name.
+        """
+        if exporter is None:
+            return replace(self, default=new, own={})
+        if exporter not in self.exporters:
+            known = ", ".join(map(repr, self.exporters)) or "none"
+            raise ConfigurationError(f"exporter={exporter!r} is not set up; exporters: {known}")
+        return replace(self, own={**self.own, exporter: new})
 
 
 @dataclass(frozen=True)
@@ -35,14 +110,8 @@ class Components:
     Attributes:
         pipeline: What spans pass through; None if `OTEL_SDK_DISABLED` is true.
         counter: The counter of started spans.
-        exporters: The exporters with their names.
         export_processors: The span processors that deliver to the exporters, in the same order.
         processors: The span processors of the user.
-        filters: The filters of the exporters.
-        redaction: The redaction policy.
-        propagator: The propagator of messages.
-        libraries: The instrumentation libraries.
-        continue_trace: Whether the process continues the trace of `TRACEPARENT`.
     """
 
     pipeline: Pipeline | None
@@ -73,10 +142,10 @@ def create_components(configuration: Configuration) -> Components:
     propagator = resolve_propagator(configuration.propagator)
     redaction = Redaction.of(configuration.redact)
     resource = create_resource(configuration.service_name, configuration.resource)
-    limits = _span_limits()
+    limits = span_limits()
     settings = BatchSettings.from_environment()
-    processors = tuple(map(_check_processor, configuration.processors))
-    id_generator = _check_id_generator(configuration.id_generator)
+    processors = tuple(map(check_processor, configuration.processors))
+    id_generator = resolve_id_generator(configuration.id_generator)
     libraries = Libraries.find(configuration.libraries)
     is_disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     # Last, so that an error in another argument leaves no exporter open.
@@ -87,8 +156,12 @@ def create_components(configuration: Configuration) -> Components:
         )
         for index, exporter in enumerate(exporters)
     )
+    if configuration.exporter_filters is None:
+        own = {one.name: one.filter for one in exporters if one.filter is not None}
+    else:
+        own = {name: Filter(text) for name, text in configuration.exporter_filters.items()}
+    filters = ExporterFilters(default_filter, own, tuple(one.name for one in exporters))
     fanout = Fanout((*processors, *export_processors))
-    filters = _exporter_filters(default_filter, exporters, configuration)
     pipeline = Pipeline(sampler, resource, fanout, id_generator, limits, filters.filter_set())
     return Components(
         pipeline=None if is_disabled else pipeline,
@@ -102,39 +175,3 @@ def create_components(configuration: Configuration) -> Components:
         libraries=libraries,
         continue_trace=configuration.continue_trace,
     )
-
-
-def _exporter_filters(
-    default: Filter, exporters: tuple[ResolvedExporter, ...], configuration: Configuration
-) -> ExporterFilters:
-    own = {one.name: one.filter for one in exporters if one.filter is not None}
-    replaced = configuration.exporter_filters
-    if replaced is not None:
-        own = {name: Filter(directives) for name, directives in replaced.items()}
-    return ExporterFilters(default, own, tuple(one.name for one in exporters))
-
-
-def _span_limits() -> SpanLimits:
-    try:
-        return SpanLimits()
-    except ValueError as error:
-        raise ConfigurationError(f"a span limit in the environment: {error}") from None
-
-
-def _check_processor(value: Any) -> SpanProcessor:
-    if not isinstance(value, SpanProcessor):
-        raise ConfigurationError(
-            f"processor={value!r} is not a SpanProcessor of the OpenTelemetry SDK; "
-            f"pass an exporter as exporter="
-        )
-    return value
-
-
-def _check_id_generator(value: Any) -> IdGenerator:
-    if value is None:
-        return RandomIdGenerator()
-    if not isinstance(value, IdGenerator):
-        raise ConfigurationError(
-            f"id_generator={value!r} is not an IdGenerator of the OpenTelemetry SDK"
-        )
-    return value

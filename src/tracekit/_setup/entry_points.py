@@ -18,47 +18,33 @@ def entry_point_names(group: str) -> list[str]:
     return sorted({point.name for point in entry_points(group=group)})
 
 
-def load_component(point: EntryPoint, argument: str, *arguments: object) -> Any:
-    """Load a component and call it.
-
-    Args:
-        point: Its entry point.
-        argument: The argument that names it, for the message of an error.
-        *arguments: The arguments of the call.
+def load_component(point: EntryPoint, source: str, *arguments: object) -> Any:
+    """Load a component and call it with the arguments.
 
     Raises:
-        ConfigurationError: It cannot be loaded, or the call fails.
+        ConfigurationError: It cannot be loaded, or the call fails. The message begins with the
+            source of its name: an argument or a variable.
     """
     try:
         return point.load()(*arguments)
     except Exception as error:
         raise ConfigurationError(
-            f"{argument}: {point.value} could not be created: {type(error).__name__}: {error}"
+            f"{source}: {point.value} could not be created: {type(error).__name__}: {error}"
         ) from error
 
 
 def create_component(
-    group: str, name: str, kind: type[Any], argument: str, *arguments: object
+    group: str, name: str, kind: type[Any], source: str, *arguments: object
 ) -> Any:
-    """Create the component with this name.
-
-    Args:
-        group: The group of its entry point.
-        name: Its name.
-        kind: The type that it must have.
-        argument: The argument that names it, for the message of an error.
-        *arguments: The arguments of the call that creates it.
-
-    Returns:
-        The component; None if no entry point has the name.
+    """Create the component with this name, or return None if no entry point has the name.
 
     Raises:
-        ConfigurationError: It cannot be created, or has another type.
+        ConfigurationError: It cannot be created, or is not of this kind.
     """
     point = find_entry_point(group, name)
     if point is None:
         return None
-    created = load_component(point, argument, *arguments)
+    created = load_component(point, source, *arguments)
     if not isinstance(created, kind):
-        raise ConfigurationError(f"{argument}: {point.value} does not create a {kind.__name__}")
+        raise ConfigurationError(f"{source}: {point.value} does not create a {kind.__name__}")
     return created

@@ -20,8 +20,8 @@ from tracekit._delivery.export_processor import ExportProcessor
 from tracekit._delivery.memory_exporter import MemoryExporter
 from tracekit._delivery.simple_processor import SimpleProcessor
 from tracekit._filters.filter import Filter
+from tracekit._setup.choices import resolve_filter
 from tracekit._setup.entry_points import create_component, entry_point_names
-from tracekit._setup.filter_choice import resolve_filter
 
 _GROUP: Final = "opentelemetry_traces_exporter"
 _BUILT_IN: Final = ("console", "otlp", "otlp-http", "file:PATH", "memory", "none")
@@ -47,11 +47,9 @@ _NAMES_BY_CLASS: Final = {
 
 @dataclass(frozen=True)
 class ResolvedExporter:
-    """An exporter with its name.
+    """An exporter with its name in messages and statistics.
 
     Attributes:
-        name: Its name in messages and statistics.
-        exporter: The exporter.
         is_created: Whether it was created from a name, so that a set-up that fails shuts it down.
         filter: The exporter's own filter, or None for the filter of the set-up.
     """
@@ -64,13 +62,7 @@ class ResolvedExporter:
     def create_processor(
         self, settings: BatchSettings, index: int, *, export_local_roots_at_once: bool
     ) -> ExportProcessor:
-        """Create the span processor that exports to the exporter.
-
-        Args:
-            settings: The sizes and the delay of batches.
-            index: The index of the exporter's filter.
-            export_local_roots_at_once: Whether the end of a local root starts an export at once.
-        """
+        """Create the span processor that exports to the exporter, whose filter has the index."""
         if isinstance(self.exporter, _IMMEDIATE):
             return SimpleProcessor(self.exporter, self.name, index)
         return BatchProcessor(
@@ -127,8 +119,10 @@ def _resolve(value: Any, argument: str) -> Iterator[ResolvedExporter]:
     if isinstance(value, str):
         yield from _resolve_name(value, argument)
     elif isinstance(value, SpanExporter):
+        class_name = type(value).__name__
+        name = _NAMES_BY_CLASS.get(class_name, class_name)
         own = getattr(value, "own_filter", None)
-        yield ResolvedExporter(_name_of(value), value, is_created=False, filter=own)
+        yield ResolvedExporter(name, value, is_created=False, filter=own)
     elif isinstance(value, (list, tuple)):
         for index, one in enumerate(value):
             yield from _resolve(one, f"{argument}[{index}]")
@@ -159,10 +153,6 @@ def _resolve_name(name: str, argument: str) -> Iterator[ResolvedExporter]:
 def _known_names() -> str:
     declared = [name for name in entry_point_names(_GROUP) if name not in _BUILT_IN]
     return ", ".join(map(repr, [*_BUILT_IN, *declared]))
-
-
-def _name_of(exporter: SpanExporter) -> str:
-    return _NAMES_BY_CLASS.get(type(exporter).__name__, type(exporter).__name__)
 
 
 def _with_distinct_names(resolved: list[ResolvedExporter]) -> list[ResolvedExporter]:

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from tracekit._base.log import log_warning_once
 from tracekit._delivery.memory_exporter import MemoryExporter
-from tracekit._setup.configuration import Configuration
+from tracekit._setup.components import Configuration
 
 _Exporters = tuple[tuple[Any, Any], ...]
 

@@ -13,8 +13,8 @@ from tracekit._delivery.counts import Stats
 from tracekit._delivery.deadlines import check_timeout
 from tracekit._filters.filter import Filter
 from tracekit._filters.filter_set import FilterSet
-from tracekit._setup.exporter_filters import ExporterFilters
-from tracekit._setup.filter_choice import resolve_filter
+from tracekit._setup.choices import resolve_filter
+from tracekit._setup.components import ExporterFilters
 from tracekit._setup.lifecycle import Lifecycle
 
 DEFAULT_TIMEOUT: Final = 30.0

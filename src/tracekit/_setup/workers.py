@@ -14,9 +14,7 @@ from multiprocessing import process as _process
 from typing import Any
 
 from tracekit._setup import runtime
-from tracekit._setup.components import Components, create_components
-from tracekit._setup.configuration import Configuration
-from tracekit._setup.exporter_filters import ExporterFilters
+from tracekit._setup.components import Components, Configuration, ExporterFilters, create_components
 from tracekit._setup.live_setups import setups
 from tracekit._setup.portable import PortableConfiguration
 
