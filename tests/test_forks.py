@@ -284,7 +284,7 @@ def test_locks_that_are_held_at_the_fork_do_not_block_the_child(tmp_path):
     path = tmp_path / "spans.jsonl"
     telemetry = tracekit.init_telemetry("parent", exporter=f"file:{path}")
     deliver("before")()
-    (delivery,) = telemetry._lifecycle.export_processors
+    (delivery,) = telemetry._lifecycle.components.export_processors
     provider = telemetry.tracer_provider
     locks = Locks(
         registry._lock,
@@ -295,7 +295,7 @@ def test_locks_that_are_held_at_the_fork_do_not_block_the_child(tmp_path):
         delivery._lock,
         attribute_values.registered_types._lock,
         telemetry._lifecycle.lock,
-        telemetry._lifecycle.counter._lock,
+        telemetry._lifecycle.components.counter._lock,
     )
 
     def work():
@@ -349,7 +349,7 @@ def test_a_fork_waits_for_an_export_to_end(exporter):
 def deliver_later(telemetry):
     with span("waits"):
         pass
-    for one in telemetry._lifecycle.export_processors:
+    for one in telemetry._lifecycle.components.export_processors:
         one.begin_flush()
 
 
@@ -418,7 +418,7 @@ def test_a_child_without_spans_opens_no_connection(http_receiver):
     exporter = exporters.otlp(protocol="http", endpoint=http_receiver.endpoint)
     telemetry = tracekit.init_telemetry("parent", exporter=exporter)
     deliver("parent")()
-    (delivery,) = telemetry._lifecycle.export_processors
+    (delivery,) = telemetry._lifecycle.components.export_processors
 
     def work():
         return delivery.exporter is exporter and telemetry.shutdown(5.0)

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from tracekit._setup import process_exit
+from tracekit._setup.process_exit import LiveSetups
 from tracekit._setup.termination import TerminationHandler
 
 
@@ -123,10 +123,9 @@ def test_sigterm_flushes_once_and_ends_the_worker(termination, monkeypatch):
 def test_a_flush_at_sigterm_has_three_seconds(monkeypatch):
     """The sender of the signal waits meanwhile."""
     seconds = []
-    worker_exit = process_exit.WorkerExit()
-    worker_exit._flush = lambda: seconds.append(process_exit.exit_deadline.remaining_seconds())
-    monkeypatch.setattr(process_exit.exit_deadline, "_deadline", None)
-    worker_exit.termination._flush()
+    setups = LiveSetups()
+    monkeypatch.setattr(setups, "flush", lambda: seconds.append(setups._remaining_seconds()))
+    setups.termination._flush()
     assert 2.0 < seconds[0] <= 3.0
 
 

@@ -40,7 +40,7 @@ def arrived(receiver):
 
 
 def processor_of(telemetry):
-    (only,) = telemetry._lifecycle.export_processors
+    (only,) = telemetry._lifecycle.components.export_processors
     return only
 
 

@@ -445,7 +445,7 @@ def test_a_flush_does_not_wait_for_later_flushes(exporter):
     with TelemetryBuilder("test").with_exporter(exporter).build() as telemetry:
         exporter.may_continue.clear()
         make_spans(telemetry)
-        (processor,) = telemetry._lifecycle.export_processors
+        (processor,) = telemetry._lifecycle.components.export_processors
         first = processor.begin_flush()
         assert exporter.is_exporting.wait(5)
         inner = exporter.export
@@ -476,7 +476,7 @@ def test_flushes_that_no_thread_waits_for_do_not_accumulate(telemetry, exporter)
     """While an exporter hangs, one request replaces all of them."""
     exporter.may_continue.clear()
     make_spans(telemetry)
-    (processor,) = telemetry._lifecycle.export_processors
+    (processor,) = telemetry._lifecycle.components.export_processors
     for _ in range(50):
         assert not telemetry.flush(0)
     assert 1 == len(processor._worker._flushes)
@@ -518,7 +518,7 @@ def test_an_exporter_that_shuts_down(telemetry, exporter):
 
 def test_a_signal_handler_that_flushes_while_a_span_is_taken(telemetry, exporter):
     """It waits for the spans in the queue, and not for the one that its thread appends next."""
-    (processor,) = telemetry._lifecycle.export_processors
+    (processor,) = telemetry._lifecycle.components.export_processors
     results = []
 
     append = processor._append
@@ -625,7 +625,7 @@ def test_each_shutdown_keeps_its_own_deadline(telemetry, exporter):
     make_spans(telemetry)
     later = []
     thread = threading.Thread(target=lambda: later.append(telemetry.shutdown(20.0)))
-    (processor,) = telemetry._lifecycle.export_processors
+    (processor,) = telemetry._lifecycle.components.export_processors
     thread.start()
     with processor._changed:
         assert processor._changed.wait_for(lambda: processor._shutdown_waiters, 5)

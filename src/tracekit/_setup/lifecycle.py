@@ -24,13 +24,11 @@ class Lifecycle:
     """Flushes, shuts down and counts what one set-up delivers.
 
     Args:
-        components: The components.
+        components: The components of the set-up.
         provider: The provider, which may hold further processors.
         on_shutdown: Called before anything is shut down, to uninstall the set-up.
 
     Attributes:
-        export_processors: The span processors that deliver to the exporters.
-        counter: The counter of started spans.
         lock: Held while the set-up changes: its filters, or its end. A signal handler may change it
             while its own thread holds the lock, so the lock is reentrant.
         is_finished: Whether a shutdown has begun and its wait has ended. A wait that was
@@ -43,10 +41,8 @@ class Lifecycle:
         provider: TracerProvider,
         on_shutdown: Callable[[Lifecycle], None] | None = None,
     ) -> None:
-        self.export_processors = components.export_processors
-        self.counter = components.counter
-        self._processors = components.processors
-        self._provider = provider
+        self.components = components
+        self.provider = provider
         self._on_shutdown = on_shutdown
         self._shutdown_waits: list[Wait] | None = None
         self.is_finished = False
@@ -54,15 +50,15 @@ class Lifecycle:
         forks.register(self)
 
     def after_fork_in_child(self) -> None:
-        """Replace the lock, in a forked process."""
+        """Replace the lock, which another thread of the parent may hold, in a forked process."""
         self.lock = threading.RLock()
 
     @property
     def stats(self) -> Stats:
         """The counts of spans so far."""
         return Stats(
-            started=self.counter.started,
-            exporters={one.name: one.stats for one in self.export_processors},
+            started=self.components.counter.started,
+            exporters={one.name: one.stats for one in self.components.export_processors},
         )
 
     @property
@@ -76,7 +72,7 @@ class Lifecycle:
         Returns:
             Whether all spans were delivered in time, and none was lost since the last flush.
         """
-        waits = [one.begin_flush() for one in self.export_processors]
+        waits = [one.begin_flush() for one in self.components.export_processors]
         waits += [deadlines.begin_flush(one, seconds) for one in self._all_processors()]
         return deadlines.wait_for_all(waits, seconds)
 
@@ -97,12 +93,7 @@ class Lifecycle:
         return is_delivered
 
     def begin_shutdown(self, seconds: float, successor: Components | None = None) -> list[Wait]:
-        """Begin the shutdown, unless it has begun, and return its waits.
-
-        Args:
-            seconds: The deadline of the user's processors.
-            successor: See `shutdown`.
-        """
+        """Begin the shutdown, unless it has begun, and return its waits. See `shutdown`."""
         # The lock is not held while waiting: each caller has a deadline of its own.
         with self.lock:
             if self._shutdown_waits is None:
@@ -121,7 +112,7 @@ class Lifecycle:
         if self._on_shutdown is not None:
             self._on_shutdown(self)
         shared = () if successor is None else successor.export_processors
-        for delivery in self.export_processors:
+        for delivery in self.components.export_processors:
             keep_exporter = any(one.exporter is delivery.exporter for one in shared)
             waits.append(delivery.begin_shutdown(keep_exporter=keep_exporter))
         kept = () if successor is None else (*successor.processors, *self._added_processors())
@@ -130,12 +121,12 @@ class Lifecycle:
                 waits.append(deadlines.begin_flush(processor, seconds))
             else:
                 waits.append(deadlines.begin_shutdown(processor))
-        if successor is None and isinstance(self._provider, LiveTracerProvider):
-            self._provider.forget_added_processors()
+        if successor is None and isinstance(self.provider, LiveTracerProvider):
+            self.provider.forget_added_processors()
 
     def _all_processors(self) -> tuple[SpanProcessor, ...]:
-        return (*self._processors, *self._added_processors())
+        return (*self.components.processors, *self._added_processors())
 
     def _added_processors(self) -> tuple[SpanProcessor, ...]:
-        provider = self._provider
+        provider = self.provider
         return provider.added_processors if isinstance(provider, LiveTracerProvider) else ()

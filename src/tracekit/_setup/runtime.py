@@ -24,8 +24,7 @@ from tracekit._sdk.pipeline import Pipeline
 from tracekit._sdk.provider import LiveTracerProvider, global_provider
 from tracekit._setup.components import Components
 from tracekit._setup.lifecycle import Lifecycle
-from tracekit._setup.live_setups import setups
-from tracekit._setup.process_exit import EXIT_TIMEOUT, worker_exit
+from tracekit._setup.process_exit import EXIT_TIMEOUT, live_setups
 from tracekit._setup.telemetry import Telemetry, WorkerInitializer
 from tracekit._values.redaction import Redaction, current_redaction, set_redaction
 
@@ -56,7 +55,6 @@ class _Installed(NamedTuple):
 
     telemetry: Telemetry
     lifecycle: Lifecycle
-    components: Components
     worker_initializer: WorkerInitializer
 
 
@@ -130,14 +128,8 @@ def build(components: Components, worker_initializer: WorkerInitializer) -> Tele
     provider = LiveTracerProvider(components.pipeline)
     lifecycle = Lifecycle(components, provider)
     with _runtime.lock:
-        setups.add_private(lifecycle)
-    return Telemetry(
-        provider,
-        lifecycle,
-        components.filters,
-        worker_initializer,
-        apply_filters=provider.set_filters,
-    )
+        live_setups.add_private(lifecycle)
+    return Telemetry(lifecycle, worker_initializer, provider.set_filters)
 
 
 def install(components: Components, worker_initializer: WorkerInitializer) -> Telemetry:
@@ -176,7 +168,7 @@ def _replace(
     propagate.set_global_textmap(components.propagator)
     _runtime.set_remote_parent(context)
     if replaced is not None:
-        components.libraries.take_over(replaced.components.libraries)
+        components.libraries.take_over(replaced.lifecycle.components.libraries)
     return installed.telemetry, replaced
 
 
@@ -184,21 +176,15 @@ def _activate(components: Components, worker_initializer: WorkerInitializer) -> 
     provider = _global_live_provider() if components.pipeline is not None else None
     sdk_provider = TracerProvider(shutdown_on_exit=False) if provider is None else provider
     lifecycle = Lifecycle(components, sdk_provider, _uninstall)
-    telemetry = Telemetry(
-        sdk_provider,
-        lifecycle,
-        components.filters,
-        worker_initializer,
-        apply_filters=_apply_filters,
-    )
-    setups.add_installed(lifecycle, runs_first=_runtime.installed is None)
+    telemetry = Telemetry(lifecycle, worker_initializer, _apply_filters)
+    live_setups.add_installed(lifecycle, runs_first=_runtime.installed is None)
     worker_hooks.register(
         get_initializer=_worker_initializer,
-        begin_task=worker_exit.termination.begin_task,
-        end_task=worker_exit.termination.end_task,
+        begin_task=live_setups.termination.begin_task,
+        end_task=live_setups.termination.end_task,
     )
     forget_logged_warnings()
-    installed = _Installed(telemetry, lifecycle, components, worker_initializer)
+    installed = _Installed(telemetry, lifecycle, worker_initializer)
     _runtime.installed = installed
     _runtime.installed_by_pid = os.getpid()
     _runtime.setup_ids.add(worker_initializer.setup_id)
@@ -252,9 +238,9 @@ def _uninstall(lifecycle: Lifecycle) -> None:
     with _runtime.lock:
         installed = _runtime.installed
         # At exit the set-up stays, so that spans that end later are counted and logged as lost.
-        if installed is None or installed.lifecycle is not lifecycle or setups.is_exiting:
+        if installed is None or installed.lifecycle is not lifecycle or live_setups.is_exiting:
             return
-        installed.components.libraries.uninstrument()
+        installed.lifecycle.components.libraries.uninstrument()
         _runtime.installed = None
         filters = FilterSet([installed.telemetry.filter])
         _runtime.apply(_Effect(None, _NO_BACKEND, filters, current_redaction()))
@@ -315,4 +301,4 @@ def install_in_worker(
     if replaced is not None:
         _shut_down_replaced(replaced, components)
     if _runtime.installed is not None:
-        setups.flush_at_worker_exit()
+        live_setups.flush_at_worker_exit()

@@ -23,13 +23,10 @@ DEFAULT_TIMEOUT: Final = 30.0
 class WorkerInitializer(Protocol):
     """Sets up worker processes like this process, and can be pickled."""
 
-    @property
-    def setup_id(self) -> str:
-        """The identifier of the set-up."""
-        ...
+    setup_id: str
 
     def __call__(self, *args: object, **kwargs: object) -> None:
-        """Set up the process that calls it; the arguments are ignored."""
+        """Set up the process that calls it."""
 
     def use_filters(self, filters: ExporterFilters) -> None:
         """Use other filters in the workers that start from now on."""
@@ -58,24 +55,20 @@ class Telemetry:
 
     def __init__(
         self,
-        provider: TracerProvider,
         lifecycle: Lifecycle,
-        filters: ExporterFilters,
         worker_initializer: WorkerInitializer,
-        *,
         apply_filters: Callable[[FilterSet], None],
     ) -> None:
         # The runtime creates it. A docstring would show these arguments as public ones.
-        self._provider = provider
         self._lifecycle = lifecycle
-        self._filters = filters
+        self._filters = lifecycle.components.filters
         self._worker_initializer = worker_initializer
         self._apply_filters = apply_filters
 
     @property
     def tracer_provider(self) -> TracerProvider:
         """The OpenTelemetry tracer provider of this set-up."""
-        return self._provider
+        return self._lifecycle.provider
 
     @property
     def filter(self) -> Filter:

@@ -1,7 +1,7 @@
 """Worker processes that are set up like their parent.
 
 An initializer is sent to the worker. It calls `set_up_worker` there, with the configuration of the
-parent in pickled form.
+parent in pickled form. An argument that cannot be pickled is left out, and a warning says so once.
 """
 
 from __future__ import annotations
@@ -9,24 +9,39 @@ from __future__ import annotations
 import pickle
 import secrets
 import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from multiprocessing import process as _process
-from typing import Any
+from typing import Any, Final
 
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from tracekit._base.log import log_warning_once
+from tracekit._delivery.memory_exporter import MemoryExporter
 from tracekit._setup import runtime
-from tracekit._setup.components import Components, Configuration, ExporterFilters, create_components
-from tracekit._setup.live_setups import setups
-from tracekit._setup.portable import PortableConfiguration
+from tracekit._setup.components import (
+    Components,
+    Configuration,
+    ExporterFilters,
+    create_components,
+)
+from tracekit._setup.process_exit import live_setups
+
+# They identify the process that sends the configuration.
+_PROCESS_ATTRIBUTES: Final = ("service.instance.id", "process.pid")
+_REMEDIES: Final = {
+    "exporter": "name the exporter ('otlp', 'file:PATH'), or use one of tracekit.exporters",
+    "sampler": "give its name or a ratio, or use a class that can be pickled",
+    "processor": "use a class that can be pickled, or add it in the worker",
+}
+_DEFAULT_REMEDY: Final = "give its name, or use a class that can be pickled"
 
 
 def set_up_worker(setup_id: str, pickled: bytes) -> None:
-    """Set up this process like the process that pickled a configuration.
+    """Set up this process like the process that pickled the changed fields of a configuration.
 
     It does nothing if the process was set up so before, and never raises.
-
-    Args:
-        setup_id: The identifier of the set-up.
-        pickled: The changed fields of its configuration.
     """
 
     def create_setup() -> tuple[Components, LocalInitializer]:
@@ -45,12 +60,7 @@ def set_up_worker(setup_id: str, pickled: bytes) -> None:
 
 
 class PickledInitializer:
-    """Sets up the worker process that calls it: `Telemetry.in_worker` after unpickling.
-
-    Args:
-        setup_id: The identifier of the set-up.
-        pickled: The changed fields of its configuration.
-    """
+    """Sets up the worker process that calls it: `Telemetry.in_worker` after unpickling."""
 
     # Ray reads the name of its hook, as of a function.
     __name__ = "in_worker"
@@ -63,16 +73,12 @@ class PickledInitializer:
     def __call__(
         self, server: object = None, worker: object = None, *args: object, **kwargs: object
     ) -> None:
-        """Set up this process.
-
-        Args:
-            server: Ignored.
-            worker: Ignored.
-            *args: Ignored.
-            **kwargs: Ignored, except the `signal` by which Celery calls.
-        """
+        """Set up this process. All arguments but the `signal` of Celery are ignored."""
         set_up_worker(self.setup_id, self.pickled_configuration())
-        _flush_at_celery_shutdown(kwargs.get("signal"))
+        # A process of Celery's pool sends a signal, then ends by os._exit and runs no finalizer.
+        if getattr(kwargs.get("signal"), "name", None) == "worker_process_init":
+            shutdown = sys.modules["celery.signals"].worker_process_shutdown
+            shutdown.connect(_flush, weak=False, dispatch_uid="tracekit")
 
     def pickled_configuration(self) -> bytes:
         """Return the changed fields of the configuration, pickled."""
@@ -82,44 +88,123 @@ class PickledInitializer:
         return PickledInitializer, (self.setup_id, self.pickled_configuration())
 
 
-class LocalInitializer(PickledInitializer):
-    """The initializer in the process whose configuration it sends.
+def _flush(**_: object) -> None:
+    live_setups.flush()
 
-    Args:
-        configuration: The configuration of the set-up, which gets a new identifier.
-    """
+
+class LocalInitializer(PickledInitializer):
+    """The initializer in the process whose configuration it sends."""
 
     def __init__(self, configuration: Configuration) -> None:
         super().__init__(secrets.token_hex(8), b"")
-        self._portable = PortableConfiguration(configuration, self.setup_id)
+        self._configuration = configuration
+        # The configuration that was pickled, and the result.
+        self._last_pickled: tuple[Configuration | None, bytes] = None, b""
         self._has_warned = False
 
     def use_filters(self, filters: ExporterFilters) -> None:
         """Send other filters from now on."""
-        own = {name: str(one) for name, one in filters.own.items()}
-        configuration = replace(
-            self._portable.configuration, filter=str(filters.default), exporter_filters=own
+        self._configuration = replace(
+            self._configuration,
+            filter=str(filters.default),
+            exporter_filters={name: str(one) for name, one in filters.own.items()},
         )
-        self._portable = PortableConfiguration(configuration, self.setup_id)
 
     def warn_of_memory_exporters(self) -> None:
         """Log once that spans in the memory of a worker do not reach this process."""
         # Called for each task.
-        if not self._has_warned:
-            self._has_warned = True
-            self._portable.warn_of_memory_exporters()
+        if self._has_warned:
+            return
+        self._has_warned = True
+        for exporter, _ in _flattened(self._configuration.exporters):
+            if _is_memory_exporter(exporter):
+                log_warning_once(
+                    (self.setup_id, "memory"),
+                    "spans of worker processes do not reach exporter=%r, which is in the memory of "
+                    "this one: send them to 'otlp' or 'file:PATH' as well",
+                    exporter,
+                )
 
     def pickled_configuration(self) -> bytes:
         """Return the changed fields of the configuration, pickled."""
-        return self._portable.pickled
+        # Pickled once per configuration, because each task brings them.
+        configuration = self._configuration
+        pickled_from, pickled = self._last_pickled
+        if pickled_from is not configuration:
+            pickled = self._pickle(configuration)
+            self._last_pickled = configuration, pickled
+        return pickled
+
+    def _pickle(self, given: Configuration) -> bytes:
+        portable = replace(
+            given,
+            exporters=self._portable_exporters(given.exporters),
+            processors=tuple(
+                one for one in given.processors if self._is_portable(one, "processor")
+            ),
+            sampler=self._portable(given.sampler, "sampler"),
+            filter=self._portable(given.filter, "filter"),
+            propagator=self._portable(given.propagator, "propagator"),
+            id_generator=self._portable(given.id_generator, "id_generator"),
+            resource=self._portable(_without_process_attributes(given.resource), "resource"),
+            # The worker decides these two.
+            continue_trace=True,
+            export_local_roots_at_once=False,
+        )
+        return pickle.dumps(portable.changed_fields(), pickle.HIGHEST_PROTOCOL)
+
+    def _portable_exporters(
+        self, given: tuple[tuple[Any, Any], ...]
+    ) -> tuple[tuple[Any, Any], ...]:
+        exporters = _flattened(given)
+        portable = tuple(
+            (exporter, own)
+            for exporter, own in exporters
+            if not _is_memory_exporter(exporter) and self._is_portable(exporter, "exporter")
+        )
+        # With no exporter at all the worker would use its environment's, or the console.
+        return portable if portable or not exporters else (("none", None),)
+
+    def _portable(self, value: Any, argument: str) -> Any:
+        return value if value is None or self._is_portable(value, argument) else None
+
+    def _is_portable(self, value: Any, argument: str) -> bool:
+        try:
+            pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+        except Exception as error:
+            log_warning_once(
+                (self.setup_id, argument, type(value)),
+                "%s=%r does not go to worker processes, since it cannot be pickled (%s): %s; or "
+                "call init_telemetry in an initializer of the workers",
+                argument,
+                value,
+                error,
+                _REMEDIES.get(argument, _DEFAULT_REMEDY),
+            )
+            return False
+        return True
 
 
-def _flush_at_celery_shutdown(signal: object) -> None:
-    # A process of Celery's pool ends by os._exit and runs no finalizer. It sends this signal first.
-    if getattr(signal, "name", None) == "worker_process_init":
-        shutdown = sys.modules["celery.signals"].worker_process_shutdown
-        shutdown.connect(_flush, weak=False, dispatch_uid="tracekit")
+def _flattened(exporters: Iterable[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """Return single exporters, each with its own filter as text, or None."""
+    flat: list[tuple[Any, Any]] = []
+    for exporter, given in exporters:
+        if isinstance(exporter, (list, tuple)):
+            flat.extend(_flattened([(one, given) for one in exporter]))
+        else:
+            own = given if given is not None else getattr(exporter, "own_filter", None)
+            flat.append((exporter, None if own is None else str(own)))
+    return flat
 
 
-def _flush(**_: object) -> None:
-    setups.flush()
+def _is_memory_exporter(exporter: object) -> bool:
+    return exporter == "memory" or isinstance(exporter, (MemoryExporter, InMemorySpanExporter))
+
+
+def _without_process_attributes(resource: Any) -> Any:
+    if isinstance(resource, Resource):
+        resource = resource.attributes
+    if not isinstance(resource, Mapping):
+        return resource
+    kept = {name: value for name, value in resource.items() if name not in _PROCESS_ATTRIBUTES}
+    return kept or None
