@@ -182,7 +182,7 @@ class Thread(_threading.Thread):
         """Start the thread in the current context."""
         if self.ident is None:
             run = vars(self).get("run")
-            self.run = _RunInContext(self, run, _copy_context())  # type: ignore[method-assign]  # the only way to reach the `run` of a subclass
+            self.run = _partial(_run_once, self, run, _copy_context())  # type: ignore[method-assign]  # the only way to reach the `run` of a subclass
             try:
                 super().start()
             except BaseException:
@@ -208,17 +208,9 @@ class Timer(Thread, _threading.Timer):
     """
 
 
-class _RunInContext:
-    """The `run` of a thread in a context; it removes itself from the thread when it is called."""
-
-    def __init__(self, thread: _threading.Thread, run: Any, context: _ContextVariables) -> None:
-        self._thread = thread
-        self._run = run
-        self._run_in_context = context.run
-
-    def __call__(self) -> None:
-        _restore_run(self._thread, self._run)
-        self._run_in_context(self._thread.run)
+def _run_once(thread: _threading.Thread, run: Any, context: _ContextVariables) -> None:
+    _restore_run(thread, run)
+    context.run(thread.run)
 
 
 def _restore_run(thread: _threading.Thread, run: Any) -> None:

@@ -5,24 +5,19 @@ from __future__ import annotations
 import contextvars
 import copy
 import functools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from typing import Any, Final, TypeVar, cast
 
 from opentelemetry.context import Context
 
 from tracekit._base.errors import InstrumentationError
 from tracekit._context import worker_hooks
-from tracekit._context.stepping import STEPS
 from tracekit._instrument.function_site import CallableKind
+from tracekit._instrument.generators import first_step
 from tracekit._recording import carriers
 from tracekit._recording.current_context import attach
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-if TYPE_CHECKING:
-    _Partial = functools.partial[Any]
-else:
-    _Partial = functools.partial
 
 
 def preserve_context(func: F) -> F:
@@ -66,9 +61,7 @@ class PreservesContext:
 
 
 class ContextSnapshot:
-    """A snapshot of all context variables in this process.
-
-    It is pickled as a `RemoteContextSnapshot`.
+    """A snapshot of all context variables in this process, pickled as a `RemoteContextSnapshot`.
 
     Args:
         sends_initializer: Whether the pickled snapshot contains the initializer of workers.
@@ -91,13 +84,9 @@ class ContextSnapshot:
 
 
 class RemoteContextSnapshot:
-    """The trace and the baggage of a context in another process.
+    """The trace and the baggage of a context in another process, as headers.
 
-    All other context variables of a call are those of this process.
-
-    Args:
-        carrier: The trace and the baggage, as headers.
-        initializer: Sets up this process, or None.
+    All other context variables of a call are those of this process, which the initializer sets up.
     """
 
     __slots__ = ("_carrier", "_extracted", "_initializer")
@@ -123,7 +112,7 @@ class RemoteContextSnapshot:
         return RemoteContextSnapshot, (self._carrier, self._initializer)
 
 
-class BoundToContext(_Partial):
+class BoundToContext(functools.partial[Any]):
     """A function with the snapshot of the context that it runs in.
 
     It is a `functools.partial` without arguments, because inspection looks through a partial for a
@@ -133,12 +122,6 @@ class BoundToContext(_Partial):
 
     _function: Callable[..., Any]
     _snapshot: ContextSnapshot | RemoteContextSnapshot
-
-    def _set(
-        self, function: Callable[..., Any], snapshot: ContextSnapshot | RemoteContextSnapshot
-    ) -> None:
-        self._function = function
-        self._snapshot = snapshot
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         context = self._snapshot.copy_context()
@@ -179,7 +162,7 @@ class StepsBoundToContext(BoundToContext):
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         context = self._snapshot.copy_context()
-        bind_steps = STEPS[CallableKind.of(self._function)]
+        bind_steps = _STEPS[CallableKind.of(self._function)]
         return bind_steps(context, context.run(self._function, *args, **kwargs))
 
 
@@ -198,27 +181,103 @@ def bind_context(function: Any, *, sends_initializer: bool = True) -> BoundToCon
 
 
 def _bind(
-    cls: type[BoundToContext],
-    function: Any,
-    snapshot: ContextSnapshot | RemoteContextSnapshot,
+    cls: type[BoundToContext], function: Any, snapshot: ContextSnapshot | RemoteContextSnapshot
 ) -> BoundToContext:
     # A partial refuses what is not callable. The call shall fail where it fails in the bare pool.
-    bound = cls(function if callable(function) else _do_nothing)
-    bound._set(function, snapshot)
+    bound = cls(function if callable(function) else lambda: None)
+    bound._function = function
+    bound._snapshot = snapshot
     return bound
 
 
 def _bind_and_wrap(
-    cls: type[BoundToContext],
-    function: Any,
-    snapshot: ContextSnapshot | RemoteContextSnapshot,
+    cls: type[BoundToContext], function: Any, snapshot: ContextSnapshot | RemoteContextSnapshot
 ) -> BoundToContext:
     bound = _bind(cls, function, snapshot)
     functools.update_wrapper(bound, function)
     # `update_wrapper` has copied the function and the snapshot of a function that was bound before.
-    bound._set(function, snapshot)
+    bound._function = function
+    bound._snapshot = snapshot
     return bound
 
 
-def _do_nothing() -> None:
-    """The callable of a partial that stands for something that is not callable."""
+class ContextCoroutine(Coroutine[Any, Any, Any]):
+    """A coroutine whose steps run in a context.
+
+    It passes on what the inner coroutine yields and how it ends. It is a Python class and not a
+    coroutine object of the interpreter, so that only the inner one warns if it is never awaited.
+    """
+
+    __slots__ = ("__weakref__", "_context", "_coroutine")
+
+    def __init__(self, context: contextvars.Context, coroutine: Any) -> None:
+        self._context = context
+        self._coroutine = coroutine
+
+    def send(self, value: Any) -> Any:
+        """Run the next step."""
+        return self._context.run(self._coroutine.send, value)
+
+    def throw(self, *error: Any) -> Any:
+        """Run the next step with an exception."""
+        return self._context.run(self._coroutine.throw, *error)
+
+    def close(self) -> None:
+        """Close the coroutine."""
+        self._context.run(self._coroutine.close)
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return cast("Generator[Any, Any, Any]", self)
+
+    def __iter__(self) -> ContextCoroutine:
+        return self
+
+    def __next__(self) -> Any:
+        return self.send(None)
+
+    def __getattr__(self, name: str) -> Any:
+        # Debuggers and `asyncio.Task` read cr_frame, cr_await, __qualname__ and similar names.
+        return getattr(self._coroutine, name)
+
+
+def _bind_generator(
+    context: contextvars.Context, generator: Generator[Any, Any, Any]
+) -> Generator[Any, Any, Any]:
+    resume: Any
+    resume, value = generator.send, None
+    while True:
+        try:
+            item = context.run(resume, value)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            value = None
+        try:
+            value = yield item
+            resume = generator.send
+        except BaseException as error:
+            resume, value = generator.throw, error
+
+
+async def _bind_async_generator(
+    context: contextvars.Context, generator: AsyncGenerator[Any, Any]
+) -> AsyncGenerator[Any, Any]:
+    step: Awaitable[Any] | None = first_step(generator)
+    while True:
+        try:
+            item = await ContextCoroutine(context, step)
+        except StopAsyncIteration:
+            return
+        finally:
+            step = None
+        try:
+            step = generator.asend((yield item))
+        except BaseException as error:
+            step = generator.athrow(error)
+
+
+_STEPS: Final[dict[CallableKind, Callable[[contextvars.Context, Any], Any]]] = {
+    CallableKind.COROUTINE: ContextCoroutine,
+    CallableKind.GENERATOR: _bind_generator,
+    CallableKind.ASYNC_GENERATOR: _bind_async_generator,
+}

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 Initializer = Callable[..., object]
 
 
+@dataclass
 class _Hooks:
-    """The registered hooks; None before a set-up has registered any."""
+    """The registered hooks, which do nothing before a set-up has registered its own."""
 
-    def __init__(self) -> None:
-        self.get_initializer: Callable[[], Initializer | None] | None = None
-        self.begin_task: Callable[[], object] | None = None
-        self.end_task: Callable[[], object] | None = None
+    get_initializer: Callable[[], Initializer | None] = lambda: None
+    begin_task: Callable[[], object] = lambda: None
+    end_task: Callable[[], object] = lambda: None
 
 
 _hooks: Final = _Hooks()
@@ -46,7 +47,19 @@ def register(
 
 def worker_initializer() -> Initializer | None:
     """Return the function that sets up a worker process; picklable, or None."""
-    return None if _hooks.get_initializer is None else _hooks.get_initializer()
+    return _hooks.get_initializer()
+
+
+@contextmanager
+def worker_task() -> Iterator[None]:
+    """Run a block as a task that another process has sent."""
+    # A task that sets up its process registers hooks. They are not of this task.
+    end_task = _hooks.end_task
+    _hooks.begin_task()
+    try:
+        yield
+    finally:
+        end_task()
 
 
 def pool_initializer(
@@ -54,14 +67,21 @@ def pool_initializer(
 ) -> tuple[Initializer, tuple[Any, ...]]:
     """Return an initializer for a process pool, which sets up a worker and then runs the user's.
 
-    Args:
-        initializer: The user's initializer, or None.
-        initargs: Its arguments.
-
     Returns:
         The initializer and its arguments. They can be pickled if the user's can.
     """
     return _initialize, (_CurrentInitializer(), initializer, initargs)
+
+
+def _initialize(
+    worker_initializer: Initializer | None,
+    initializer: Initializer | None,
+    initargs: tuple[Any, ...],
+) -> None:
+    if worker_initializer is not None:
+        worker_initializer()
+    if initializer is not None:
+        initializer(*initargs)
 
 
 class _CurrentInitializer:
@@ -80,28 +100,3 @@ class _CurrentInitializer:
 
 def _return(value: object) -> object:
     return value
-
-
-def _initialize(
-    worker_initializer: Initializer | None,
-    initializer: Initializer | None,
-    initargs: tuple[Any, ...],
-) -> None:
-    if worker_initializer is not None:
-        worker_initializer()
-    if initializer is not None:
-        initializer(*initargs)
-
-
-@contextmanager
-def worker_task() -> Iterator[None]:
-    """Run a block as a task that another process has sent."""
-    begin, end = _hooks.begin_task, _hooks.end_task
-    if begin is None or end is None:
-        yield
-        return
-    begin()
-    try:
-        yield
-    finally:
-        end()

@@ -19,9 +19,6 @@ class Libraries:
     """The instrumentation libraries of a set-up.
 
     An instrumentor is OpenTelemetry's object that switches a library's instrumentation on and off.
-
-    Args:
-        instrumentors: The libraries' instrumentors, by name.
     """
 
     def __init__(self, instrumentors: dict[str, Any]) -> None:

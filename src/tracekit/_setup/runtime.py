@@ -141,17 +141,18 @@ def install(components: Components, worker_initializer: WorkerInitializer) -> Te
     """
     with _runtime.lock:
         telemetry, replaced = _replace(components, worker_initializer)
-    _shut_down_replaced(replaced, components)
+    if replaced is not None:
+        _shut_down_replaced(replaced, components)
     return telemetry
 
 
 def _replace(
     components: Components, worker_initializer: WorkerInitializer
 ) -> tuple[Telemetry, _Installed | None]:
-    """Install a set-up, and return its handle and the set-up before, which is still to shut down.
+    """Install a set-up, and return its handle and the set-up before.
 
-    A shutdown acquires the lock of the set-up's lifecycle before that of the runtime, so the caller
-    releases the runtime's lock first.
+    The caller holds the runtime's lock, and releases it before it shuts down the set-up before. A
+    shutdown acquires the lock of the lifecycle first, and then that of the runtime.
     """
     replaced, effect = _runtime.installed, _runtime.current_effect()
     try:
@@ -194,9 +195,7 @@ def _activate(components: Components, worker_initializer: WorkerInitializer) -> 
     return installed
 
 
-def _shut_down_replaced(replaced: _Installed | None, successor: Components) -> None:
-    if replaced is None:
-        return
+def _shut_down_replaced(replaced: _Installed, successor: Components) -> None:
     try:
         replaced.lifecycle.shutdown(EXIT_TIMEOUT, successor)
     except Exception as error:
@@ -285,7 +284,7 @@ def install_in_worker(
         setup_id: The identifier of the set-up.
         create_setup: Creates the set-up's components and its initializer. A failure is logged.
     """
-    replaced = None
+    components, replaced = None, None
     # Held during the installation, so that a task on another thread waits for it.
     with _runtime.lock:
         if setup_id not in _runtime.setup_ids:
@@ -298,7 +297,7 @@ def install_in_worker(
                     _runtime.installed_by_pid = None
                 except Exception as error:
                     log_warning("this worker process (%d) is not set up: %s", os.getpid(), error)
-    if replaced is not None:
+    if components is not None and replaced is not None:
         _shut_down_replaced(replaced, components)
     if _runtime.installed is not None:
         live_setups.flush_at_worker_exit()
