@@ -22,12 +22,7 @@ from hypothesis import strategies as st
 
 from tracekit._values import attribute_values
 from tracekit._values.attribute_values import to_attribute_value
-from tracekit._values.limits import (
-    MAX_ARRAY,
-    MAX_ARRAY_STRING,
-    MAX_STRING,
-    MAX_TEXT,
-)
+from tracekit._values.bounded_text import MAX_ARRAY, MAX_ARRAY_STRING, MAX_STRING, MAX_TEXT
 from tracekit._values.redaction import REDACTED, Redaction, current_redaction, set_redaction
 
 # Longer than the longest note: "… +18,446,744,073,709,551,616 characters".

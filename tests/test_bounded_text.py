@@ -9,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracekit._values.bounded_text import (
+    MAX_INT_BITS,
+    MAX_NESTED_STRING,
+    MAX_TEXT,
     BoundedText,
     cut,
     encodable,
@@ -16,7 +19,6 @@ from tracekit._values.bounded_text import (
     integer_text,
     string_text,
 )
-from tracekit._values.limits import MAX_INT_BITS, MAX_NESTED_STRING, MAX_TEXT
 
 
 def write(out: BoundedText, value: Any) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tracekit import describe
 from tracekit._base.errors import InstrumentationError
 from tracekit._values.attribute_values import to_attribute_value
-from tracekit._values.limits import MAX_STRING
+from tracekit._values.bounded_text import MAX_STRING
 
 
 class Money:

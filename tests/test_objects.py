@@ -20,7 +20,7 @@ import pydantic.v1
 import pytest
 
 from tracekit._values.attribute_values import to_attribute_value
-from tracekit._values.limits import MAX_TEXT
+from tracekit._values.bounded_text import MAX_TEXT
 
 
 class Unreadable:

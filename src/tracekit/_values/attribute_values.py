@@ -7,22 +7,15 @@ types, then in the table of builtin writers, and cached as long as the type live
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import repeat
 from operator import is_
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tracekit._base import forks
 from tracekit._base.log import log_warning_once
 from tracekit._values.bounded_text import (
-    BoundedText,
-    SingleWriter,
-    Writer,
-    cut,
-    encodable,
-    integer_text,
-)
-from tracekit._values.limits import (
     MAX_ARRAY,
     MAX_ARRAY_STRING,
     MAX_INT,
@@ -31,12 +24,15 @@ from tracekit._values.limits import (
     MAX_TEXT,
     MAX_WIDTH,
     MIN_INT,
+    BoundedText,
+    SingleWriter,
+    Writer,
+    cut,
+    encodable,
+    integer_text,
 )
 from tracekit._values.type_names import TypeCache, qualified_name, short_name, type_of
 from tracekit._values.writers import PRIMITIVE_TEXTS, Substitute, builtin_writer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _Array = tuple[str, ...] | tuple[bool, ...] | tuple[int, ...] | tuple[float, ...]
 AttributeValue = str | bool | int | float | _Array
@@ -157,15 +153,7 @@ def _write(out: BoundedText, value: object) -> None:
 
 
 def _failure_text(kind: type, error: Exception) -> str:
-    """Log a failure once for each type, and return the text that replaces the value.
-
-    Args:
-        kind: The type of the value.
-        error: The exception that the value's own code raised.
-
-    Returns:
-        Text such as `<Invoice, repr failed: ValueError>`.
-    """
+    """Log a failure once for each type, and return `<Invoice, repr failed: ValueError>`."""
     # By name: the log keeps no class alive, and counts classes that are made in a loop once.
     name, failure = qualified_name(kind), short_name(type(error))
     log_warning_once(
@@ -219,12 +207,7 @@ class _RegisteredTypes:
         self._lock = Lock()
 
     def add(self, kind: type, function: Callable[[Any], object]) -> None:
-        """Record what a function returns for the values of a type and of its subclasses.
-
-        Args:
-            kind: The type; of a value's bases, the nearest registered one decides.
-            function: Takes a value, and returns the value to record.
-        """
+        """Record what a function returns for the values of a type and of its subclasses."""
         with self._lock:
             self._registrations[id(kind)] = _Registration(kind, function)
             self._apply()
@@ -232,9 +215,9 @@ class _RegisteredTypes:
     def remove(self, kind: type) -> bool:
         """Remove the registration of a type, and return whether there was one."""
         with self._lock:
-            found = self._registrations.pop(id(kind), None)
+            was_registered = self._registrations.pop(id(kind), None) is not None
             self._apply()
-        return found is not None
+        return was_registered
 
     def find(self, kind: type) -> _Registration | None:
         """Return the registration of a type or of its nearest registered base."""

@@ -1,30 +1,62 @@
-"""Text of limited length and depth, into which values are written piece by piece.
+"""The limits on how much of a value is recorded, and text within them.
 
-A writer stops at the first item that does not fit, so that a large value costs no more than a
-small one.
+Lengths are in characters, widths in items, depths in levels of nesting. A limit is the amount that
+is kept. The note that states how much is missing is added to it.
+
+Values are written into a text piece by piece. A writer stops at the first item that does not fit,
+so that a large value costs no more than a small one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from tracekit._values.limits import (
-    MAX_DEPTH,
-    MAX_INT_BITS,
-    MAX_NESTED_STRING,
-    MAX_STRING,
-    MAX_TEXT,
-    MAX_WIDTH,
-)
+MAX_STRING: Final = 4_096
+"""Characters of a string that is an attribute value by itself."""
+
+MAX_TEXT: Final = 1_024
+"""Characters of the text of a container or an object."""
+
+MAX_NESTED_STRING: Final = 256
+"""Characters of a string inside such a text."""
+
+MAX_WIDTH: Final = 10
+"""Items of one container, and fields of one object, inside such a text."""
+
+MAX_DEPTH: Final = 4
+"""Levels of containers and objects inside such a text; an ellipsis replaces deeper ones."""
+
+MAX_ARRAY: Final = 16
+"""Elements of a list or tuple that is recorded as an array."""
+
+MAX_ARRAY_STRING: Final = 1_024
+"""Characters of each string in such an array."""
+
+MAX_NAME: Final = 256
+"""Characters that are used of the name of a type, and of a key that may be sensitive."""
+
+MAX_INT_BITS: Final = 2_048
+"""Bits of an integer that is written in digits; only the size of a longer one is recorded.
+
+Decimal digits of a long integer take quadratic time, and a program may limit them to 640 with
+`sys.set_int_max_str_digits`. 2,048 bits are at most 617 digits.
+"""
+
+MIN_INT: Final = -(2**63)
+MAX_INT: Final = 2**63 - 1
+"""The range of integers that OTLP transports as numbers, both ends included."""
+
+MAX_ATTRIBUTES_SEEN: Final = 64
+"""Entries of an object's `__dict__` that are searched for public attributes."""
+
+_ATTEMPTS: Final = 3
 
 T = TypeVar("T")
 C = TypeVar("C")
 Writer = Callable[["BoundedText", Any], None]
 """A function that writes one value into a text."""
-
-_ATTEMPTS = 3
 
 
 class BoundedText:
@@ -80,10 +112,8 @@ class BoundedText:
     ) -> None:
         """Append items with commas between them, and the number of those that are left out.
 
-        Args:
-            items: The items to write.
-            total: The number of items that the collection has.
-            write_item: Writes one item; by default as a value of any type.
+        An item is written as a value of any type, unless `write_item` is given. `total` is the
+        number of items that the collection has.
         """
         write = write_item or self._write_value
         for index, item in enumerate(items):
@@ -109,12 +139,7 @@ class BoundedText:
 
 
 class SingleWriter:
-    """The writer of values that contain no others.
-
-    Args:
-        text_of: Returns the text of a value, of any length.
-        limit: The number of characters that are kept of it.
-    """
+    """The writer of values that contain no others: the text of each, cut at the limit."""
 
     __slots__ = ("_limit", "_text_of")
 
@@ -142,13 +167,7 @@ def nested_writer(write_inside: Writer) -> Writer:
 def head(iterate: Callable[[C], Iterable[T]], collection: C, width: int = MAX_WIDTH) -> list[T]:
     """Return the first items of a collection that other threads may be changing.
 
-    Args:
-        iterate: Starts a new iteration of the collection.
-        collection: The collection.
-        width: The maximum number of items.
-
-    Returns:
-        The items; none if the collection changed during every attempt.
+    There are none if the collection changed during every attempt.
     """
     for _ in range(_ATTEMPTS):
         try:

@@ -7,16 +7,13 @@ before the first is written, because writing may run code that changes the conta
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tracekit._values.bounded_text import BoundedText, Writer, head
-from tracekit._values.limits import MAX_NAME, MAX_WIDTH
+from tracekit._values.bounded_text import MAX_NAME, MAX_WIDTH, BoundedText, Writer, head
 from tracekit._values.redaction import REDACTED, current_redaction
 from tracekit._values.type_names import short_name, type_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 # Declared as `Any`, because the element types of the builtin methods are unknown.
 _dict: Any = dict
@@ -71,15 +68,9 @@ def write_titled(
     out: BoundedText, value: object, items: Any, total: int, write_item: Any = None
 ) -> None:
     """Write items between parentheses, after the name of a value's type."""
-    _write_items(out, f"{short_name(type(value))}(", ")", items, total, write_item)
-
-
-def _write_items(
-    out: BoundedText, opening: str, closing: str, items: Any, total: int, write_item: Any
-) -> None:
-    out.add(opening)
+    out.add(f"{short_name(type(value))}(")
     out.add_items(items, total, write_item)
-    out.add(closing)
+    out.add(")")
 
 
 def _writer(
@@ -94,14 +85,8 @@ def _writer(
 ) -> Writer:
     """Return a writer of containers.
 
-    Args:
-        opening: Stands before the items.
-        closing: Stands after the items.
-        iterate: Starts an iteration.
-        length: Counts the items.
-        untitled: The type whose name does not stand before the brackets.
-        empty: What replaces the brackets of an empty container.
-        write_item: Writes one item.
+    The name of the type stands before the brackets, unless it is `untitled`. `empty` replaces the
+    brackets of an empty container.
     """
 
     def write(out: BoundedText, value: Any) -> None:
@@ -111,13 +96,11 @@ def _writer(
             after = ",)"
         if type(value) is not untitled:
             before, after = f"{short_name(type(value))}({before}", f"{after})"
-        _write_items(out, before, after, items, total, write_item)
+        out.add(before)
+        out.add_items(items, total, write_item)
+        out.add(after)
 
     return write
-
-
-def _write_user_list(out: BoundedText, value: Any) -> None:
-    write_titled(out, value, [value.data], 1)
 
 
 def _write_chain_map(out: BoundedText, value: Any) -> None:
@@ -150,7 +133,7 @@ WRITERS: dict[str, Writer] = {
         "{", "}", OrderedDict.items, dict.__len__, write_item=write_pair
     ),
     "collections.ChainMap": _write_chain_map,
-    "collections.UserList": _write_user_list,
+    "collections.UserList": lambda out, value: write_titled(out, value, [value.data], 1),
     "collections.deque": _writer("[", "]", deque.__iter__, deque.__len__),
 }
 """The writer of each builtin container, by lookup name."""

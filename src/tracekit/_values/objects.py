@@ -7,30 +7,29 @@ written by its fields, but one whose `__repr__` was generated from the fields is
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from types import MemberDescriptorType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tracekit._values.bounded_text import BoundedText, Writer, cut
-from tracekit._values.containers import dict_head, write_field, write_titled
-from tracekit._values.limits import (
+from tracekit._values.bounded_text import (
     MAX_ATTRIBUTES_SEEN,
     MAX_NESTED_STRING,
     MAX_TEXT,
     MAX_WIDTH,
+    BoundedText,
+    Writer,
+    cut,
 )
+from tracekit._values.containers import dict_head, write_field, write_titled
 from tracekit._values.redaction import REDACTED, current_redaction
 from tracekit._values.single_values import owner_of
 from tracekit._values.type_names import kind_text, lookup_name, package_of, short_name, type_of
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
 Field = tuple[str, object]
 _ABSENT = object()
 _NAMESPACES = frozenset({"types.SimpleNamespace", "argparse.Namespace"})
-# Even a handwritten `__repr__` of these may load from a database.
 _DATABASE_MODELS = frozenset({"django.Model", "peewee.Model"})
 _PYDANTIC_HOOKS = ("__repr_args__", "__repr_str__", "__repr_name__")
 
@@ -38,14 +37,11 @@ _PYDANTIC_HOOKS = ("__repr_args__", "__repr_str__", "__repr_name__")
 def fields_writer(kind: type) -> Writer | None:
     """Return the writer of a type's instances by their fields.
 
-    Args:
-        kind: The type.
-
-    Returns:
-        A writer that does not refer to the type, or `None` if the type declares no fields or has
-        a handwritten `__repr__`.
+    It does not refer to the type. It is `None` if the type declares no fields or has a handwritten
+    `__repr__`.
     """
-    if _is_database_model(kind):
+    # Even a handwritten `__repr__` of these may load from a database.
+    if _declares(kind, "_sa_class_manager") or _is_any_of(kind, _DATABASE_MODELS):
         return _declared_writer(kind) or write_object
     return None if has_handwritten_repr(kind) else _declared_writer(kind)
 
@@ -60,11 +56,7 @@ def has_handwritten_repr(kind: type) -> bool:
     return not _is_generated(owner.__dict__["__repr__"])
 
 
-def _is_database_model(kind: type) -> bool:
-    return _declares(kind, "_sa_class_manager") or _is_any_of(kind, _DATABASE_MODELS)
-
-
-def _declared_writer(kind: type) -> Writer | None:
+def _declared_writer(kind: Any) -> Writer | None:
     if issubclass(kind, tuple):
         return _write_named_tuple if _declares(kind, "_fields") else None
     if _is_any_of(kind, {"pydantic.BaseModel"}):
@@ -72,7 +64,10 @@ def _declared_writer(kind: type) -> Writer | None:
     if _declares(kind, "__attrs_attrs__"):
         return _write_attrs
     if _declares(kind, "__dataclass_fields__"):
-        return partial(_write_dataclass, names=_dataclass_names(kind))
+        import dataclasses  # already imported by the program, which has a dataclass
+
+        names = tuple(field.name for field in dataclasses.fields(kind) if field.repr)
+        return partial(_write_dataclass, names=names)
     return _write_namespace if _is_any_of(kind, _NAMESPACES) else None
 
 
@@ -104,12 +99,6 @@ def _pydantic_hidden(kind: Any) -> frozenset[str]:
     fields: dict[str, Any] = next(getattr(kind, name) for name in names if hasattr(kind, name))
     infos = {name: getattr(field, "field_info", field) for name, field in fields.items()}
     return frozenset(name for name, info in infos.items() if getattr(info, "repr", True) is False)
-
-
-def _dataclass_names(kind: Any) -> tuple[str, ...]:
-    import dataclasses  # already imported by the program, which has a dataclass
-
-    return tuple(field.name for field in dataclasses.fields(kind) if field.repr)
 
 
 def _write_dataclass(out: BoundedText, value: object, *, names: Sequence[str]) -> None:

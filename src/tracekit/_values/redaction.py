@@ -14,35 +14,36 @@ from functools import lru_cache
 from typing import NamedTuple, Union, cast
 
 from tracekit._base.errors import ConfigurationError
-from tracekit._values.limits import MAX_NAME
+from tracekit._values.bounded_text import MAX_NAME
 
 REDACTED = "[redacted]"
 """The text that replaces a sensitive value."""
 
-_SINGLE = (
-    "password passwords passwd pwd passphrase passcode "
-    "secret secrets credential credentials token bearer jwt authorization "
-    "cookie cookies sessionid phpsessid jsessionid "
-    "csrf xsrf csrftoken xsrftoken csrfmiddlewaretoken "
-    "apikey apikeys apitoken authkey authtoken accesskey accesstoken refreshtoken "
-    "privatekey secretkey clientsecret sessionkey setcookie "
-    "otp totp ssn cvv cvc creditcard cardnumber"
+_SINGLE_WORDS = frozenset(
+    (
+        "password passwords passwd pwd passphrase passcode "
+        "secret secrets credential credentials token bearer jwt authorization "
+        "cookie cookies sessionid phpsessid jsessionid "
+        "csrf xsrf csrftoken xsrftoken csrfmiddlewaretoken "
+        "apikey apikeys apitoken authkey authtoken accesskey accesstoken refreshtoken "
+        "privatekey secretkey clientsecret sessionkey setcookie "
+        "otp totp ssn cvv cvc creditcard cardnumber"
+    ).split()
 )
-_CONSECUTIVE = (
-    "pass word,pass phrase,db pass,database pass,user pass,smtp pass,mysql pass,postgres pass,"
-    "redis pass,api key,api keys,private key,access key,secret key,auth key,session key,"
-    "signing key,encryption key,master key,shared key,account key,ssh key,"
-    "auth code,security code,recovery code,backup code,session id,"
-    "credit card,card number,social security,seed phrase,connection string"
+_SEQUENCES = frozenset(
+    tuple(words.split())
+    for words in (
+        "pass word,pass phrase,db pass,database pass,user pass,smtp pass,mysql pass,postgres pass,"
+        "redis pass,api key,api keys,private key,access key,secret key,auth key,session key,"
+        "signing key,encryption key,master key,shared key,account key,ssh key,"
+        "auth code,security code,recovery code,backup code,session id,"
+        "credit card,card number,social security,seed phrase,connection string"
+    ).split(",")
 )
 # Sensitive as the whole name, but too common inside longer names (`auth_type`, `pass_count`).
 _WHOLE_NAMES = frozenset({("auth",), ("pass",)})
 # Language models count in tokens: before these words, "token" is a unit and not a secret.
-_AFTER = "count counts limit limits length type usage budget"
-
-_SINGLE_WORDS = frozenset(_SINGLE.split())
-_SEQUENCES = frozenset(tuple(words.split()) for words in _CONSECUTIVE.split(","))
-_AFTER_TOKEN = frozenset(_AFTER.split())
+_AFTER_TOKEN = frozenset("count counts limit limits length type usage budget".split())
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_A-Za-z]+")
 _ACCEPTED = "expected True, False, a name, or an iterable of names that are redacted as well"
@@ -52,14 +53,7 @@ _Accepted = Union["Redaction", bool, str, Iterable[str], None]
 
 
 def is_sensitive(name: str, extra: frozenset[str] = frozenset()) -> bool:
-    """Whether values under a name are redacted.
-
-    Args:
-        name: The name of an argument, field, key or attribute.
-        extra: Further names; each matches if `name` contains all its words consecutively.
-
-    Returns:
-        Whether the name contains a standard word or sequence of words, or an extra name.
+    """Whether a name contains a standard word or sequence of words, or the words of an extra name.
 
     Example:
         >>> is_sensitive("http.request.header.authorization"), is_sensitive("max_tokens")
@@ -101,12 +95,7 @@ def _words(name: str) -> Words:
 
 
 class Redaction(NamedTuple):
-    """A redaction policy: the standard names and further ones, or nothing.
-
-    Args:
-        enabled: Whether anything is redacted.
-        names: Names that are redacted in addition to the standard ones.
-    """
+    """A redaction policy: the standard names and the further `names`, or nothing."""
 
     enabled: bool = True
     names: frozenset[str] = frozenset()
@@ -118,9 +107,6 @@ class Redaction(NamedTuple):
         Args:
             value: `True` or `None` for the standard names, `False` for no redaction, a name or an
                 iterable of names that are redacted in addition to the standard ones.
-
-        Returns:
-            The policy.
 
         Raises:
             ConfigurationError: The value is not one of these, or a name has no letter or digit.
@@ -162,9 +148,5 @@ def current_redaction() -> Redaction:
 
 
 def set_redaction(policy: Redaction) -> None:
-    """Apply another policy to the values that any thread describes from now on.
-
-    Args:
-        policy: The new policy.
-    """
+    """Apply another policy to the values that any thread describes from now on."""
     _Current.redaction = policy

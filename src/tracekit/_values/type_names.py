@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from typing import Generic, TypeVar
 
-from tracekit._values.limits import MAX_NAME
+from tracekit._values.bounded_text import MAX_NAME
 
 V = TypeVar("V")
 

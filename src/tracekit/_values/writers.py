@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any
 
-from tracekit._values import containers, foreign_types, single_values
+from tracekit._values import containers, single_values
 from tracekit._values.bounded_text import (
+    MAX_TEXT,
     BoundedText,
     SingleWriter,
     Writer,
@@ -19,7 +20,6 @@ from tracekit._values.bounded_text import (
     nested_writer,
     string_text,
 )
-from tracekit._values.limits import MAX_TEXT
 from tracekit._values.objects import (
     fields_writer,
     has_handwritten_repr,
@@ -40,11 +40,7 @@ PRIMITIVE_TEXTS: dict[type, Callable[[Any], str]] = {
 
 
 class Substitute:
-    """A writer that writes the result of a function instead of the value.
-
-    Attributes:
-        function: Takes the value, and returns the value to record.
-    """
+    """A writer that writes the result of a function instead of the value."""
 
     __slots__ = ("function",)
 
@@ -64,11 +60,7 @@ class Substitute:
 
 
 def builtin_writer(kind: type) -> Writer:
-    """Return the writer of a type's values, without regard to registrations.
-
-    Args:
-        kind: The type.
-    """
+    """Return the writer of a type's values, without regard to registrations."""
     primitive = _PRIMITIVES.get(id(kind))
     if primitive is not None:
         return primitive
@@ -120,7 +112,7 @@ _write_mapping = nested_writer(containers.mapping_writer)
 
 # Exceptions and enums may be data classes as well.
 _BEFORE_FIELDS: dict[str, Writer] = {
-    **{name: SingleWriter(text) for name, text in foreign_types.TEXTS.items()},
+    **{name: SingleWriter(text) for name, text in single_values.FOREIGN_TEXTS.items()},
     "enum.Enum": SingleWriter(single_values.enum_text),
     "builtins.BaseException": nested_writer(write_exception),
 }
@@ -133,7 +125,7 @@ _AFTER_FIELDS: dict[str, Writer] = {
     "builtins.int": Substitute(int.__int__),
     "builtins.float": Substitute(float.__float__),
     "collections.UserString": Substitute(attrgetter("data")),
-    "numpy.generic": Substitute(foreign_types.plain_scalar),
+    "numpy.generic": Substitute(single_values.plain_scalar),
 }
 
 # Only the kind of these is of interest, and touching them may block or consume something.
