@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import gc
 import inspect
-import linecache
+import sys
 import traceback
+import weakref
 
 import attrs
 import pytest
@@ -70,12 +74,18 @@ def test_a_decorated_function_behaves_as_the_undecorated_one(signature, args, kw
 def test_a_parameter_list_keeps_names_kinds_and_defaults(signature):
     """The compiled function has the parameters of the original."""
     namespace = {}
-    exec(f"def made({Parameters.of(signature).declared}): pass", namespace)
-    made = inspect.signature(namespace["made"]).parameters.values()
-    original = signature.parameters.values()
-    assert [(p.name, p.kind, p.default is p.empty) for p in original] == [
-        (p.name, p.kind, p.default is p.empty) for p in made
-    ]
+    parameters = Parameters.of_signature(signature)
+    exec(f"def made({parameters.declared}): pass", namespace)
+    parameters.set_defaults(namespace["made"])
+    assert signature == inspect.signature(namespace["made"])
+
+
+@given(signatures())
+def test_the_parameters_of_a_function_are_read_from_its_code(signature):
+    """They have the names and kinds that `inspect` finds."""
+    read = Parameters.of_function(function_of(signature))
+    expected = Parameters.of_signature(signature)
+    assert (expected.names, expected.kinds) == (read.names, read.kinds)
 
 
 @pytest.mark.parametrize("name", ["_tk", "_tk_site", "_tk_function", "self", "print"])
@@ -111,18 +121,105 @@ def test_annotations_are_resolved_in_the_users_module():
     assert {"a": namespace["Order"]} == typing.get_type_hints(decorated)
 
 
-def test_the_wrappers_frame_shows_its_source():
-    """A traceback shows the source line of the wrapper."""
+@instrument
+def failing(first, *rest, named=1):
+    raise ValueError
+
+
+@pytest.mark.parametrize(
+    "locate",
+    [
+        inspect.getsourcefile,
+        inspect.getfile,
+        lambda function: function.__code__.co_filename,
+        lambda function: inspect.getsourcefile(instrument(functools.partial(function)).__call__),
+    ],
+)
+def test_a_wrapper_is_in_the_users_file(locate):
+    """Frameworks and test runners say where a function is by the code of the wrapper."""
+    assert __file__ == locate(failing)
+
+
+def test_a_wrapper_is_at_the_line_of_its_function():
+    """It is the line of the first decorator, as for the function itself."""
+    assert failing.__wrapped__.__code__.co_firstlineno == failing.__code__.co_firstlineno
+
+
+def test_the_wrappers_frame_shows_the_line_of_the_decorator(spans):
+    """A traceback shows where the function is decorated, and marks no columns there."""
+    with pytest.raises(ValueError) as caught:
+        failing(1)
+    wrapper = traceback.extract_tb(caught.value.__traceback__)[1]
+    assert ("failing", __file__, "@instrument") == (wrapper.name, wrapper.filename, wrapper.line)
+    text = "".join(traceback.format_exception(caught.value))
+    assert "@instrument\n  File" in text
+
+
+def test_functions_with_parameter_lists_of_one_form_share_the_compiled_code():
+    """The instructions are the same object, or equal; the names are those of each function."""
 
     @instrument
-    def work():
-        raise ValueError
+    def one(a, /, b, *args, c, **kwargs):
+        return a, b, args, c, kwargs
 
-    with pytest.raises(ValueError) as caught:
-        work()
-    wrapper = traceback.extract_tb(caught.value.__traceback__)[1]
-    assert "work" == wrapper.name
-    assert "_tk_function()" in wrapper.line
+    compiled = dict(compiling._codes)
+
+    @instrument
+    def other(x, /, y, *z, key, **more):
+        return x, y, z, key, more
+
+    assert compiled == compiling._codes
+    assert (1, 2, (3,), 4, {"d": 5}) == other(1, 2, 3, key=4, d=5)
+    assert ("x", "y", "key", "z", "more") == other.__code__.co_varnames[:5]
+
+
+def test_a_capture_is_compiled_by_the_first_recorded_call():
+    """A function that is decorated and never recorded has none."""
+
+    @instrument
+    def work(only_here):
+        return only_here
+
+    before = dict(compiling._codes)
+    with capture_spans() as spans:
+        work(1)
+    assert ["def capture(only_here):"] == [
+        text.splitlines()[0] for text in compiling._codes if text not in before
+    ]
+    assert [("test_a_capture_is_compiled_by_the_first_recorded_call.work", {"only_here": 1})] == (
+        spans
+    )
+
+
+# Before 3.11 it would cost time of every call that is filtered out.
+ways = [True, False] if sys.version_info >= (3, 11) else [True]
+
+
+@pytest.mark.parametrize("is_recorded", ways)
+def test_an_argument_that_is_raised_again_is_not_kept_in_a_cycle(is_recorded):
+    """A function that deletes the exception it raises leaves none in the wrapper's frame."""
+
+    class FailureError(Exception):
+        pass
+
+    @instrument
+    def reraise(error, *others, **named):
+        try:
+            raise error
+        finally:
+            del error, others, named
+
+    gc.disable()
+    try:
+        with capture_spans(filter="info" if is_recorded else "off"):
+            error = FailureError()
+            reference = weakref.ref(error)
+            with contextlib.suppress(FailureError):
+                reraise(error, error, again=error)
+            del error
+        assert reference() is None
+    finally:
+        gc.enable()
 
 
 def test_a_recreated_class_finds_the_cell_of_super(spans):
@@ -143,28 +240,9 @@ def test_a_recreated_class_finds_the_cell_of_super(spans):
     assert ["work"] == [one.name.rpartition(".")[2] for one in spans]
 
 
-def test_decorating_repeatedly_does_not_fill_linecache():
-    """The name of the span is not part of the key."""
-
-    def work():
-        pass
-
-    instrument(work)
-    before = len(linecache.cache)
-    for n in range(20):
-        instrument(f"job {n}")(work)
-    assert before == len(linecache.cache)
-
-
 def test_compiled_sources_are_bounded(monkeypatch):
-    """The oldest is dropped with its lines, and its function still works."""
+    """The oldest is dropped."""
     monkeypatch.setattr(compiling, "_MAX_CODES", 2)
     monkeypatch.setattr(compiling, "_codes", {})
-    made = [
-        compiling.make_function(
-            f"def f():\n    return {n}", name="f", closure={}, module_globals={}, title=f"<{n}>"
-        )
-        for n in range(4)
-    ]
-    assert [0, 1, 2, 3] == [one() for one in made]
-    assert ["<2>", "<3>"] == [title for n in range(4) if (title := f"<{n}>") in linecache.cache]
+    made = [compiling.compile_code(f"def f():\n    return {n}", ()) for n in range(4)]
+    assert made[2:] == list(compiling._codes.values())

@@ -71,7 +71,7 @@ def test_the_stack_trace_begins_in_the_decorated_function(spans):
     with pytest.raises(ValueError):
         work()
     text = spans["work"].span.events[0].attributes["exception.stacktrace"]
-    assert "tracekit wrapper" not in text
+    assert "@instrument" not in text
     assert 'raise ValueError("boom")' in text
 
 

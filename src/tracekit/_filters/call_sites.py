@@ -91,7 +91,7 @@ class CallSiteRegistry:
         self.backend: Backend | None = None
         self._filters: FilterSet | None = None
         self._sites: weakref.WeakSet[CallSite] = weakref.WeakSet()
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         forks.register(self)
 
     @property
@@ -108,20 +108,20 @@ class CallSiteRegistry:
             backend: Makes the spans from now on; None for OpenTelemetry's global provider.
             filters: The filters from now on; None reads the environment.
         """
-        with self._lock:
+        with self.lock:
             self.backend = backend
             self._filters = filters
             self.rebuild_interest()
 
     def register(self, site: CallSite) -> None:
         """Keep the interest of a call site up to date while it lives."""
-        with self._lock:
+        with self.lock:
             self._sites.add(site)
             site.update_interest(self.filters)
 
     def rebuild_interest(self) -> None:
         """Update the interest of every call site."""
-        with self._lock:
+        with self.lock:
             filters = self.filters
             for site in self._living_sites():
                 site.update_interest(filters)
@@ -136,8 +136,8 @@ class CallSiteRegistry:
 
     def after_fork_in_child(self) -> None:
         """Replace the lock, and finish what a thread of the parent had begun under it."""
-        was_held_by_another_thread = not self._lock.acquire(blocking=False)
-        self._lock = threading.RLock()
+        was_held_by_another_thread = not self.lock.acquire(blocking=False)
+        self.lock = threading.RLock()
         if was_held_by_another_thread:
             self.rebuild_interest()
 

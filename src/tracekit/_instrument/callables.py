@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tracekit._base.errors import InstrumentationError
-from tracekit._instrument.compilation import Parameters, own_signature
+from tracekit._instrument.compilation import Parameters
 from tracekit._instrument.function_site import CallableKind, make_site, opaque_site
 from tracekit._instrument.options import Options
 from tracekit._instrument.wrappers import wrap_function, wrap_opaque
@@ -33,7 +33,7 @@ def _decorate_function(
 ) -> Any:
     if kind is CallableKind.ASYNC_GENERATOR and options.ret is not None:
         raise InstrumentationError("ret: an async generator has no result that could be recorded")
-    parameters = Parameters.of(own_signature(subject))
+    parameters = Parameters.of_function(subject)
     site = make_site(subject, options, parameters, has_receiver=has_receiver)
     return wrap_function(subject, site, kind)
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import inspect
 import threading
+import types
 from collections.abc import Callable, Mapping, Set
 from typing import Any, Final, NamedTuple
 
 from tracekit._base.errors import InstrumentationError
-from tracekit._instrument.compilation import Parameters, make_function
+from tracekit._instrument.compilation import (
+    Parameters,
+    Place,
+    compile_code,
+    make_function,
+    put_at,
+)
 from tracekit._instrument.options import Options
 from tracekit._recording.arguments import (
     ACCEPTED,
@@ -107,7 +114,9 @@ class Capture(NamedTuple):
         return cls(
             parameters=parameters,
             # A field replaces a constant of the same name.
-            constants={n: value for n, value in constants.items() if n not in options.fields},
+            constants={n: value for n, value in constants.items() if n not in options.fields}
+            if options.fields
+            else constants,
             function_name=str(constants.get("code.function.name", "a callable")),
             arguments=()
             if options.skip_all
@@ -119,6 +128,15 @@ class Capture(NamedTuple):
             parent=parent,
             links=_checked("links", options.links, resolve_links, _LINKS, parameters),
         )
+
+    @property
+    def place(self) -> Place:
+        """Where the function is written."""
+        file, line = self.constants.get("code.file.path"), self.constants.get("code.line.number")
+        if not isinstance(file, str) or not isinstance(line, int):
+            file, line = f"<tracekit wrapper of {self.function_name}>", 1
+        qualname = self.function_name
+        return Place(qualname.rpartition(".")[2], qualname, file, line)
 
     @property
     def has_parentage(self) -> bool:
@@ -193,13 +211,10 @@ class Capture(NamedTuple):
 
     def _function(self, name: str, lines: list[str], closure: dict[str, Any]) -> Callable[..., Any]:
         body = "".join(f"    {line}\n" for line in lines)
-        compiled = make_function(
-            f"def {name}({self.parameters.declared}):\n{body}",
-            name=name,
-            closure=closure,
-            module_globals={},
-            title=f"<tracekit {name} of {self.function_name}>",
-        )
+        code = compile_code(f"def {name}({self.parameters.declared}):\n{body}", closure)
+        cells = [types.CellType(closure[name]) for name in code.co_freevars]
+        place = self.place._replace(name=name, qualname=name)
+        compiled = make_function(put_at(code, place), place, cells, {})
         self.parameters.set_defaults(compiled)
         return compiled
 

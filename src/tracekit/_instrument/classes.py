@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from tracekit._base.errors import InstrumentationError
 from tracekit._instrument.callables import decorate_callable, type_text
-from tracekit._instrument.compilation import own_signature
+from tracekit._instrument.compilation import Parameters
 from tracekit._instrument.options import Options
 from tracekit._instrument.wrappers import site_of_wrapper
 
@@ -45,7 +45,8 @@ def _decorate_wrapped_method(subject: Any, options: Options) -> Any:
 
 
 def _decorate_property(subject: property, options: Options) -> property:
-    check_skip(options, parameter_names(subject), "accessor of the property")
+    if options.skip:
+        check_skip(options, parameter_names(subject), "accessor of the property")
     made = subject
     for name, replace in (("fget", "getter"), ("fset", "setter"), ("fdel", "deleter")):
         accessor = getattr(subject, name)
@@ -58,6 +59,8 @@ def _decorate_property(subject: property, options: Options) -> property:
 
 def options_for(member: Any, options: Options) -> Options:
     """Return the options without the names to skip that a member does not have."""
+    if not options.skip:
+        return options
     names = parameter_names(member)
     return options._replace(skip=tuple(name for name in options.skip if name in names))
 
@@ -86,19 +89,13 @@ def parameter_names(member: Any) -> set[str]:
     """Return the names of all parameters of a member, and those that its signature only shows."""
     # If a name that is only shown were left out here, skipping it would do nothing, and the value
     # would be recorded among *args.
-    return {
-        name
-        for function in functions_of(member)
-        for signature in _signatures(function)
-        for name in signature.parameters
-    }
+    return {name for function in functions_of(member) for name in _names_of_parameters(function)}
 
 
-def _signatures(function: Any) -> Iterable[inspect.Signature]:
-    if type(function) is types.FunctionType:
-        yield own_signature(function)
+def _names_of_parameters(function: types.FunctionType) -> Iterable[str]:
+    yield from Parameters.of_function(function).names
     try:
-        yield inspect.signature(function)
+        yield from inspect.signature(function).parameters
     except (TypeError, ValueError):
         return
 
@@ -121,8 +118,9 @@ def _own_members(subject: type, options: Options) -> dict[str, Any]:
     members = {name: one for name, one in vars(subject).items() if _is_own(subject, name, one)}
     if not members:
         raise InstrumentationError("the class body defines no function that could be decorated")
-    names = {name for member in members.values() for name in parameter_names(member)}
-    check_skip(options, names, "function of the class")
+    if options.skip:
+        names = {name for member in members.values() for name in parameter_names(member)}
+        check_skip(options, names, "function of the class")
     return members
 
 

@@ -3,22 +3,30 @@
 A template is the whole path of a call, from top to bottom. In it, `{tk}` is a prefix with which no
 parameter of the function begins, `{declared}` is the function's parameter list, `{passed}` is the
 list of the same arguments in a call, and `{captured}` the span's attributes and parentage.
+
+Where an exception leaves a wrapper, the wrapper lets go of its arguments (`{released}`). The
+traceback of the exception holds the frame, and an argument that is the exception would be in a
+cycle with it. The wrapper of a generator lets go of them when it has passed them on.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import types
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tracekit._filters.call_sites import CallSite
 from tracekit._instrument.compilation import (
+    ANY_PARAMETERS,
     Parameters,
-    code_for_closure_of,
+    Place,
+    can_run_in_wrapper,
+    compile_code,
     make_function,
-    rename,
+    put_at,
 )
 from tracekit._instrument.function_site import CallableKind, FunctionSite
 from tracekit._instrument.generators import (
@@ -30,10 +38,26 @@ from tracekit._instrument.generators import (
 from tracekit._recording.current_context import detach, get_current, tracer_for, tracer_for_child
 from tracekit._recording.span_lifecycle import ActiveSpan, log_failure, start_active_span
 
-_CALL: Final = """\
+# A `try` costs nothing from Python 3.11 on, and time of every call that is not recorded before.
+_CALL_WITHOUT_SPAN: Final = (
+    """\
+        try:
+            return {await_}{tk}_function({passed})
+        except {tk}_BaseException:
+            {released}
+            raise
+"""
+    if sys.version_info >= (3, 11)
+    else """\
+        return {await_}{tk}_function({passed})
+"""
+)
+
+_CALL: Final = (
+    """\
 {define} wrapper({declared}):
     if {tk}_site.disabled:
-        return {await_}{tk}_function({passed})
+        {call_without_span}
     {tk}_span = None
     try:
         {tk}_tracer = {tk}_tracer_for({tk}_site)
@@ -42,15 +66,17 @@ _CALL: Final = """\
     except {tk}_Exception as {tk}_error:
         {tk}_log_failure({tk}_site, {tk}_error)
     if {tk}_span is None:
-        return {await_}{tk}_function({passed})
+        {call_without_span}
     try:
         {tk}_result = {await_}{tk}_function({passed})
     except {tk}_BaseException as {tk}_error:
         {tk}_span.fail({tk}_error)
+        {released}
         raise
     {tk}_span.succeed({tk}_result)
     return {tk}_result
 """
+).replace("        {call_without_span}\n", _CALL_WITHOUT_SPAN)
 
 # The proxy of a coroutine function may return the coroutine, or the result of having run it.
 _AWAITABLE_CALL: Final = _CALL.replace(
@@ -109,6 +135,7 @@ def _generator_template(steps: str) -> str:
 
 _GENERATOR: Final = _generator_template("""\
     {tk}_generator = {tk}_function({passed})
+    {released}
     if {tk}_span is {tk}_NO_SPAN:
         return (yield from {tk}_generator)
     {tk}_resume, {tk}_sent, {tk}_item = {tk}_generator.send, None, []
@@ -138,6 +165,7 @@ _GENERATOR: Final = _generator_template("""\
 
 _ASYNC_GENERATOR: Final = _generator_template("""\
     {tk}_generator = {tk}_function({passed})
+    {released}
     {tk}_step, {tk}_item = {tk}_first_step({tk}_generator), []
     try:
         while True:
@@ -197,27 +225,31 @@ _CLOSURE: Final[dict[str, object]] = {
     "start_generator_span": start_generator_span,
 }
 
-_ANY_PARAMETERS: Final = Parameters(("args", "kwargs"), "*args, **kwargs", "*args, **kwargs")
+_CELLS: Final = {name: types.CellType(value) for name, value in _CLOSURE.items()}
+_TRACER_CELL: Final = types.CellType(tracer_for)
+_CHILD_TRACER_CELL: Final = types.CellType(tracer_for_child)
 
 
 def wrap_function(function: types.FunctionType, site: FunctionSite, kind: CallableKind) -> Any:
-    """Make the wrapper of a function: of the same kind, name, parameters and defaults."""
-    wrapper = _make_wrapper(function, site, kind, site.capture.parameters, function.__globals__)
-    rename(wrapper, function.__name__, function.__qualname__)
+    """Make the wrapper of a function: of the same kind, name, place, parameters and defaults."""
+    code = function.__code__
+    place = Place(function.__name__, function.__qualname__, code.co_filename, code.co_firstlineno)
+    parameters = site.capture.parameters
+    wrapper = _make_wrapper(function, site, kind, parameters, function.__globals__, place)
     wrapper.__defaults__, wrapper.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
     functools.update_wrapper(wrapper, function)
     setattr(wrapper, _SITE, site)
-    if function.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE:
+    if code.co_flags & inspect.CO_ITERABLE_COROUTINE:
         types.coroutine(wrapper)
-    site.bypass(wrapper, code_for_closure_of(wrapper, function))
+    if can_run_in_wrapper(code):
+        site.bypass(wrapper, code)
     return wrapper
 
 
 def wrap_opaque(function: Callable[..., Any], site: FunctionSite, kind: CallableKind) -> Any:
     """Make the wrapper of a callable whose arguments only it can bind, such as a builtin."""
-    wrapper = _make_wrapper(function, site, kind, _ANY_PARAMETERS, {})
-    rename(wrapper, site.name.rpartition(".")[2], site.name)
-    return wrapper
+    place = site.capture.place._replace(name=site.name.rpartition(".")[2], qualname=site.name)
+    return _make_wrapper(function, site, kind, ANY_PARAMETERS, {}, place)
 
 
 def _make_wrapper(
@@ -226,44 +258,67 @@ def _make_wrapper(
     kind: CallableKind,
     parameters: Parameters,
     module_globals: dict[str, Any],
+    place: Place,
 ) -> types.FunctionType:
-    template, define, await_ = _TEMPLATES[kind]
     tk = parameters.free_name("_tk")
-    captured = f"{tk}_site.attributes({parameters.passed})"
-    tracer_getter = tracer_for_child
-    if site.parentage is not None:
-        captured += f", {tk}_site.parentage({parameters.passed})"
-        tracer_getter = tracer_for
+    class_cell = _class_cell(function)
+    form = _compile_form(
+        kind, parameters.kinds, tk, site.parentage is not None, class_cell is not None
+    )
+    code = put_at(form.code, place, dict(zip(form.stand_ins, parameters.names, strict=True)))
+    own = {"site": types.CellType(site), "function": types.CellType(function), "class": class_cell}
+    cells = [own[cell] if type(cell) is str else cell for cell in form.cells]
+    return make_function(code, place, cells, module_globals)
+
+
+class _Form(NamedTuple):
+    """The wrapper of all functions with one form of parameter list.
+
+    Attributes:
+        code: Its code, with names that stand in for those of the parameters.
+        stand_ins: These names.
+        cells: The cell of each free name, or what is in it: `site`, `function` or `class`.
+    """
+
+    code: types.CodeType
+    stand_ins: tuple[str, ...]
+    cells: tuple[types.CellType | str, ...]
+
+
+@functools.lru_cache(maxsize=1_024)
+def _compile_form(
+    kind: CallableKind, kinds: tuple[Any, ...], tk: str, has_parentage: bool, has_class_cell: bool
+) -> _Form:
+    template, define, await_ = _TEMPLATES[kind]
+    parameters = Parameters(tuple(f"{tk}{number}" for number in range(len(kinds))), kinds)
+    passed = parameters.passed
+    captured = f"{tk}_site.attributes({passed})"
+    if has_parentage:
+        captured += f", {tk}_site.parentage({passed})"
     source = template.format(
         define=define,
         await_=await_,
         tk=tk,
         declared=parameters.declared,
-        passed=parameters.passed,
+        passed=passed,
         captured=captured,
+        released="".join(f"{name} = " for name in parameters.names) + "None" if kinds else "pass",
     )
-    cells = _class_cell(function)
-    if cells:
+    if has_class_cell:
         source += "    if 0: __class__\n"
-    closure = {f"{tk}_{name}": value for name, value in _CLOSURE.items()}
-    closure |= {f"{tk}_site": site, f"{tk}_function": function, f"{tk}_tracer_for": tracer_getter}
-    return make_function(
-        source,
-        name="wrapper",
-        closure={name: value for name, value in closure.items() if name in source},
-        module_globals=module_globals,
-        title=f"<tracekit wrapper of {site.capture.function_name}>",
-        cells=cells,
-    )
+    cells: dict[str, types.CellType | str] = {f"{tk}_{name}": _CELLS[name] for name in _CELLS}
+    cells[f"{tk}_tracer_for"] = _TRACER_CELL if has_parentage else _CHILD_TRACER_CELL
+    cells |= {f"{tk}_site": "site", f"{tk}_function": "function", "__class__": "class"}
+    code = compile_code(source, cells)
+    return _Form(code, parameters.names, tuple(cells[name] for name in code.co_freevars))
 
 
-def _class_cell(function: object) -> dict[str, types.CellType]:
+def _class_cell(function: object) -> types.CellType | None:
     # attrs recreates a class to give it slots, and then updates the cell that `super()` reads in
     # the functions of the class. The wrapper has to share that cell with the function.
-    if type(function) is not types.FunctionType:
-        return {}
-    names, cells = function.__code__.co_freevars, function.__closure__ or ()
-    return {name: cell for name, cell in zip(names, cells, strict=True) if name == "__class__"}
+    if type(function) is not types.FunctionType or "__class__" not in function.__code__.co_freevars:
+        return None
+    return (function.__closure__ or ())[function.__code__.co_freevars.index("__class__")]
 
 
 # The attribute of a wrapper that holds its call site.

@@ -20,7 +20,7 @@ class SiteAttributes:
     __slots__ = ("encoded", "mapping")
 
     def __init__(self, mapping: Mapping[str, str | int]) -> None:
-        self.mapping: Final = dict(mapping)
+        self.mapping: Final = mapping
         self.encoded: bytes | None = None
 
 
