@@ -34,8 +34,8 @@ from tracekit._otlp import request_encoding, span_encoding, wire_format
 from tracekit._otlp.request_encoding import encode_spans
 from tracekit._recording.attributes import SiteAttributes
 from tracekit._sdk.fanout import Fanout
+from tracekit._sdk.pipeline import TracerShared
 from tracekit._sdk.span import LeanSpan
-from tracekit._sdk.tracer_shared import TracerShared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

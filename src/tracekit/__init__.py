@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tracekit import describe, executors, exporters, logs, propagation, testing
     from tracekit._context.blocking import run_blocking
     from tracekit._context.snapshots import preserve_context
-    from tracekit._delivery.counts import ExporterStats, Stats
+    from tracekit._delivery.stats import ExporterStats, Stats
     from tracekit._setup.builder import TelemetryBuilder, init_telemetry
     from tracekit._setup.telemetry import Telemetry
 
@@ -58,8 +58,8 @@ __version__ = "0.1.0"
 # A library that decorates its functions must not load the SDK, or other parts that it does not use.
 # So all names but the decorator and the functions for a function's body are loaded on first access.
 _LAZY_NAMES = {
-    "ExporterStats": "tracekit._delivery.counts",
-    "Stats": "tracekit._delivery.counts",
+    "ExporterStats": "tracekit._delivery.stats",
+    "Stats": "tracekit._delivery.stats",
     "Telemetry": "tracekit._setup.telemetry",
     "TelemetryBuilder": "tracekit._setup.builder",
     "describe": "tracekit.describe",

@@ -6,7 +6,7 @@ import pytest
 
 from tests.receivers import GrpcReceiver, HttpReceiver
 from tracekit import TelemetryBuilder, exporters
-from tracekit._delivery import backoff
+from tracekit._delivery import batch_schedule
 
 RECEIVERS = {"grpc": GrpcReceiver, "http": HttpReceiver}
 
@@ -31,8 +31,8 @@ def receiver(protocol):
 @pytest.fixture
 def short_backoff(monkeypatch):
     """Let an outage of some seconds include many attempts."""
-    monkeypatch.setattr(backoff, "INITIAL_DELAY", 0.01)
-    monkeypatch.setattr(backoff, "MAX_DELAY", 0.05)
+    monkeypatch.setattr(batch_schedule, "INITIAL_DELAY", 0.01)
+    monkeypatch.setattr(batch_schedule, "MAX_DELAY", 0.05)
 
 
 @pytest.fixture

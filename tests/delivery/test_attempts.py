@@ -12,9 +12,8 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from tests.receivers import Accept, GrpcReceiver, Hang, HttpReceiver, Refuse, finished_spans
 from tracekit import ConfigurationError
-from tracekit._delivery import backoff
-from tracekit._delivery.backoff import Backoff, backoff_delay
-from tracekit._delivery.batch_settings import BatchSettings
+from tracekit._delivery import batch_schedule
+from tracekit._delivery.batch_schedule import Backoff, BatchSettings, backoff_delay
 from tracekit._delivery.export_outcome import ExportBatch, ExportOutcome, attempt_export
 from tracekit._otlp.grpc import OtlpGrpcExporter
 from tracekit._otlp.http import OtlpHttpExporter
@@ -217,7 +216,7 @@ class TestBackoff:
 
     @pytest.mark.parametrize(
         ("retry_after", "expected"),
-        [(7.5, 7.5), (0.0, backoff.MIN_DELAY), (1e9, backoff.MAX_RETRY_AFTER)],
+        [(7.5, 7.5), (0.0, batch_schedule.MIN_DELAY), (1e9, batch_schedule.MAX_RETRY_AFTER)],
     )
     def test_the_delay_of_the_receiver_has_bounds(self, retry_after, expected):
         """It is neither so short that requests never stop, nor endless."""
@@ -225,7 +224,7 @@ class TestBackoff:
 
     def test_a_delay_can_be_cut_short(self, monkeypatch):
         """To the minimum. The delay after it is short as well."""
-        monkeypatch.setattr(backoff, "MIN_DELAY", 1.5)
+        monkeypatch.setattr(batch_schedule, "MIN_DELAY", 1.5)
         delays = Backoff()
         for _ in range(5):
             delays.add_failure(None)

@@ -7,12 +7,11 @@ import threading
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from tracekit._delivery.batch_settings import BatchSettings
-from tracekit._delivery.counts import SpanCounts
+from tracekit._delivery.batch_schedule import BatchSettings
 from tracekit._delivery.exclusive_exporter import ExclusiveExporter
 from tracekit._delivery.export_worker import ExportWorker
-from tracekit._delivery.exporter_health import ExporterHealth
 from tracekit._delivery.span_queue import SpanQueue
+from tracekit._delivery.stats import ExporterHealth, SpanCounts
 
 
 @pytest.fixture

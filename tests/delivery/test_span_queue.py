@@ -7,8 +7,8 @@ from collections import Counter
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tracekit._delivery.counts import SpanCounts
 from tracekit._delivery.span_queue import SpanQueue
+from tracekit._delivery.stats import SpanCounts
 
 CAPACITY = 5
 

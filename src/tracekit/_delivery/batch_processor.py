@@ -9,13 +9,13 @@ from __future__ import annotations
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from tracekit._delivery.batch_settings import BatchSettings
+from tracekit._delivery.batch_schedule import BatchSettings
 from tracekit._delivery.deadlines import Wait
 from tracekit._delivery.exclusive_exporter import ExclusiveExporter
 from tracekit._delivery.export_processor import ExportProcessor, is_local_root
 from tracekit._delivery.export_worker import ExportWorker
-from tracekit._delivery.exporter_health import IS_SHUT_DOWN, NO_TIME_LEFT, QUEUE_IS_FULL
 from tracekit._delivery.span_queue import SpanQueue
+from tracekit._delivery.stats import IS_SHUT_DOWN, NO_TIME_LEFT, QUEUE_IS_FULL
 
 
 class BatchProcessor(ExportProcessor):

@@ -15,9 +15,8 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from tracekit._base import forks
-from tracekit._delivery.counts import ExporterStats, SpanCounts
 from tracekit._delivery.deadlines import Wait
-from tracekit._delivery.exporter_health import ExporterHealth
+from tracekit._delivery.stats import ExporterHealth, ExporterStats, SpanCounts
 from tracekit._sdk.views import is_wanted_by
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 
-from tracekit._delivery.backoff import Backoff
-from tracekit._delivery.batch_settings import BatchSettings
+from tracekit._delivery.batch_schedule import Backoff, BatchSettings
 from tracekit._delivery.deadlines import call_in_background
 from tracekit._delivery.exclusive_exporter import ExclusiveExporter
 from tracekit._delivery.export_outcome import ExportOutcome, error_text
-from tracekit._delivery.exporter_health import INTERPRETER_ENDS, QUEUE_IS_FULL, ExporterHealth
 from tracekit._delivery.span_queue import Batch, SpanQueue
+from tracekit._delivery.stats import INTERPRETER_ENDS, QUEUE_IS_FULL, ExporterHealth
 
 
 class ExportWorker:

@@ -8,8 +8,8 @@ from itertools import repeat, starmap
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from tracekit._delivery.counts import SpanCounts
 from tracekit._delivery.export_outcome import ExportBatch
+from tracekit._delivery.stats import SpanCounts
 from tracekit._sdk.views import view_of
 
 

@@ -15,8 +15,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from tracekit._otlp.span_encoding import encode_lean_span, encode_readable_span
 from tracekit._otlp.wire_format import Attributes, Delimited, utf8
+from tracekit._sdk.pipeline import TracerShared
 from tracekit._sdk.span import LeanSpan
-from tracekit._sdk.tracer_shared import TracerShared
 
 _Encoded = TypeVar("_Encoded")
 _Source = TypeVar("_Source")

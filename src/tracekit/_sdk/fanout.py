@@ -1,4 +1,4 @@
-"""The processors of a pipeline. Each is called only where it has something to do.
+"""The processors of a pipeline, each called only where it has something to do; started spans.
 
 An export processor does nothing when a span starts, and a call that does nothing still costs time
 in every span of the program. Every other processor is called wherever the SDK calls it.
@@ -6,15 +6,48 @@ in every span of the program. Every other processor is called wherever the SDK c
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
+from itertools import count
 from typing import Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
+from tracekit._base import forks
 from tracekit._filters.filter_set import ALL_EXPORTERS
-from tracekit._sdk.start_counter import StartCounter
+
+
+class StartCounter:
+    """Counts the spans that start in this process.
+
+    Attributes:
+        add: Counts one more span, without a lock.
+    """
+
+    add: Callable[[], int]
+
+    def __init__(self) -> None:
+        self.after_fork_in_child()
+        forks.register(self)
+
+    def after_fork_in_child(self) -> None:
+        """Count from zero."""
+        self.add = count().__next__
+        self._reads = 0
+        # Reentrant: a signal handler can read the number while its thread holds the lock.
+        self._lock = threading.RLock()
+
+    @property
+    def started(self) -> int:
+        """The number of spans that were started."""
+        with self._lock:
+            # An `itertools.count` can be read only by a step, so the steps of reads are subtracted.
+            started = self.add() - self._reads
+            self._reads += 1
+            return started
+
 
 _Hook = Callable[..., None]
 # The attribute of an export processor, which no other processor has.

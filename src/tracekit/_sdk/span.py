@@ -25,7 +25,7 @@ from opentelemetry.util.types import Attributes
 
 from tracekit._recording.attributes import SiteAttributes
 from tracekit._sdk.filtered_events import EventFilteringSpan
-from tracekit._sdk.tracer_shared import TracerShared
+from tracekit._sdk.pipeline import TracerShared
 
 # The logger that the SDK uses for its spans.
 _logger: Final = logging.getLogger(sdk.__name__)

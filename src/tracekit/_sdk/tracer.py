@@ -30,10 +30,9 @@ from tracekit._recording.filter_decisions import FilteredSpan, open_scope, scope
 from tracekit._sdk import sdk_compat
 from tracekit._sdk.fanout import Fanout
 from tracekit._sdk.ids import random_bits
-from tracekit._sdk.pipeline import Pipeline
+from tracekit._sdk.pipeline import Pipeline, TracerShared
 from tracekit._sdk.sampling import KnownDecisions
 from tracekit._sdk.span import LeanSpan, StartSpanArguments, is_plain
-from tracekit._sdk.tracer_shared import TracerShared
 from tracekit._sdk.views import has_wanted_record, record_wanted, specialize
 
 _new_span: Final = object.__new__

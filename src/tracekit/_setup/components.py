@@ -11,13 +11,12 @@ from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk.trace import SpanProcessor
 
 from tracekit._base.errors import ConfigurationError
-from tracekit._delivery.batch_settings import BatchSettings
+from tracekit._delivery.batch_schedule import BatchSettings
 from tracekit._delivery.export_processor import ExportProcessor
 from tracekit._filters.filter import Filter
 from tracekit._filters.filter_set import FilterSet
-from tracekit._sdk.fanout import Fanout
+from tracekit._sdk.fanout import Fanout, StartCounter
 from tracekit._sdk.pipeline import Pipeline
-from tracekit._sdk.start_counter import StartCounter
 from tracekit._setup.choices import (
     check_processor,
     create_resource,

@@ -15,7 +15,7 @@ from tracekit import exporters
 from tracekit._base.errors import ConfigurationError
 from tracekit._console.exporter import ConsoleExporter
 from tracekit._delivery.batch_processor import BatchProcessor
-from tracekit._delivery.batch_settings import BatchSettings
+from tracekit._delivery.batch_schedule import BatchSettings
 from tracekit._delivery.export_processor import ExportProcessor
 from tracekit._delivery.memory_exporter import MemoryExporter
 from tracekit._delivery.simple_processor import SimpleProcessor

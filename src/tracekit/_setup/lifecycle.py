@@ -14,8 +14,8 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from tracekit._base import forks
 from tracekit._delivery import deadlines
-from tracekit._delivery.counts import Stats
 from tracekit._delivery.deadlines import Wait
+from tracekit._delivery.stats import Stats
 from tracekit._sdk.provider import LiveTracerProvider
 from tracekit._setup.components import Components
 

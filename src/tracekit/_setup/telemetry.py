@@ -9,8 +9,8 @@ from typing import Final, Protocol
 from opentelemetry.sdk.trace import TracerProvider
 
 from tracekit._base.errors import ConfigurationError
-from tracekit._delivery.counts import Stats
 from tracekit._delivery.deadlines import check_timeout
+from tracekit._delivery.stats import Stats
 from tracekit._filters.filter import Filter
 from tracekit._filters.filter_set import FilterSet
 from tracekit._setup.choices import resolve_filter
