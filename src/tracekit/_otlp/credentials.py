@@ -115,7 +115,7 @@ def load_provided(
     Raises:
         ConfigurationError: The provider is unknown, fails, or returns another type.
     """
-    setting = read_variable(f"OTEL_PYTHON_EXPORTER_OTLP_{transport}", "CREDENTIAL_PROVIDER")
+    setting = read_variable(f"OTEL_PYTHON_EXPORTER_OTLP_{transport}_", "CREDENTIAL_PROVIDER")
     if setting is None:
         return None
     group = "opentelemetry_otlp_credential_provider"

@@ -70,12 +70,12 @@ def read_setting(name: str, argument: object) -> Setting | None:
     """
     if argument is not None:
         return Setting(name, argument)
-    return read_variable("OTEL_EXPORTER_OTLP", name.upper())
+    return read_variable("OTEL_EXPORTER_OTLP_", name.upper())
 
 
 def read_variable(prefix: str, name: str) -> Setting | None:
     """Return the variable for traces, else the general one; None if neither is set."""
-    for variable in (f"{prefix}_TRACES_{name}", f"{prefix}_{name}"):
+    for variable in (f"{prefix}TRACES_{name}", f"{prefix}{name}"):
         if text := os.environ.get(variable, "").strip():
             return Setting(variable, text)
     return None
