@@ -10,7 +10,6 @@ from typing import Any, TypeVar, overload
 from opentelemetry import trace
 from opentelemetry.context import Context
 
-from tracekit._base.errors import InstrumentationError
 from tracekit._base.log import log_warning_once as _log_warning_once
 from tracekit._recording import carriers as _carriers
 from tracekit._recording.current_context import attach as _attach
@@ -39,8 +38,7 @@ def inject(carrier: Any = None) -> Any:
         The carrier, with the headers of the configured propagator: `traceparent`, `tracestate` and
         `baggage` by default. Without a current span or baggage it is unchanged.
 
-    Raises:
-        InstrumentationError: `carrier` is not a mutable mapping.
+    An object that is not a mutable mapping is returned unchanged, with a warning.
 
     Example:
         ```python
@@ -53,7 +51,12 @@ def inject(carrier: Any = None) -> Any:
     if carrier is None:
         carrier = {}
     elif not callable(getattr(carrier, "__setitem__", None)) or isinstance(carrier, (list, type)):
-        raise InstrumentationError(f"carrier={carrier!r} is not a mutable mapping of headers")
+        _log_warning_once(
+            ("not a mutable carrier", type(carrier)),
+            "an object of type %s is not a mutable mapping of headers; no trace is written to it",
+            type(carrier).__name__,
+        )
+        return carrier
     _carriers.inject(carrier)
     return carrier
 

@@ -16,14 +16,19 @@ from tracekit._instrument.options import (
     ExpectedOption,
     Options,
     RetOption,
-    check_target,
     parse_err,
     parse_expected,
     parse_fields,
     parse_ret,
     parse_skip,
 )
-from tracekit._recording.arguments import CURRENT, check_name, parse_kind, parse_level
+from tracekit._recording.arguments import (
+    CURRENT,
+    check_name,
+    check_target,
+    parse_kind,
+    parse_level,
+)
 
 T = TypeVar("T")
 

@@ -110,10 +110,3 @@ def parse_expected(value: ExpectedOption) -> tuple[type[BaseException], ...]:
         if not (isinstance(one, type) and issubclass(one, BaseException)):
             raise InstrumentationError(f"expected: {one!r} is not an exception type")
     return types
-
-
-def check_target(value: str | None) -> str | None:
-    """Return a target that is not empty, or None."""
-    if value is not None and (not isinstance(value, str) or not value.strip()):
-        raise InstrumentationError(f"target={value!r} is not a target; use a name such as shop.db")
-    return value

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeVar
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -22,9 +22,13 @@ from opentelemetry.trace import (
 
 from tracekit._base.errors import InstrumentationError
 from tracekit._base.levels import Level
-from tracekit._base.log import log_failure_once
+from tracekit._base.log import log_failure_once, log_warning_once
 from tracekit._recording.carriers import extract, headers_of
 from tracekit._recording.current_context import get_current, without_span
+from tracekit._values.attribute_values import to_attribute_value
+from tracekit._values.bounded_text import MAX_NAME
+
+T = TypeVar("T")
 
 
 class _Current:
@@ -76,6 +80,109 @@ def check_attributes(value: Mapping[str, object] | None) -> Mapping[str, object]
     if not isinstance(value, Mapping):
         raise InstrumentationError(f"attributes={value!r}: expected a mapping of names to values")
     return value
+
+
+def check_target(value: str | None) -> str | None:
+    """Return a target that is not empty, or None."""
+    if value is not None and (not isinstance(value, str) or not value.strip()):
+        raise InstrumentationError(f"target={value!r} is not a target; use a name such as shop.db")
+    return value
+
+
+class BlockArguments(NamedTuple):
+    """The arguments of a `span` or an event, each in one form."""
+
+    name: str
+    attributes: Mapping[str, object]
+    level: Level
+    target: str | None
+    kind: SpanKind
+
+
+def usable_arguments(
+    function: str,
+    name: Any,
+    attributes: Any,
+    level: Any,
+    target: Any,
+    kind: Any = SpanKind.INTERNAL,
+) -> BlockArguments:
+    """Return the arguments of a call in the running program, with defaults for wrong ones.
+
+    They may be data, so a wrong one must not raise. It is logged once for each name of a span or
+    an event.
+
+    `function` is the name of the function that was called.
+    """
+    try:
+        return BlockArguments(
+            _required_name(name),
+            check_attributes(attributes),
+            parse_level(level),
+            check_target(target),
+            parse_kind(kind),
+        )
+    except Exception:
+        name = _usable_name(function, name)
+        where = f"{function}({name[:MAX_NAME]!r})"
+        return BlockArguments(
+            name,
+            usable_attributes(where, attributes),
+            _usable("level", where, parse_level, level, Level.INFO),
+            _usable("target", where, check_target, target, None),
+            _usable("kind", where, parse_kind, kind, SpanKind.INTERNAL),
+        )
+
+
+def _required_name(name: Any) -> str:
+    if type(name) is not str or not name.strip():
+        raise InstrumentationError("a span and an event need a name")
+    return name
+
+
+def _usable_name(function: str, name: Any) -> str:
+    text = "" if name is None else str(to_attribute_value(name))
+    if text.strip():
+        return text
+    _log_unusable("name", function)
+    return function
+
+
+def usable_attributes(where: str, attributes: Any) -> Mapping[str, object]:
+    """Return a mapping for a mapping, None or pairs; an empty one, and a warning, for others."""
+    return _usable("attributes", where, _mapping_of, attributes, {})
+
+
+def _mapping_of(attributes: Any) -> Mapping[str, object]:
+    if isinstance(attributes, (list, tuple)) and all(map(_is_pair, attributes)):
+        return dict(attributes)
+    return check_attributes(attributes)
+
+
+def _is_pair(value: object) -> bool:
+    match value:
+        case (str(), _):
+            return isinstance(value, tuple)
+    return False
+
+
+def _usable(what: str, where: str, check: Callable[[Any], T], value: Any, default: T) -> T:
+    try:
+        return check(value)
+    except Exception as error:
+        _log_unusable(what, where, error)
+        return default
+
+
+def _log_unusable(what: str, where: str, error: Exception | None = None) -> None:
+    # Without the value, which may be a secret, and whose text may be of any length.
+    log_warning_once(
+        ("unusable", where, what),
+        "the %s of %s is not valid and is not used; the traced program is not affected",
+        what,
+        where,
+        error=error,
+    )
 
 
 def calling_module(frame: FrameType) -> str:
@@ -142,8 +249,18 @@ def parent_context(parent: Any) -> Context:
 
 def resolve_links(links: Any) -> tuple[Link, ...]:
     """Return the links of a span, without those whose carrier holds no trace."""
-    found = map(_resolve_link, check_links(links))
-    return tuple(link for link in found if link.context.is_valid)
+    return _valid(map(_resolve_link, check_links(links)))
+
+
+def _usable_links(where: str, links: Any) -> tuple[Link, ...]:
+    is_single = links is None or isinstance(links, (*_SINGLE_LINK, str, bytes, bytearray))
+    each = (() if links is None else (links,)) if is_single else links
+    found = (_usable("links", where, _resolve_link, link, None) for link in each)
+    return _valid(link for link in found if link is not None)
+
+
+def _valid(links: Iterable[Link]) -> tuple[Link, ...]:
+    return tuple(link for link in links if link.context.is_valid)
 
 
 def _resolve_link(link: Any) -> Link:
@@ -164,7 +281,7 @@ def resolve_parentage(
         context = get_current()
     links: tuple[Link, ...] = ()
     try:
-        links = resolve_links(get_links())
+        links = _usable_links(where, get_links())
     except Exception as error:
         warn_not_evaluated("the links", where, error)
     return context, links

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tracekit._base.log import log_warning_once
+from tracekit._base.log import log_failure_once, log_warning_once
 from tracekit._values.attribute_values import to_attribute_value
 from tracekit._values.redaction import REDACTED, current_redaction
 
@@ -34,14 +34,25 @@ def to_attributes(attributes: Mapping[str, object], fields: Mapping[str, object]
     one warning, because OpenTelemetry does not accept it.
     """
     redaction = current_redaction()
-    described = {
-        str(name): REDACTED if redaction.hides(str(name)) else to_attribute_value(value)
-        for name, value in {**attributes, **fields}.items()
-    }
+    described: dict[str, Any] = {}
+    for key, value in merge(attributes, fields).items():
+        name = key if type(key) is str else str(to_attribute_value(key))
+        described[name] = REDACTED if redaction.hides(name) else to_attribute_value(value)
     if "" in described:
         del described[""]
         log_warning_once(("attribute", ""), "an attribute with an empty name is left out")
     return described
+
+
+def merge(attributes: Mapping[str, object], fields: Mapping[str, object]) -> Mapping[str, object]:
+    """Return attributes and fields as one mapping; the fields alone if the attributes raise."""
+    try:
+        return {**attributes, **fields}
+    except Exception as error:
+        log_failure_once(
+            ("mapping", type(attributes).__name__), "a mapping was not recorded", error
+        )
+        return fields
 
 
 def thread_attributes() -> dict[str, Any]:

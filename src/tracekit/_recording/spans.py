@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NoReturn
 
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, Span, SpanKind
 
+from tracekit._base.errors import InstrumentationError
 from tracekit._base.levels import Level
 from tracekit._base.log import log_failure_once
 from tracekit._filters.call_sites import registry
@@ -17,15 +18,11 @@ from tracekit._filters.filter_set import NO_EXPORTERS, FilterSet
 from tracekit._recording.arguments import (
     CURRENT,
     calling_module,
-    check_attributes,
-    check_links,
-    check_name,
-    check_parent,
-    parse_kind,
-    parse_level,
     resolve_parentage,
+    usable_arguments,
+    usable_attributes,
 )
-from tracekit._recording.attributes import thread_attributes, to_attributes
+from tracekit._recording.attributes import merge, thread_attributes, to_attributes
 from tracekit._recording.current_context import tracer_for, tracer_for_child
 from tracekit._recording.filter_decisions import (
     DecidedSpan,
@@ -41,10 +38,11 @@ from tracekit._recording.span_lifecycle import ActiveSpan, SpanCallSite, log_fai
 class span:  # noqa: N801 - a class that reads as a verb: `with span("lookup"):`
     """A span around a block of code.
 
-    The arguments are checked when the object is created. A carrier that cannot be read is logged,
-    and the current span is the parent. An exception that leaves the block is recorded as by
-    `@instrument`. If the span is filtered out, the block runs without one, and what is set on the
-    variable of the `with` statement is discarded.
+    An argument that is not valid is logged once, and its default is used, because it may be data: a
+    carrier that cannot be read leaves the current span as the parent. An exception that leaves the
+    block is recorded as by `@instrument`. If the span is filtered out, the block runs without one,
+    and what is set on the variable of the `with` statement is discarded. `async with` works as
+    `with`.
 
     Args:
         name: The span's name.
@@ -58,7 +56,7 @@ class span:  # noqa: N801 - a class that reads as a verb: `with span("lookup"):`
         **fields: Attributes with plain names.
 
     Raises:
-        InstrumentationError: The name, attributes, level, kind, parent or links are not valid.
+        InstrumentationError: It is used as a decorator; `@instrument("name")` decorates a function.
 
     Example:
         ```python
@@ -94,16 +92,12 @@ class span:  # noqa: N801 - a class that reads as a verb: `with span("lookup"):`
         links: Any = None,
         **fields: object,
     ) -> None:
-        check_name(name)
-        self._site = _block_site(target or calling_module(sys._getframe(1)), parse_level(level))
-        self._name = name
-        self._kind = parse_kind(kind)
-        if parent is not CURRENT:
-            check_parent(parent)
+        given = usable_arguments("span", name, attributes, level, target, kind)
+        self._name, self._attributes, used_level, used_target, self._kind = given
+        self._site = _block_site(used_target or calling_module(sys._getframe(1)), used_level)
         self._parent = parent
-        self._links = None if links is None else check_links(links)
+        self._links = links
         self._has_parentage = parent is not CURRENT or links is not None
-        self._attributes = check_attributes(attributes)
         self._fields = fields
         self._active: ActiveSpan | None = None
 
@@ -117,6 +111,28 @@ class span:  # noqa: N801 - a class that reads as a verb: `with span("lookup"):`
         if active is None or isinstance(active.span, SuppressedSpan):
             return NonRecordingSpan(trace.get_current_span().get_span_context())
         return active.span
+
+    async def __aenter__(self) -> Span:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        frames: TracebackType | None,
+    ) -> Literal[False]:
+        return self.__exit__(kind, error, frames)
+
+    def __call__(self, function: object) -> NoReturn:
+        """Refuse to decorate a function, and say what does.
+
+        Raises:
+            InstrumentationError: Always.
+        """
+        raise InstrumentationError(
+            f"@span({self._name!r}) on {function!r}: span() is for a block of code; decorate a "
+            f"function with @instrument({self._name!r})"
+        )
 
     def _start(self, site: SpanCallSite) -> None:
         tracer = tracer_for(site) if self._has_parentage else tracer_for_child(site)
@@ -134,7 +150,7 @@ class span:  # noqa: N801 - a class that reads as a verb: `with span("lookup"):`
         dynamic_filter = filters.dynamic_filter_for(site.target, site.level, self._name)
         if dynamic_filter is None:
             return self._describe_all({}) if site.exporter_mask != NO_EXPORTERS else None
-        given = {**self._attributes, **self._fields}
+        given = merge(self._attributes, self._fields)
         needed = {n: given[n] for n in dynamic_filter.needed_fields if n in given}
         return decide_span(dynamic_filter, lambda: to_attributes(needed, {}), self._describe_all)
 
@@ -198,8 +214,7 @@ def event(
         target: The target for filters; by default the calling module's `__name__`.
         **fields: Attributes with plain names.
 
-    Raises:
-        InstrumentationError: The name, the attributes or the level are not valid.
+    An argument that is not valid is logged once, and its default is used.
 
     Example:
         ```python
@@ -208,19 +223,17 @@ def event(
         event("cache miss", {"cache.key": "user:7"}, level="debug", attempts=2)
         ```
     """
-    check_name(name)
-    given = check_attributes(attributes)
-    event_level = parse_level(level)
     span = nearest_recorded_span(trace.get_current_span())
     if not span.is_recording():
         return
-    event_target = target or calling_module(sys._getframe(1))
+    given = usable_arguments("event", name, attributes, level, target)
+    event_target = given.target or calling_module(sys._getframe(1))
     try:
         exporter_mask, described = decide_event(
-            span, event_target, event_level, lambda: to_attributes(given, fields)
+            span, event_target, given.level, lambda: to_attributes(given.attributes, fields)
         )
         if exporter_mask != NO_EXPORTERS:
-            add_event(span, exporter_mask, name, {"level": event_level.name, **described})
+            add_event(span, exporter_mask, given.name, {"level": given.level.name, **described})
     except Exception as error:
         log_failure_once(("event", name), f"event({name!r}) was not recorded", error)
 
@@ -232,8 +245,7 @@ def record(attributes: Mapping[str, object] | None = None, /, **fields: object) 
         attributes: Attributes; dotted names go here.
         **fields: Attributes with plain names.
 
-    Raises:
-        InstrumentationError: The attributes are not a mapping.
+    Attributes that are not a mapping, or pairs of a name and a value, are logged once.
 
     Example:
         ```python
@@ -242,12 +254,12 @@ def record(attributes: Mapping[str, object] | None = None, /, **fields: object) 
         record({"user.id": 7}, cached=True)
         ```
     """
-    given = check_attributes(attributes)
     span = nearest_recorded_span(trace.get_current_span())
     if not span.is_recording():
         return
     try:
+        given = usable_attributes("record()", attributes)
         span.set_attributes(to_attributes(given, fields))
     except Exception as error:
-        names = ", ".join(map(str, {**given, **fields}))
-        log_failure_once(("record", names), f"record({names!r}) was not recorded", error)
+        names = ", ".join(fields)
+        log_failure_once(("record", names), f"record({names}) was not recorded whole", error)
