@@ -287,7 +287,7 @@ def test_locks_that_are_held_at_the_fork_do_not_block_the_child(tmp_path):
     (delivery,) = telemetry._lifecycle.components.export_processors
     provider = telemetry.tracer_provider
     locks = Locks(
-        registry._lock,
+        registry.lock,
         runtime._runtime.lock,
         provider._live_lock,
         provider._tracers_lock if hasattr(provider, "_tracers_lock") else threading.Lock(),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard
 
 from opentelemetry.context import attach, detach, get_current, set_value
 from opentelemetry.sdk.trace import ReadableSpan
@@ -53,7 +53,6 @@ class ExportOutcome:
     interruption: BaseException | None = None
 
 
-@runtime_checkable
 class BatchExporter(Protocol):
     """An exporter that makes one attempt at a batch and leaves retries to its caller."""
 
@@ -106,7 +105,7 @@ def attempt_export(exporter: SpanExporter, batch: ExportBatch, timeout: float) -
     """
     token = attach(set_value(SUPPRESS_KEY, True, get_current()))
     try:
-        if isinstance(exporter, BatchExporter):
+        if is_batch_exporter(exporter):
             return exporter.export_batch(batch, timeout)
         return _reported_outcome(exporter, exporter.export(batch.spans), len(batch.spans))
     except Exception as error:
@@ -115,6 +114,22 @@ def attempt_export(exporter: SpanExporter, batch: ExportBatch, timeout: float) -
         return ExportOutcome(error=error_text(error), interruption=error)
     finally:
         detach(token)
+
+
+def is_batch_exporter(exporter: object) -> TypeGuard[BatchExporter]:
+    """Whether `export_batch` is to be called, and not `export`.
+
+    A user's class can have an `export` of its own and pass other attributes on to the exporter that
+    it wraps. So the method is looked up on the class, and an `export` of a subclass comes first.
+    """
+    if "export" in getattr(exporter, "__dict__", ()):
+        return False
+    for cls in type(exporter).__mro__:
+        if "export_batch" in vars(cls):
+            return True
+        if "export" in vars(cls):
+            return False
+    return False
 
 
 def _reported_outcome(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from itertools import count
 from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -18,6 +17,23 @@ from tracekit._sdk.views import view_of
 _INTERRUPTED: Final = ExportOutcome(error="the export was interrupted")
 
 
+class _Export:
+    """The export of one span.
+
+    Attributes:
+        thread: The thread that exports it.
+        outcome: The outcome; None until there is one.
+        is_counted: Whether the outcome is counted.
+    """
+
+    __slots__ = ("is_counted", "outcome", "thread")
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.outcome: ExportOutcome | None = None
+        self.is_counted = False
+
+
 class SimpleProcessor(ExportProcessor):
     """Exports each span in the thread that ends it.
 
@@ -27,9 +43,8 @@ class SimpleProcessor(ExportProcessor):
 
     def _reset(self) -> None:
         super()._reset()
-        # The exports in progress, each with its thread and a number.
-        self._exports: set[tuple[int, int]] = set()
-        self._numbers = count()
+        # The exports in progress.
+        self._exports: set[_Export] = set()
         self._export_ended = threading.Condition(self._lock)
         self._waiters = 0
 
@@ -38,31 +53,35 @@ class SimpleProcessor(ExportProcessor):
 
     def take(self, span: ReadableSpan) -> None:
         """Export an ended span that is sampled and that the exporter wants."""
-        export = threading.get_ident(), next(self._numbers)
-        outcome = _INTERRUPTED
-        self._exports.add(export)
+        export = _Export()
         try:
+            self._exports.add(export)
             batch = ExportBatch((view_of(span, self.bit) or span,))
-            outcome = attempt_export(self.exporter, batch, float("inf"))
-        finally:
-            self._count(outcome)
-            self._remove(export)
-        if outcome.interruption is not None:
-            raise outcome.interruption
+            export.outcome = attempt_export(self.exporter, batch, float("inf"))
+            self._settle(export)
+        except BaseException:
+            # An exception, such as the one of a signal handler, can strike between any two steps.
+            self._settle(export)
+            raise
+        if export.outcome.interruption is not None:
+            raise export.outcome.interruption
 
-    def _count(self, outcome: ExportOutcome) -> None:
-        failed = 1 - outcome.exported
+    def _settle(self, export: _Export) -> None:
+        """Count an export once; a second call completes what an exception left undone."""
+        outcome = export.outcome or _INTERRUPTED
+        counts, exported = self._counts, outcome.exported
         with self._lock:
-            self._counts.exported += outcome.exported
-            self._counts.failed += failed
-        self._health.record(outcome, failed, self._counts)
-
-    def _remove(self, export: tuple[int, int]) -> None:
+            if not export.is_counted:
+                # One statement: an exception finds all of it done, or nothing.
+                counts.exported, counts.failed, export.is_counted = (
+                    counts.exported + exported, counts.failed + 1 - exported, True
+                )  # fmt: skip
         self._exports.discard(export)
         # A waiter counts itself before it looks at the exports, so the lock is needed only then.
         if self._waiters:
             with self._export_ended:
                 self._export_ended.notify_all()
+        self._health.record(outcome, 1 - exported, counts)
 
     def begin_flush(self) -> Wait:
         """Start to flush the exporter."""
@@ -87,9 +106,10 @@ class SimpleProcessor(ExportProcessor):
 
         return wait
 
-    def _wait_for_exports(self, exports: set[tuple[int, int]], seconds: float) -> bool:
+    def _wait_for_exports(self, exports: set[_Export], seconds: float) -> bool:
         with self._export_ended:
-            if any(thread == threading.get_ident() for thread, _ in exports & self._exports):
+            here = threading.get_ident()
+            if any(export.thread == here for export in exports & self._exports):
                 # The exporter, or a signal handler inside it, would wait for itself.
                 return False
             self._waiters += 1
