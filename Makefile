@@ -6,7 +6,11 @@ BIN := $(VENV)/bin
 PAGE := src/tracekit/_viewer/page/index.html
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: demo view test check lint types layers docs bench leaks nox clean page page-check pictures
+# Most of the tests wait for other processes, so there are more of them at a time than cores.
+PARALLEL ?= -n 4 --dist loadfile
+PYTEST = $(BIN)/python -m pytest
+
+.PHONY: demo view test coverage check lint types layers docs bench pictures leaks nox clean page page-check
 
 demo: $(VENV)/ready-demo
 	$(BIN)/python -m examples.user_service.demo
@@ -16,8 +20,12 @@ view: $(VENV)/ready-demo $(PAGE)
 	$(BIN)/python -m examples.user_service.view $(ARGS)
 
 test: $(VENV)/ready-test
+	$(PYTEST) $(PARALLEL) $(TEST)
+
+# Which lines the tests do not reach.
+coverage: $(VENV)/ready-test
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(MAKE) test PYTEST="$(BIN)/coverage run -m pytest"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -26,6 +34,7 @@ check: lint types layers docs
 lint: $(VENV)/ready-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python .ci/words.py
 
 types: $(VENV)/ready-check
 	$(BIN)/mypy
@@ -60,6 +69,10 @@ else
 bench: $(VENV)/ready-test
 	$(BIN)/python -m bench $(BENCH)
 endif
+
+# The pictures of README and docs, made from what the programs print.
+pictures: $(VENV)/ready-demo
+	$(BIN)/python -m examples.user_service.picture docs/images/tree.svg
 
 leaks: $(VENV)/ready-test
 	TRACEKIT_LEAK_SPANS=1000000 $(BIN)/python -m pytest -q tests/test_leaks.py -k test_spans

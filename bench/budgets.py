@@ -39,6 +39,8 @@ BUDGETS: dict[str, Budget] = {
     "pool, submit": Budget(1.10),
     "pool, drain": Budget(1.15),
     "list of 200,000 against list of 10": Budget(1.5),
+    "decorating a function": Budget(60_000),
+    "memory of a decorated function": Budget(3_000),
     "import tracekit": Budget(1.5),
     "from tracekit import instrument, span": Budget(1.5),
 }

@@ -17,7 +17,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from bench.interleaved import Size, Variant, measure
 from bench.results import Row, ratio_row
 from tracekit._otlp.request_encoding import encode_spans
-from tracekit._recording.site_attributes import Constants
+from tracekit._recording.attributes import SiteAttributes
 from tracekit._sdk.fanout import Fanout
 from tracekit._sdk.span import LeanSpan, TracerShared
 
@@ -35,7 +35,7 @@ CALL_SITE: dict[str, str | int] = {
     "code.file.path": "/srv/shop/src/shop/orders.py",
     "code.line.number": 217,
 }
-CONSTANTS = Constants(CALL_SITE)
+SITE_ATTRIBUTES = SiteAttributes(CALL_SITE)
 
 
 def standard() -> dict[str, Any]:
@@ -78,8 +78,8 @@ def lean(spans: list[ReadableSpan]) -> list[LeanSpan]:
 def _lean(span: ReadableSpan, origin: TracerShared) -> LeanSpan:
     made = object.__new__(LeanSpan)
     attributes = dict(span.attributes or {})
-    made._shared, made._constants, made._last = origin, CONSTANTS, None
-    made._given = {key: value for key, value in attributes.items() if key not in CALL_SITE}
+    made._shared, made._site_attributes, made._last_attribute = origin, SITE_ATTRIBUTES, None
+    made._own_attributes = {key: value for key, value in attributes.items() if key not in CALL_SITE}
     for name in ("context", "parent", "name", "kind", "start_time", "end_time", "status"):
         setattr(made, f"_{name}", getattr(span, name))
     if span.events:

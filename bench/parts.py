@@ -30,6 +30,7 @@ PARTS: Final = {
         "pools:submit_and_drain",
         "captures:long_list",
         "imports:import_time",
+        "decoration:decorating",
     ),
     "filters": ("filters:below_the_level",),
     "encoding": ("encoding:batches",),

@@ -42,10 +42,10 @@ def ratio_row(what: str, turns: Turns, name: str = TRACEKIT, to: str = BY_HAND, 
     return Row(what, to, *values, figure.middle, figure.spread, **more)
 
 
-def over_row(what: str, turns: Turns, name: str = TRACEKIT, base: str = BARE) -> Row:
+def over_row(what: str, turns: Turns, name: str = TRACEKIT, base: str = BARE, **more: str) -> Row:
     figure = turns.over(name, base)
     values = turns.median(base), turns.median(name)
-    return Row(what, base, *values, figure.middle, figure.spread, is_ratio=False)
+    return Row(what, base, *values, figure.middle, figure.spread, is_ratio=False, **more)
 
 
 def middle_of(passes: list[list[Row]]) -> list[Row]:

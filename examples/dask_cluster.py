@@ -27,7 +27,7 @@ def compute(client: Client) -> int:
 
 def main() -> None:
     with (
-        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
         tracekit.init_telemetry("dask-example"),
     ):

@@ -1,7 +1,7 @@
 """The matrix *boundary × start method × outcome*, as data.
 
-A boundary is a place where Python leaves the current context. Each knows how to hand a call over
-and wait for it; where it can, how a call is taken back, and how its pool is broken.
+A boundary is a way to run a call in another context: a thread, a pool, a process. Each one submits
+a call and waits for it. Some can cancel a call, or break their pool.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from tests.tasks import hold, leave, refuse
+from tests.tasks import hold, leave_trace, refuse
 from tracekit import executors, preserve_context, propagation, run_blocking
 
 OUTCOMES = ("returns", "raises", "cancelled", "pool broken")
@@ -36,13 +36,14 @@ Call = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Boundary:
-    """A place where the context has to be kept.
+    """A boundary at which the context has to be preserved.
 
     Attributes:
-        calls: Opens it for a start method, and gives what hands a call over and waits for it.
+        calls: Opens the boundary for a start method, and yields a function that submits a call and
+            waits for it.
         start_methods: The start methods of processes; empty for threads.
-        cancel: Hands over a call that would leave a mark, and takes it back before it starts.
-        broken: The bare pool and ours, both with workers that cannot begin.
+        cancel: Submits a call that would leave a trace, and cancels it before it starts.
+        broken: The bare pool and ours, both with workers that fail to start.
         needs: The package that has to be installed.
     """
 
@@ -53,18 +54,23 @@ class Boundary:
     needs: str = ""
 
     def outcomes(self) -> tuple[str, ...]:
-        """What can become of a call here."""
+        """Return the possible outcomes of a call."""
         possible = {"cancelled": self.cancel, "pool broken": self.broken}
         return tuple(one for one in OUTCOMES if possible.get(one, True))
 
     def require(self) -> None:
-        """Skip the test where a package is missing."""
+        """Skip the test if a package is missing."""
         if self.needs:
             pytest.importorskip(self.needs, reason=f"{self.needs} is not installed")
 
 
 def _executor(make: Callable[..., Any], **options: Any) -> Boundary:
-    """An executor, whose maker takes a start method and the executor's own options."""
+    """Return the boundary of an executor.
+
+    Args:
+        make: Creates it, from a start method and its own options.
+        **options: Fields of the boundary.
+    """
 
     @contextmanager
     def calls(start: str) -> Iterator[Call]:
@@ -78,9 +84,9 @@ def _cancel(make: Callable[..., Any], start: str, fifo: Path) -> None:
     with make(start) as pool:
         held = [pool.submit(hold, fifo)]
         try:
-            # Pools of processes take a few calls ahead, and those cannot be taken back.
+            # Process pools take some calls ahead, and those cannot be cancelled.
             held += [pool.submit(len, ()) for _ in range(8)]
-            assert pool.submit(leave, fifo).cancel()
+            assert pool.submit(leave_trace, fifo).cancel()
         finally:
             _release(fifo)
         concurrent.futures.wait(held, TIMEOUT)
@@ -91,7 +97,7 @@ def _release(fifo: Path) -> None:
 
 
 def _pool(make: Callable[[str], Any], **options: Any) -> Boundary:
-    """A pool of `multiprocessing`."""
+    """Return the boundary of a pool of `multiprocessing`."""
 
     @contextmanager
     def calls(start: str) -> Iterator[Call]:
@@ -104,7 +110,7 @@ def _pool(make: Callable[[str], Any], **options: Any) -> Boundary:
 
 
 def _thread(make: Callable[[Call], threading.Thread], **options: Any) -> Boundary:
-    """A thread of its own for each call."""
+    """Return the boundary of a new thread for each call."""
 
     @contextmanager
     def calls(_: str) -> Iterator[Call]:
@@ -129,7 +135,7 @@ def _settle(future: concurrent.futures.Future[Any], func: Call, *args: Any) -> N
 
 
 def _blocking(run: Callable[[Call], Any], make: Callable[..., Any] | None, **options: Any) -> Any:
-    """`run_blocking` on an event loop."""
+    """Return the boundary of `run_blocking` on an event loop."""
 
     @contextmanager
     def calls(start: str) -> Iterator[Call]:
@@ -158,7 +164,7 @@ def _cancel_awaiting(start: str, fifo: Path) -> None:
     async def main() -> None:
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             held = pool.submit(hold, fifo)
-            task = asyncio.create_task(run_blocking(leave, fifo, executor=pool))
+            task = asyncio.create_task(run_blocking(leave_trace, fifo, executor=pool))
             await asyncio.sleep(0)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -170,14 +176,14 @@ def _cancel_awaiting(start: str, fifo: Path) -> None:
 
 
 def _cancel_timer(_: str, fifo: Path) -> None:
-    timer = executors.Timer(TIMEOUT, leave, [fifo])
+    timer = executors.Timer(TIMEOUT, leave_trace, [fifo])
     timer.start()
     timer.cancel()
     timer.join(TIMEOUT)
 
 
 class OwnExecutor(concurrent.futures.Executor):
-    """An executor as users write them: one thread, and no more than has to be."""
+    """A minimal executor of a user: one thread."""
 
     def __init__(self) -> None:
         self._calls: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -215,7 +221,7 @@ def _dask(_: str) -> Iterator[Any]:
     with (
         dask.config.set(quiet),
         LocalCluster(
-            n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50
+            n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs=50
         ) as cluster,
         Client(cluster) as client,
         executors.wrap(client.get_executor(pure=False)) as pool,
@@ -225,7 +231,7 @@ def _dask(_: str) -> Iterator[Any]:
 
 @contextmanager
 def _process(start: str) -> Iterator[Call]:
-    """A process of its own for each call."""
+    """Yield a function that runs each call in a new process."""
     context = multiprocessing.get_context(start)
 
     def call(func: Call, *args: Any) -> Any:
@@ -265,7 +271,7 @@ pickle.dump(answer, sys.stdout.buffer)
 
 @contextmanager
 def _subprocess(_: str) -> Iterator[Call]:
-    """A program of its own for each call."""
+    """Yield a function that runs each call in a new program."""
     import pickle
 
     def call(func: Call, *args: Any) -> Any:
@@ -355,7 +361,7 @@ CASES = [
 
 
 def matrix(outcome: str) -> list[Any]:
-    """The boundaries with their start methods that can have an outcome."""
+    """Return the boundaries and start methods that can have an outcome."""
     return [
         pytest.param(BOUNDARIES[name], start, id=f"{name.replace('`', '')} {start}")
         for name, start in CASES

@@ -1,4 +1,4 @@
-"""The matrix *callable kind × outcome*, as data: what is decorated and how it is driven."""
+"""The matrix *callable kind × outcome*: how each kind is made, and how each outcome is reached."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OUTCOMES = (
 decorate = functools.partial(instrument, "work", expected=LookupError)
 
 
-class Backoff:
+class Suspension:
     """Suspends a coroutine once, without an event loop."""
 
     def __await__(self):
@@ -47,7 +47,7 @@ def plain(outcome):
 
 
 async def coroutine(outcome):
-    await Backoff()
+    await Suspension()
     return leave(outcome)
 
 
@@ -59,7 +59,7 @@ def generator(outcome):
 
 async def async_generator(outcome):
     yield 1
-    await Backoff()
+    await Suspension()
     yield 2
     leave(outcome)
 
@@ -69,16 +69,16 @@ def one_step(outcome):
 
 
 async def one_async_step(outcome):
-    await Backoff()
+    await Suspension()
     yield leave(outcome)
 
 
-# What a driver observes: how the call ended, as the caller sees it.
+# A driver returns how the call ended for the caller.
 
 
 def observe(function: Callable[[], Any]) -> tuple[str, Any]:
     try:
-        return "gave", function()
+        return "returned", function()
     except BaseException as error:
         return type(error).__name__, error.args
 
@@ -169,7 +169,7 @@ def drive_attribute(subject: Any, outcome: str) -> Any:
     return observe(lambda: subject(outcome).value)
 
 
-# How each kind of callable is made, from a decorator: `same` leaves it undecorated.
+# Each kind of callable is made with a decorator. `same` leaves it undecorated.
 
 
 def same(function: Any = None) -> Any:
@@ -285,7 +285,7 @@ def callable_object(on: Any) -> Any:
 def async_callable_object(on: Any) -> Any:
     class Service:
         async def __call__(self, outcome):
-            await Backoff()
+            await Suspension()
             return leave(outcome)
 
     return on(Service())
@@ -331,7 +331,7 @@ _SUSPENDS = {drive_coroutine, drive_generator, drive_async_generator}
 
 
 def applies(kind: str, outcome: str) -> bool:
-    """Only what can be suspended can be closed, resumed or collected half-way."""
+    """Whether the outcome exists: only suspended callables are closed, resumed or collected."""
     return OUTCOMES.index(outcome) < 4 or KINDS[kind][1] in _SUSPENDS
 
 

@@ -1,7 +1,6 @@
-"""What engines of others run: a web application, a task, and programs; not collected.
+"""The applications, tasks and programs that engines run in `test_engines`.
 
-The exporter is named by the environment variable `SPANS`, which gunicorn and Celery have no other
-way to be told.
+Environment variables configure them, because gunicorn and Celery pass no arguments on.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ if os.environ.get("CELERY_BROKER") and importlib.util.find_spec("celery"):
     celery_work = celery.task(name="work")(work)
 
 
-def hand_over_to_celery():
+def submit_to_celery():
     results = [celery_work.delay(number) for number in range(TASKS)]
     assert list(range(TASKS)) == [result.get(timeout=30) for result in results]
 
@@ -72,8 +71,7 @@ def ray():
     try:
         engine.init(**options)
     except Exception:
-        # Its server or its node was not up in half a minute: the first time, all of Ray is read
-        # from the disk.
+        # The first start reads all of Ray from the disk, which may exceed Ray's own timeout.
         engine.shutdown()
         engine.init(**options)
     run = engine.remote(lambda function, number: function(number))

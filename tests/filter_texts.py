@@ -1,4 +1,4 @@
-"""Directives of the full grammar, as strategies."""
+"""Hypothesis strategies for texts of the filter grammar."""
 
 from __future__ import annotations
 

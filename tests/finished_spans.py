@@ -1,4 +1,4 @@
-"""Finished SDK spans, made directly, with ids and times that a test chooses."""
+"""Ended SDK spans, made directly, with ids and times that a test chooses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SERVICE = Resource({"service.name": "shop", "host.name": "web-1"})
 
 
 def make_context(span_id: int, *, trace_id: int = TRACE, remote: bool = False) -> SpanContext:
-    """A sampled span context."""
+    """Return a sampled span context."""
     return SpanContext(trace_id, span_id, is_remote=remote, trace_flags=TraceFlags(1))
 
 
@@ -37,7 +37,7 @@ def make_span(
     resource: Resource = SERVICE,
     **rest: Any,
 ) -> ReadableSpan:
-    """A span that starts `start` milliseconds into the trace and lasts `ms` milliseconds."""
+    """Return a span that starts `start` milliseconds into the trace and lasts `ms` milliseconds."""
     begin = 1_000_000 * MS + round(start * MS)
     return ReadableSpan(
         name,
@@ -55,7 +55,7 @@ def make_span(
 
 
 def make_event(name: str, *, at: float = 0, **attributes: Any) -> Event:
-    """An event `at` milliseconds into the trace; `__` in a keyword stands for a dot."""
+    """Return an event `at` milliseconds into the trace; `__` in a keyword is a dot."""
     dotted = {key.replace("__", "."): value for key, value in attributes.items()}
     return Event(name, dotted, timestamp=1_000_000 * MS + round(at * MS))
 
@@ -63,7 +63,7 @@ def make_event(name: str, *, at: float = 0, **attributes: Any) -> Event:
 def make_exception_event(
     kind: str = "app.errors.Broken", message: str = "no luck", **rest: Any
 ) -> Event:
-    """An event as `record_exception` writes it."""
+    """Return an event as `record_exception` makes it."""
     attributes = {
         "exception__type": kind,
         "exception__message": message,

@@ -1,8 +1,8 @@
-"""A program that forks while it exports; run by its test, not collected.
+"""A program that forks while it exports; a test runs it.
 
-Called with the way, the protocol, the receiver's URL and the number of children. Says when it has
-forked, waits for a line, and prints the exit codes of the children, the seconds that the slowest
-fork took, and the spans that the parent started.
+Its arguments are the way, the protocol, the receiver's URL and the number of children. It prints a
+line once it has forked, waits for a line, and prints the exit codes of the children, the seconds of
+the slowest fork, and the number of spans that the parent started.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import tracekit
 from tracekit import exporters, span
 from tracekit._base import forks
 
-ABREAST = 4
+FORKS_AT_ONCE = 4
 FIRST = 5
 
 
@@ -45,15 +45,15 @@ def fork(work):
 
 
 def under_load(telemetry, children):
-    """Fork while another thread makes spans that are exported all the time."""
+    """Fork while another thread records spans, which are exported all the time."""
     stop = threading.Event()
     loading = threading.Thread(target=load, args=(stop,))
     loading.start()
     while telemetry.stats.exported < FIRST:
         stop.wait(0.01)
     codes, slowest = [], 0.0
-    for _ in range(children // ABREAST):
-        forked = [fork(lambda: child(telemetry)) for _ in range(ABREAST)]
+    for _ in range(children // FORKS_AT_ONCE):
+        forked = [fork(lambda: child(telemetry)) for _ in range(FORKS_AT_ONCE)]
         slowest = max(slowest, *(seconds for _, seconds in forked))
         codes += [exit_code(pid) for pid, _ in forked]
     stop.set()
@@ -62,11 +62,11 @@ def under_load(telemetry, children):
 
 
 def beside_an_export_that_hangs(telemetry, children):
-    """Fork while a thread is within the exporter and does not come back."""
-    forks.PATIENCE = 0.2
+    """Fork while a thread is in a call of the exporter that does not return."""
+    forks.BEFORE_FORK_TIMEOUT = 0.2
     with span("hangs"):
         pass
-    # In vain; but now the exporter is being called.
+    # It fails, but the exporter is called now.
     telemetry.flush(0.3)
     forked = [fork(lambda: child(telemetry)) for _ in range(children)]
     return [exit_code(pid) for pid, _ in forked], max(seconds for _, seconds in forked)
@@ -82,7 +82,7 @@ def exit_code(pid):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def say(text):
+def print_line(text):
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
@@ -92,10 +92,10 @@ def main(way, protocol, endpoint, children):
     exporter = exporters.otlp(protocol=protocol, endpoint=endpoint)
     telemetry = tracekit.init_telemetry("parent", exporter=exporter)
     codes, slowest = WAYS[way](telemetry, children)
-    say("forked")
+    print_line("forked")
     sys.stdin.readline()
     answer = {"codes": codes, "slowest": slowest, "delivered": telemetry.shutdown(20.0)}
-    say(json.dumps({**answer, "started": telemetry.stats.started}))
+    print_line(json.dumps({**answer, "started": telemetry.stats.started}))
 
 
 if __name__ == "__main__":

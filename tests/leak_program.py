@@ -1,8 +1,8 @@
-"""What a long-lived program does over and over, and what of it stays in memory; not collected.
+"""The work of a long-lived program, and the memory that it leaves behind. It is not a test module.
 
-Run with kinds of work and how often to do each, `instrumented=1000 blocks=1000`, it prints what
-each left behind between a first round, in which caches and pools fill, and the end of a second,
-larger one.
+Its arguments are kinds of work and how often to do each: `instrumented=1000 blocks=1000`. It prints
+how much each left behind after its second round. In the first one, which is smaller, caches and
+pools fill.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tracekit._filters.call_sites import registry
 from tracekit.executors import Thread, ThreadPoolExecutor
 from tracekit.propagation import inject, remote_parent
 
-# The first round is this part of the second.
+# The first round is the second one divided by this.
 WARM_UP = 8
 LEAKED = []
 
@@ -98,7 +98,7 @@ def abandoned_async_generators(count):
     async def run():
         for number in range(count):
             await decorated_async_generator(number).__anext__()
-            # Lets the loop close it.
+            # The event loop closes it then.
             await asyncio.sleep(0)
 
     asyncio.run(run())
@@ -234,9 +234,9 @@ def leaking_much(count):
 
 
 def held():
-    """What the process holds now: memory, objects, and entries in tracekit's own registries."""
+    """Return the memory, the objects, and the entries of tracekit's registries in this process."""
     telemetry.flush()
-    # The worker keeps the batch that it has delivered last, whatever its size.
+    # An object that keeps the last batch keeps a single span after this.
     trace.get_tracer("program").start_span("last").end()
     telemetry.flush()
     for _ in range(3):
@@ -247,13 +247,13 @@ def held():
         "objects": len(gc.get_objects()),
         "resident": pages * os.sysconf("SC_PAGE_SIZE"),
         "call sites": len(registry._sites),
-        "watched by forks": len(forks._all),
-        "tracers": len(trace.get_tracer_provider()._live),
+        "watched by forks": len(forks._registered),
+        "tracers": len(trace.get_tracer_provider()._live_tracers),
     }
 
 
 def growth(work, count):
-    """What a kind of work leaves behind."""
+    """Return how much a kind of work leaves behind."""
     work(count // WARM_UP)
     before = held()
     work(count)

@@ -1,4 +1,4 @@
-"""Spans of every shape: batches for hypothesis, and some that the SDK has recorded."""
+"""Spans of every shape: hypothesis strategies of batches, and spans that the SDK recorded."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def a_span(name: str = "work", **fields) -> ReadableSpan:
     return ReadableSpan(name, **fields)
 
 
-def _official_takes_none() -> bool:
+def _official_accepts_none() -> bool:
     # Newer official encoders write an empty value for None, older ones drop the attribute.
     message = encode_spans([a_span(attributes={"it": (None,)})])
     return bool(message.resource_spans[0].scope_spans[0].spans[0].attributes)
 
 
-OFFICIAL_TAKES_NONE = _official_takes_none()
+OFFICIAL_ACCEPTS_NONE = _official_accepts_none()
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 KEY = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
@@ -42,7 +42,7 @@ SCALAR = st.one_of(
     st.floats(),
     st.sampled_from([math.nan, math.inf, -math.inf, -0.0, 0.0, 1.0, 5e-324, 1e22]),
     st.binary(max_size=9),
-    *([st.none()] if OFFICIAL_TAKES_NONE else []),
+    *([st.none()] if OFFICIAL_ACCEPTS_NONE else []),
 )
 VALUE = st.recursive(
     SCALAR,
@@ -115,7 +115,7 @@ LIMITS = SpanLimits(
 
 
 def recorded(limits: SpanLimits) -> Sequence[ReadableSpan]:
-    """Spans of the SDK itself, of whose parts the limits may drop some."""
+    """Return spans that the SDK recorded under the given limits."""
     memory = InMemorySpanExporter()
     provider = TracerProvider(
         resource=Resource({"service.name": "shop", "service.tags": ["a", "b"]}, "urn:resource"),

@@ -1,6 +1,6 @@
-"""The tables of the documentation, from the data of the tests.
+"""The tables of `docs/support.md`, made from the data of the tests.
 
-One is *callable kind × outcome*, one *boundary × start method × outcome*. `python -m
+The first is *callable kind × outcome*, the second *boundary × start method × outcome*. `python -m
 tests.support_table` prints them.
 """
 
@@ -14,7 +14,7 @@ YES, YES_BUT, NOT_APPLICABLE = "✓", "✓ ¹", "–"
 
 
 def table() -> str:
-    """The table, in Markdown."""
+    """Return the table of callables, in Markdown."""
     head = _row("", *OUTCOMES)
     line = _row("---", *(":-:" for _ in OUTCOMES))
     rows = [_row(kind, *(_cell(kind, outcome) for outcome in OUTCOMES)) for kind in KINDS]
@@ -22,7 +22,7 @@ def table() -> str:
 
 
 def boundary_table() -> str:
-    """The table of the places where Python leaves the current context, in Markdown."""
+    """Return the table of boundaries that a context has to cross, in Markdown."""
     head = _row("", "workers", *boundaries.OUTCOMES)
     line = _row("---", "---", *(":-:" for _ in boundaries.OUTCOMES))
     return "\n".join([head, line, *map(_boundary_row, boundaries.BOUNDARIES)])
@@ -46,4 +46,4 @@ def _row(*cells: str) -> str:
 
 
 if __name__ == "__main__":
-    print(table(), boundary_table(), sep="\n\n")  # noqa: T201 - what it is for
+    print(table(), boundary_table(), sep="\n\n")  # noqa: T201 - the output of the command

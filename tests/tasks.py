@@ -1,4 +1,4 @@
-"""What the tests have done elsewhere; importable by worker processes."""
+"""Tasks that tests run in other threads and processes; workers can import them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from opentelemetry import baggage, context, trace
 
 from tracekit import span
 
-ContextSnapshot = tuple[str, str, object]
-NOTHING: ContextSnapshot = ("0" * 32, "0" * 16, None)
+Observation = tuple[str, str, object]
+NOTHING: Observation = ("0" * 32, "0" * 16, None)
 
 
-def observe(_: object = None, /) -> ContextSnapshot:
-    """The ids of the current trace and span, and a piece of baggage."""
+def observe(_: object = None, /) -> Observation:
+    """Return the ids of the current trace and span, and an entry of the baggage."""
     current = trace.get_current_span().get_span_context()
     return (
         trace.format_trace_id(current.trace_id),
@@ -26,41 +26,41 @@ def observe(_: object = None, /) -> ContextSnapshot:
 
 
 def fail(*_: object) -> None:
-    """Raise what was observed."""
+    """Raise an error with an observation as its arguments."""
     raise LookupError(*observe())
 
 
-async def observe_later(_: object = None, /) -> tuple[ContextSnapshot, ContextSnapshot]:
+async def observe_later(_: object = None, /) -> tuple[Observation, Observation]:
     """Observe before and after a step of the event loop."""
     before = observe()
     await asyncio.sleep(0)
     return before, observe()
 
 
-def observe_steps(count: int) -> Iterator[ContextSnapshot]:
+def observe_steps(count: int) -> Iterator[Observation]:
     """Observe at each step of a generator."""
     for _ in range(count):
         yield observe()
 
 
 def hold(fifo: Path) -> None:
-    """Keep a worker busy until someone writes."""
+    """Keep a worker busy until something is written to the pipe."""
     fifo.read_bytes()
 
 
-def leave(fifo: Path) -> None:
-    """Say that this was called."""
+def leave_trace(fifo: Path) -> None:
+    """Create a file as the trace of this call."""
     fifo.with_name("called").touch()
 
 
 def refuse() -> None:
-    """An initializer that breaks its pool."""
+    """Break the pool that has this initializer."""
     raise ValueError("no worker today")
 
 
 @contextmanager
-def submitter() -> Iterator[ContextSnapshot]:
-    """A block with a span and baggage, and what is to be observed of it."""
+def submitter() -> Iterator[Observation]:
+    """Open a span with baggage, and yield the expected observation."""
     with span("submit"):
         token = context.attach(baggage.set_baggage("user", "ada"))
         try:
@@ -70,7 +70,7 @@ def submitter() -> Iterator[ContextSnapshot]:
 
 
 def items(count: int) -> Iterator[int]:
-    """Items that are made below a span of their own, which is current while they are taken."""
+    """Yield items, each in a span of its own that is current at the yield."""
     for item in range(count):
-        with span("make an item"):
+        with span("create an item"):
             yield item

@@ -12,6 +12,7 @@ import pytest
 import bench.page
 from bench import by_hand, tables
 from bench.budgets import BUDGETS
+from bench.correctness import CASES
 from bench.interleaved import Size, Turns, Variant, measure
 from bench.parts import PARTS, find
 from bench.pipelines import NotRecordedError, check_same_attributes, sdk
@@ -34,6 +35,21 @@ def test_every_benchmark_runs_and_every_budget_has_its_row():
     lines = done.stdout.splitlines()
     rows = {what for what in BUDGETS if any(line.startswith(f"{what}  ") for line in lines)}
     assert set(BUDGETS) == rows
+
+
+def test_every_tree_of_tracekit_comes_out_right():
+    """The cases that the documentation compares hold for tracekit."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "bench.correctness", "tracekit"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    _, _, *rows = done.stdout.splitlines()
+    assert [f"| {case} | yes |" for case in CASES] == rows
 
 
 def test_the_page_has_the_figures_of_every_budget():

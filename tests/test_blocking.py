@@ -1,4 +1,4 @@
-"""`run_blocking`: a blocking call, awaited, in the context of now."""
+"""`run_blocking`: a blocking call that is awaited, in the current context."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ EXECUTORS = {
 
 
 def run_on_trio(call):
-    """Run on trio, where it is installed."""
+    """Run on trio, or skip the test if trio is not installed."""
     return pytest.importorskip("trio").run(call)
 
 
@@ -47,7 +47,7 @@ loops = pytest.mark.parametrize("run", [run_on_asyncio, run_on_trio], ids=["asyn
 
 @loops
 def test_the_call_is_part_of_the_trace(spans, run):
-    """Its span hangs below that of the awaiting function, and it runs on another thread."""
+    """Its span is a child of the awaiting function's span, and it runs on another thread."""
 
     @instrument("query")
     def query(a, *, b):
@@ -63,8 +63,8 @@ def test_the_call_is_part_of_the_trace(spans, run):
 
 @loops
 @pytest.mark.parametrize("make", EXECUTORS.values(), ids=EXECUTORS)
-def test_a_given_executor(spans, run, make):
-    """Of any kind, the call is made there, in the context of now, or fails there."""
+def test_a_call_runs_on_the_given_executor(spans, run, make):
+    """In the current context. Its exception is raised."""
     with make() as pool:
         with submitter() as expected:
             call = functools.partial(run_blocking, observe, executor=pool)
@@ -78,15 +78,15 @@ def test_a_given_executor(spans, run, make):
 
 @loops
 @pytest.mark.parametrize("nothing", [7, "pool", print, concurrent.futures.ThreadPoolExecutor])
-def test_an_executor_that_is_none_is_refused(run, nothing):
-    """With what would be one."""
-    with pytest.raises(InstrumentationError, match=r"executor=.* is not valid: say an executor"):
+def test_an_object_that_is_not_an_executor_is_refused(run, nothing):
+    """The error names the accepted types."""
+    with pytest.raises(InstrumentationError, match=r"executor=.* is not valid: use an executor"):
         run(functools.partial(run_blocking, len, (), executor=nothing))
 
 
 @loops
-def test_what_the_call_sets_stays_there(run):
-    """It has a copy of the context."""
+def test_a_call_has_a_copy_of_the_context(run):
+    """Its changes are not visible outside."""
 
     async def main():
         value.set("mine")
@@ -96,70 +96,70 @@ def test_what_the_call_sets_stays_there(run):
     assert ("mine", "mine") == run(main)
 
 
-class CallSiteRegistry:
-    """A call that tells when it begins, and goes on when it is told."""
+class BlockedCall:
+    """A call that sets `begun`, and ends once `may_end` is set."""
 
     def __init__(self) -> None:
-        self.begun, self.after_fork_in_parent, self.ended = (threading.Event() for _ in range(3))
+        self.begun, self.may_end, self.ended = (threading.Event() for _ in range(3))
 
     def __call__(self) -> None:
         self.begun.set()
-        assert self.after_fork_in_parent.wait(TIMEOUT)
+        assert self.may_end.wait(TIMEOUT)
         self.ended.set()
 
 
-def test_cancelled_on_asyncio_the_task_goes_on_at_once():
-    """A call that has begun runs to its end, unheard, as with `asyncio.to_thread`."""
-    registry = CallSiteRegistry()
+def test_a_cancelled_task_continues_at_once_on_asyncio():
+    """The call runs to its end, as with `asyncio.to_thread`."""
+    blocked = BlockedCall()
 
     async def main():
-        task = asyncio.create_task(run_blocking(registry))
-        await asyncio.to_thread(registry.begun.wait, TIMEOUT)
+        task = asyncio.create_task(run_blocking(blocked))
+        await asyncio.to_thread(blocked.begun.wait, TIMEOUT)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        ended = registry.ended.is_set()
-        registry.after_fork_in_parent.set()
+        ended = blocked.ended.is_set()
+        blocked.may_end.set()
         return ended
 
     assert False is asyncio.run(main())
-    assert registry.ended.wait(TIMEOUT)
+    assert blocked.ended.wait(TIMEOUT)
 
 
 @pytest.mark.parametrize("given", [False, True], ids=["no executor", "executor"])
-def test_cancelled_on_trio_the_task_goes_on_at_once(given):
-    """As on asyncio."""
+def test_a_cancelled_task_continues_at_once_on_trio(given):
+    """The call runs to its end."""
     trio = pytest.importorskip("trio")
-    registry = CallSiteRegistry()
+    blocked = BlockedCall()
 
     async def main(pool):
         options = {"executor": pool} if given else {}
         with trio.CancelScope() as scope:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(functools.partial(run_blocking, registry, **options))
-                await trio.to_thread.run_sync(registry.begun.wait, TIMEOUT)
+                nursery.start_soon(functools.partial(run_blocking, blocked, **options))
+                await trio.to_thread.run_sync(blocked.begun.wait, TIMEOUT)
                 scope.cancel()
-        ended = registry.ended.is_set()
-        registry.after_fork_in_parent.set()
+        ended = blocked.ended.is_set()
+        blocked.may_end.set()
         return ended
 
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         assert False is trio.run(main, pool)
-    assert registry.ended.wait(TIMEOUT)
+    assert blocked.ended.wait(TIMEOUT)
 
 
-def test_a_call_that_waits_for_a_worker_is_taken_back():
-    """Cancelled before a worker has come to it, it is never made."""
-    registry, called = CallSiteRegistry(), []
+def test_a_call_that_waits_for_a_worker_is_cancelled():
+    """It is never made."""
+    blocked, called = BlockedCall(), []
 
     async def main(pool):
-        first = asyncio.create_task(run_blocking(registry, executor=pool))
+        first = asyncio.create_task(run_blocking(blocked, executor=pool))
         second = asyncio.create_task(run_blocking(called.append, 1, executor=pool))
-        await asyncio.to_thread(registry.begun.wait, TIMEOUT)
+        await asyncio.to_thread(blocked.begun.wait, TIMEOUT)
         second.cancel()
         with pytest.raises(asyncio.CancelledError):
             await second
-        registry.after_fork_in_parent.set()
+        blocked.may_end.set()
         await first
 
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -167,16 +167,16 @@ def test_a_call_that_waits_for_a_worker_is_taken_back():
     assert [] == called
 
 
-def test_without_anyio_trio_users_are_told(monkeypatch):
-    """With the command that installs it."""
+def test_trio_without_anyio_raises_an_error(monkeypatch):
+    """The error has the command that installs anyio."""
     trio = pytest.importorskip("trio")
     monkeypatch.setitem(sys.modules, "anyio", None)
     with pytest.raises(ConfigurationError, match="pip install 'anyio"):
         trio.run(run_blocking, len, ())
 
 
-def test_it_loads_neither_anyio_nor_trio():
-    """On asyncio it needs nothing besides."""
+def test_asyncio_needs_neither_anyio_nor_trio():
+    """Neither is imported."""
     script = (
         "import asyncio, sys, tracekit\n"
         "asyncio.run(tracekit.run_blocking(len, ()))\n"
@@ -188,7 +188,7 @@ def test_it_loads_neither_anyio_nor_trio():
     assert "[]" == done.stdout.strip()
 
 
-def test_without_an_event_loop_it_fails_as_to_thread_does():
+def test_a_call_without_an_event_loop_fails_like_to_thread():
     """With asyncio's own error."""
     with pytest.raises(RuntimeError, match="no running event loop"):
         run_blocking(len, ()).send(None)

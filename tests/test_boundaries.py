@@ -1,4 +1,4 @@
-"""The context at every place where Python leaves it, under every start method."""
+"""The context at every boundary, under every start method."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ pytestmark = pytest.mark.usefixtures("spans")
 
 @pytest.fixture
 def fifo(tmp_path):
-    """A named pipe that a worker can be kept busy with."""
+    """Return the path of a named pipe that keeps a worker busy."""
     path = tmp_path / "fifo"
     os.mkfifo(path)
     return path
 
 
 @pytest.mark.parametrize(("boundary", "start"), matrix("returns"))
-def test_a_call_has_the_submitters_context_and_leaves_nothing(boundary, start):
-    """Each call sees the span and the baggage of whoever hands it over, and then no one does."""
+def test_a_call_has_the_submitters_context(boundary, start):
+    """The span and the baggage; the worker's own context is unchanged afterwards."""
     boundary.require()
     with boundary.calls(start) as call:
         for _ in range(2):
@@ -32,8 +32,8 @@ def test_a_call_has_the_submitters_context_and_leaves_nothing(boundary, start):
 
 
 @pytest.mark.parametrize(("boundary", "start"), matrix("raises"))
-def test_a_call_that_raises(boundary, start):
-    """The exception comes back as it was raised, in the right context, and nothing is left."""
+def test_a_call_that_raises_has_the_submitters_context(boundary, start):
+    """The exception arrives unchanged, and the worker's own context is unchanged."""
     boundary.require()
     with boundary.calls(start) as call:
         with submitter() as expected, pytest.raises(LookupError) as caught:
@@ -43,8 +43,8 @@ def test_a_call_that_raises(boundary, start):
 
 
 @pytest.mark.parametrize(("boundary", "start"), matrix("cancelled"))
-def test_a_call_that_is_cancelled_before_it_starts(boundary, start, fifo):
-    """It is never made."""
+def test_a_call_that_is_cancelled_before_it_starts_is_never_made(boundary, start, fifo):
+    """At every boundary that can cancel a call."""
     boundary.require()
     with submitter():
         boundary.cancel(start, fifo)
@@ -53,8 +53,8 @@ def test_a_call_that_is_cancelled_before_it_starts(boundary, start, fifo):
 
 @pytest.mark.parametrize(("boundary", "start"), matrix("pool broken"))
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_pool_that_is_broken(boundary, start, capfd):
-    """Its calls fail with the very error of the bare pool."""
+def test_a_broken_pool_fails_like_the_bare_pool(boundary, start, capfd):
+    """With the same error."""
     boundary.require()
     errors = []
     for pool in boundary.broken(start):

@@ -1,4 +1,4 @@
-"""Every kind of callable, left in every way: the caller sees no difference, and one span tells."""
+"""Every kind of callable with every outcome: the caller sees no difference, a span records it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EVENTS = {
 
 @pytest.fixture(autouse=True)
 def quiet(caplog, monkeypatch):
-    """No cell may log anything, or fail where no one can see it."""
+    """Fail if a cell logs anything or raises where it cannot be caught."""
     unraisable = []
     monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
     with caplog.at_level(logging.DEBUG):
@@ -41,7 +41,7 @@ def quiet(caplog, monkeypatch):
 
 @pytest.mark.parametrize(("kind", "outcome"), CELLS)
 def test_the_caller_sees_no_difference(kind, outcome):
-    """A decorated callable gives, raises and ends exactly as the undecorated one."""
+    """A decorated callable returns, raises and ends as the undecorated one."""
     make, drive = KINDS[kind]
     expected = drive(make(same), outcome)
     with capture_spans():
@@ -50,21 +50,19 @@ def test_the_caller_sees_no_difference(kind, outcome):
 
 
 @pytest.mark.parametrize(("kind", "outcome"), CELLS)
-def test_one_span_tells_how_it_ended(kind, outcome):
-    """There is one span, with the status, exit and events of the outcome."""
+def test_one_span_records_how_the_call_ended(kind, outcome):
+    """Status, exit and events are those of the outcome."""
     make, drive = KINDS[kind]
     with capture_spans() as spans:
         drive(make(decorate()), outcome)
     (span,) = [one for one in spans if one.name.rpartition(".")[2] in ("work", "<lambda>")]
-    assert (STATUS.get(outcome, "UNSET"), EXIT.get(outcome), EVENTS.get(outcome, [])) == (
-        span.status,
-        span.attributes.get("tracekit.exit"),
-        span.events,
-    )
+    assert STATUS.get(outcome, "UNSET") == span.status
+    assert EXIT.get(outcome) == span.attributes.get("tracekit.exit")
+    assert EVENTS.get(outcome, []) == span.events
 
 
-# A coroutine has the context of the task that steps it. Stepped by hand and then left to another
-# thread, nobody is there to take its span out of the first one's context.
+# A coroutine runs in the context of the task that steps it. If another thread takes its last step,
+# nothing removes its span from the context of the first thread.
 LEFT_HALF_WAY = ("resumed elsewhere", "garbage-collected")
 RESTORED = [
     (kind, outcome)
@@ -85,6 +83,6 @@ def test_nothing_stays_current(kind, outcome):
 
 @pytest.mark.parametrize(("kind", "outcome"), CELLS)
 def test_without_any_set_up(kind, outcome):
-    """With nothing set up, everything works the same and no span is made."""
+    """Without a set-up, the results are the same and no span is made."""
     make, drive = KINDS[kind]
     assert drive(make(same), outcome) == drive(make(decorate()), outcome)

@@ -1,4 +1,4 @@
-"""Claims about the console exporter: when it prints, where, and what can go wrong."""
+"""The console exporter: when it prints, where, and how it handles failures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from opentelemetry.sdk.trace.export import (
 
 from tests.finished_spans import make_span
 from tracekit._base.errors import ConfigurationError
-from tracekit._base.log import forget_logged
+from tracekit._base.log import forget_logged_warnings
 from tracekit._console.exporter import ConsoleExporter
 
 if TYPE_CHECKING:
@@ -38,24 +38,24 @@ SUCCESS, FAILURE = SpanExportResult.SUCCESS, SpanExportResult.FAILURE
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No variable of the machine's decides about colour and width, and nothing was said yet."""
+    """Remove the variables that decide about colour and width, and forget logged warnings."""
     for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    forget_logged()
+    forget_logged_warnings()
     yield
-    forget_logged()
+    forget_logged_warnings()
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
 class Recorder(io.StringIO):
-    """Notes each call of `write` and `flush`."""
+    """A stream that records the calls of `write` and `flush`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,13 +84,13 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_is_an_exporter() -> None:
-    """Anything that takes an SDK exporter takes this one."""
+    """It is an exporter of the SDK."""
     assert isinstance(ConsoleExporter(), SpanExporter)
 
 
 @pytest.mark.parametrize("processor", [SimpleSpanProcessor, BatchSpanProcessor])
 def test_with_the_sdk(processor: type[SimpleSpanProcessor | BatchSpanProcessor]) -> None:
-    """Spans of the SDK's provider come out as one tree, through either of its processors."""
+    """Spans of the SDK's provider are printed as one tree, through each of its processors."""
     stream = io.StringIO()
     provider = TracerProvider(resource=Resource.create({"service.name": "shop"}))
     provider.add_span_processor(processor(ConsoleExporter(stream=stream)))
@@ -107,8 +107,8 @@ def test_with_the_sdk(processor: type[SimpleSpanProcessor | BatchSpanProcessor])
     assert "outer\n├─ inner  n=1\n└─ ✗ broken  KeyError: 'k'\n\n" == rest
 
 
-def test_one_write_a_trace() -> None:
-    """A block is written in one piece when the root has ended, then flushed."""
+def test_one_write_for_each_trace() -> None:
+    """A block is written by one call when the root has ended, then flushed."""
     stream = Recorder()
     exporter = ConsoleExporter(stream=stream)
     assert SUCCESS is exporter.export([make_span(2, 1)])
@@ -123,10 +123,10 @@ def test_threads_do_not_mix_blocks() -> None:
     """Blocks that are written at the same time do not mix."""
     stream = Recorder()
     exporter = ConsoleExporter(stream=stream)
-    registry = threading.Barrier(8)
+    barrier = threading.Barrier(8)
 
     def run(number: int) -> None:
-        registry.wait(10)
+        barrier.wait(10)
         for n in range(20):
             trace_id = 100 * number + n
             exporter.export([make_span(2, 1, trace_id=trace_id)])
@@ -142,8 +142,8 @@ def test_threads_do_not_mix_blocks() -> None:
     assert 160 == len({block.split()[1] for block in blocks}) == len(blocks)
 
 
-def test_default_stream_is_looked_up_late(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a stream it is the `sys.stderr` of the moment of writing."""
+def test_the_default_stream_is_the_current_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a stream, the exporter writes to `sys.stderr` as it is at the time of writing."""
     exporter = ConsoleExporter()
     redirected = io.StringIO()
     with contextlib.redirect_stderr(redirected):
@@ -156,8 +156,8 @@ def test_default_stream_is_looked_up_late(capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.parametrize("end", [ConsoleExporter.force_flush, ConsoleExporter.shutdown])
-def test_what_waits_is_shown_at_the_end(end: Any) -> None:
-    """`force_flush` and `shutdown` show what waits for a root that has not ended."""
+def test_flush_and_shutdown_print_waiting_spans(end: Any) -> None:
+    """`force_flush` and `shutdown` print spans whose root has not ended."""
     stream = io.StringIO()
     exporter = ConsoleExporter(stream=stream)
     exporter.export([make_span(3, 2)])
@@ -166,8 +166,8 @@ def test_what_waits_is_shown_at_the_end(end: Any) -> None:
     assert "work  (parent 0000000000000002 not seen)" in stream.getvalue()
 
 
-def test_goes_on_after_a_part() -> None:
-    """After a part the rest of the trace is printed when the root ends."""
+def test_the_rest_of_a_trace_follows_its_part() -> None:
+    """The spans after a part are printed when the root ends."""
     stream = io.StringIO()
     exporter = ConsoleExporter(stream=stream)
     exporter.export([make_span(2, 1, "early")])
@@ -195,7 +195,7 @@ def test_bounds() -> None:
 
 
 def test_after_shutdown() -> None:
-    """After `shutdown` nothing is printed, an export fails, and a second shutdown is harmless."""
+    """After `shutdown` nothing is printed, an export fails, and a second shutdown does nothing."""
     stream = io.StringIO()
     exporter = ConsoleExporter(stream=stream)
     exporter.shutdown()
@@ -221,7 +221,7 @@ def test_after_shutdown() -> None:
     ],
 )
 def test_bad_arguments(argument: str, value: object) -> None:
-    """A bad argument is refused with its name, its value and what would be right."""
+    """The error for an invalid argument has its name, its value and valid values."""
     with pytest.raises(ConfigurationError, match=rf"^{argument}={value!r} .*; give ") as caught:
         ConsoleExporter(**{argument: value})  # type: ignore[arg-type]  # wrong on purpose
     assert isinstance(caught.value, ValueError)
@@ -294,7 +294,7 @@ def test_width(
 
 
 def test_width_of_its_own_terminal() -> None:
-    """The width is that of the terminal behind the stream, whatever standard output is."""
+    """The width is that of the stream's terminal, not that of standard output."""
     fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
@@ -308,14 +308,14 @@ def test_width_of_its_own_terminal() -> None:
 
 
 def test_verbose() -> None:
-    """A verbose exporter leaves out nothing."""
+    """A verbose exporter prints standard attributes."""
     attributes = {"code.line.number": 7}
     assert "code.line.number=7" in printed({"verbose": True}, attributes=attributes)
     assert "code.line.number" not in printed(attributes=attributes)
 
 
 def test_stream_of_ascii() -> None:
-    """A stream that encodes as ASCII gets ASCII guides and written-out letters."""
+    """A stream that encodes as ASCII gets ASCII guides and escaped letters."""
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii")
     exporter = ConsoleExporter(stream=stream)
@@ -323,22 +323,22 @@ def test_stream_of_ascii() -> None:
     assert rb"`- \u5c71" in raw.getvalue()
 
 
-def test_stream_that_lies_about_its_encoding() -> None:
-    """A stream that cannot encode what it says it can still gets the block."""
+def test_stream_with_a_wrong_encoding() -> None:
+    """A stream whose `encoding` is wrong gets an escaped block."""
 
-    class Liar(io.StringIO):
+    class WrongEncoding(io.StringIO):
         def write(self, text: str) -> int:
             text.encode("ascii")
             return super().write(text)
 
-    stream = Liar()
+    stream = WrongEncoding()
     exporter = ConsoleExporter(stream=stream)
     assert SUCCESS is exporter.export([make_span(2, 1, "山"), make_span(1)])
     assert r"\u2514\u2500 \u5c71" in stream.getvalue()
 
 
 class Failing(io.StringIO):
-    """A stream that fails as it is told."""
+    """A stream whose `write` raises an error."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
@@ -360,7 +360,7 @@ def test_stream_that_fails(error: Exception, caplog: pytest.LogCaptureFixture) -
 
 
 def test_closed_stream(caplog: pytest.LogCaptureFixture) -> None:
-    """A closed stream is no error of the program's, at shutdown neither."""
+    """A closed stream makes the export a failure, and is logged once."""
     stream = io.StringIO()
     exporter = ConsoleExporter(stream=stream)
     stream.close()
@@ -372,13 +372,13 @@ def test_closed_stream(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_no_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process without standard error (a Windows service) is left in peace."""
+    """In a process without standard error, such as a Windows service, nothing is raised."""
     monkeypatch.setattr(sys, "stderr", None)
     assert FAILURE is ConsoleExporter().export([make_span(1)])
 
 
-def test_one_failure_does_not_take_the_others() -> None:
-    """A block that cannot be written does not keep the others of its batch from being written."""
+def test_a_failed_block_does_not_stop_the_others() -> None:
+    """The other blocks of a batch are written after a block whose write failed."""
 
     class Once(io.StringIO):
         failed = False
@@ -395,15 +395,15 @@ def test_one_failure_does_not_take_the_others() -> None:
     assert f"{6:032x}" in stream.getvalue()
 
 
-def test_what_is_no_span(caplog: pytest.LogCaptureFixture) -> None:
-    """Something in the batch that is no span raises nothing."""
+def test_an_object_that_is_not_a_span(caplog: pytest.LogCaptureFixture) -> None:
+    """An object that is not a span makes the export a failure, and raises nothing."""
     exporter = ConsoleExporter(stream=io.StringIO())
     assert FAILURE is exporter.export([object()])  # type: ignore[list-item]  # wrong on purpose
     assert 1 == len(warnings_of(caplog))
 
 
-def test_flushed_by_a_signal_handler() -> None:
-    """A flush inside an export of the same thread, as a signal handler does it, does not hang."""
+def test_flush_in_a_signal_handler() -> None:
+    """A flush during an export in the same thread, as in a signal handler, does not hang."""
 
     class Interrupted(io.StringIO):
         exporter: ConsoleExporter | None = None
@@ -454,7 +454,7 @@ exporter.shutdown()
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("lock", ["free", "held"])
 def test_fork(lock: str) -> None:
-    """A forked child prints its own spans, not its parent's, even if a lock was held."""
+    """A forked child prints its own spans and not its parent's, even if a lock was held."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", FORK, lock],
         capture_output=True,
@@ -470,7 +470,7 @@ def test_fork(lock: str) -> None:
 
 
 def test_broken_pipe_in_a_program() -> None:
-    """A program whose reader has gone ends as it would, without a traceback."""
+    """A program whose standard error is closed ends with its own status."""
     code = (
         "import sys\n"
         "from tests.finished_spans import make_span\n"

@@ -1,4 +1,4 @@
-"""Users teach tracekit their types."""
+"""Users register how values of their types are recorded."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 
 from tracekit import describe
 from tracekit._base.errors import InstrumentationError
-from tracekit._values.bounds import MAX_STRING
-from tracekit._values.describing import describe as described
+from tracekit._values.attribute_values import to_attribute_value
+from tracekit._values.bounded_text import MAX_STRING
 
 
 class Money:
@@ -29,7 +29,7 @@ class Both(dict):
 
 @pytest.fixture
 def register() -> Iterator[Any]:
-    """`describe.register`, taken back after the test."""
+    """`describe.register`, with registrations that end with the test."""
     registered = []
 
     def register_here(type_: Any, function: Any) -> Any:
@@ -46,41 +46,41 @@ def amount(money: Money) -> str:
 
 
 def test_decorator() -> None:
-    """As a decorator, `register` teaches a type and returns the function."""
+    """`register` as a decorator registers the function and returns it."""
 
     @describe.register(Money)
     def describe_money(money: Money) -> str:
         return f"{money.amount} EUR"
 
     try:
-        assert "5 EUR" == described(Money()) == describe_money(Money())
+        assert "5 EUR" == to_attribute_value(Money()) == describe_money(Money())
     finally:
         describe.unregister(Money)
 
 
 def test_function(register: Any) -> None:
-    """As a function, `register` teaches a type and returns the function."""
+    """`register` with a function registers the function and returns it."""
     assert amount is register(Money, amount)
-    assert "5 EUR" == described(Money())
+    assert "5 EUR" == to_attribute_value(Money())
 
 
 def test_later_than_first_use(register: Any) -> None:
-    """A registration takes effect on types that were described before."""
-    assert "Money(amount=5)" == described(Money())
+    """A registration applies to types whose values were recorded before."""
+    assert "Money(amount=5)" == to_attribute_value(Money())
     register(Money, amount)
-    assert "5 EUR" == described(Money())
+    assert "5 EUR" == to_attribute_value(Money())
     describe.unregister(Money)
-    assert "Money(amount=5)" == described(Money())
+    assert "Money(amount=5)" == to_attribute_value(Money())
     register(Money, amount)
 
 
 def test_subclasses(register: Any) -> None:
-    """A subclass is described like its nearest registered base."""
+    """The nearest registered base of a subclass decides."""
     register(Money, amount)
-    assert "5 EUR" == described(Cents())
+    assert "5 EUR" == to_attribute_value(Cents())
     register(Cents, lambda cents: cents.amount)
-    assert 5 == described(Cents())
-    assert "5 EUR" == described(Money())
+    assert 5 == to_attribute_value(Cents())
+    assert "5 EUR" == to_attribute_value(Money())
 
 
 @pytest.mark.parametrize(
@@ -97,26 +97,26 @@ def test_subclasses(register: Any) -> None:
     ids=itertools.count(),
 )
 def test_result(register: Any, result: object, expected: object) -> None:
-    """What the function returns is described within the usual bounds."""
+    """The function's result is recorded within the usual limits."""
 
     class Own:
         pass
 
     register(Own, lambda _: result)
-    assert expected == described(Own())
+    assert expected == to_attribute_value(Own())
 
 
 def test_inside(register: Any) -> None:
-    """A registered type is described inside containers too."""
+    """A registration applies to values inside containers."""
     register(Money, amount)
-    assert "[1, '5 EUR']" == described([1, Money()])
+    assert "[1, '5 EUR']" == to_attribute_value([1, Money()])
 
 
 def test_failure(register: Any) -> None:
-    """A function that fails is recorded like a failing `__repr__`."""
+    """A failure of the function is recorded like a failing `__repr__`."""
     register(Money, lambda money: money.missing)
-    assert "<Money, repr failed: AttributeError>" == described(Money())
-    assert "[1, <Money, repr failed: AttributeError>]" == described([1, Money()])
+    assert "<Money, repr failed: AttributeError>" == to_attribute_value(Money())
+    assert "[1, <Money, repr failed: AttributeError>]" == to_attribute_value([1, Money()])
 
 
 @pytest.mark.parametrize(
@@ -142,9 +142,9 @@ def test_failure(register: Any) -> None:
 def test_builtin_types(
     register: Any, type_: type, function: Any, value: object, expected: object
 ) -> None:
-    """Builtin types can be taught, and a function may return its own type."""
+    """Builtin types can be registered, and a function may return a value of the same type."""
     register(type_, function)
-    assert expected == described(value)
+    assert expected == to_attribute_value(value)
 
 
 def test_unhashable_class(register: Any) -> None:
@@ -161,14 +161,14 @@ def test_unhashable_class(register: Any) -> None:
 
     describe.register(Odd, lambda _: "odd")
     try:
-        assert "odd" == described(Odd())
+        assert "odd" == to_attribute_value(Odd())
     finally:
         describe.unregister(Odd)
 
 
 @pytest.mark.parametrize("wrong", ["Money", Money(), None, list[int]])
 def test_no_type(wrong: Any) -> None:
-    """What is not a class is refused with its name and what would be right."""
+    """A value that is not a class raises an error that shows it."""
     with pytest.raises(
         InstrumentationError, match=r"describe\.register\(.*\): this is not a class"
     ):
@@ -176,19 +176,19 @@ def test_no_type(wrong: Any) -> None:
 
 
 def test_object() -> None:
-    """`object` is refused: it would take over everything."""
-    with pytest.raises(InstrumentationError, match="say the classes that you mean"):
+    """`object` is refused, because every value is an object."""
+    with pytest.raises(InstrumentationError, match="expected a more specific class"):
         describe.register(object, repr)
 
 
 def test_no_function() -> None:
-    """What cannot be called is refused, as an argument and as what is decorated."""
+    """A function that is not callable is refused, as an argument and as a decorated object."""
     for register in (lambda: describe.register(Money, 5), lambda: describe.register(Money)(5)):
-        with pytest.raises(InstrumentationError, match=r"5.*cannot be called"):
+        with pytest.raises(InstrumentationError, match=r"5.*is not callable"):
             register()
 
 
 def test_unregister_unknown() -> None:
-    """Taking back what is not registered is refused."""
+    """A type that is not registered cannot be unregistered."""
     with pytest.raises(InstrumentationError, match="nothing is registered"):
         describe.unregister(Money)

@@ -22,7 +22,7 @@ MODULES = [
     for path in sorted((ROOT / "src").rglob("*.py"))
     if re.search(r"```python|>>> ", path.read_text(encoding="utf-8"))
 ]
-LANGUAGES = {"python", "text", "shell", "toml", "yaml"}
+LANGUAGES = {"drawing", "python", "text", "shell", "toml", "yaml"}
 NEEDS = {
     "docs/how-to/instrumentation-libraries.md": (
         "fastapi",

@@ -1,4 +1,4 @@
-"""Directives with a span or fields: what they decide, and what they open inside of a span."""
+"""Directives with a span or fields: their decisions, and the scopes that they open."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracekit import Filter, Level
-from tracekit._filters.dynamic_rules import is_wanted, raises, scope_level
+from tracekit._filters.filter import directives_of
+from tracekit._filters.filter_set import is_enabled, level_inside, opens_scope
 
 DEBUG, ERROR, INFO, OFF, TRACE, WARN = (
     Level.DEBUG,
@@ -24,7 +25,7 @@ LEVELS = [level for level in Level if level is not OFF]
 
 
 class Unprintable:
-    """A proxy that stands for nothing, as web frameworks have them."""
+    """A proxy without an object, as in web frameworks."""
 
     @property
     def __class__(self):
@@ -39,12 +40,12 @@ class Status(enum.IntEnum):
 
 
 def decide(text, target="app", span="s", **fields):
-    rules = Filter(text).matching(target, span)
+    rules = directives_of(Filter(text)).rules_for(target, span)
     return None if rules is None else rules.decide(fields)
 
 
 @pytest.mark.parametrize(
-    ("text", "target", "span", "applies"),
+    ("text", "target", "span", "has_rules"),
     [
         ("info,app=debug", "app", "s", False),
         ("[s]", "app", "s", True),
@@ -61,11 +62,12 @@ def decide(text, target="app", span="s", **fields):
         ('[""]', "app", "", True),
     ],
 )
-def test_rules_are_those_that_may_apply(text, target, span, applies):
-    """The target as for any directive, the whole name of the span; none of them for an event."""
-    wanted = Filter(text)
-    assert applies is (wanted.matching(target, span) is not None)
-    assert wanted.is_dynamic is ("[" in text)
+def test_rules_match_target_and_span_name(text, target, span, has_rules):
+    """A directive matches the target and the whole name; with a span name it matches no event."""
+    made = Filter(text)
+    rules = directives_of(made).rules_for(target, span)
+    assert has_rules == (rules is not None)
+    assert ("[" in text) == made.is_dynamic
 
 
 @pytest.mark.parametrize(
@@ -106,15 +108,15 @@ def test_rules_are_those_that_may_apply(text, target, span, applies):
         ('"' + "x" * 5_000 + '"', "x" * 5_000, True),
     ],
 )
-def test_values_are_compared_by_how_they_are_written(value, recorded, matches):
-    """Numbers and booleans with their like, quoted texts and patterns with the text of anything."""
+def test_field_values(value, recorded, matches):
+    """Numbers and booleans match equal values, quoted text and patterns the text of any value."""
     expected = DEBUG if matches else None
     assert expected is decide(f"[{{a={value}}}]=debug", a=recorded)
 
 
 @pytest.mark.parametrize("value", ["1", "true", "bob", "bo.*", '"x"'])
-def test_what_has_no_text_matches_nothing(value):
-    """Whatever stands in the attributes, a filter does not fail over it."""
+def test_a_value_whose_str_raises_matches_nothing(value):
+    """A filter does not raise for any recorded value."""
     assert decide(f"[{{a={value}}}]", a=Unprintable()) is None
 
 
@@ -144,12 +146,12 @@ def test_what_has_no_text_matches_nothing(value):
     ],
 )
 def test_the_most_specific_directive_decides(text, fields, expected):
-    """The longer target, more fields, a name, a value, a literal; an equal one later replaces."""
+    """Precedence: a longer target, more fields, a name, a value, a literal, the later of equals."""
     assert expected is decide(text, **fields)
 
 
 @pytest.mark.parametrize(
-    ("text", "needs"),
+    ("text", "needed"),
     [
         ("[s]", set()),
         ("[s{a}]", {"a"}),
@@ -159,18 +161,18 @@ def test_the_most_specific_directive_decides(text, fields, expected):
         ("[other{a}],[s{b}]", {"b"}),
     ],
 )
-def test_only_named_fields_are_needed(text, needs):
-    """What no directive reaches for this place is not looked at."""
-    rules = Filter(text).matching("app", "s")
-    assert needs == rules.needs
-    if not needs:
+def test_only_named_fields_are_needed(text, needed):
+    """Fields of directives that cannot match the call site are not needed."""
+    rules = directives_of(Filter(text)).rules_for("app", "s")
+    assert needed == rules.needed_fields
+    if not needed:
         assert rules.decide({}) is not None
 
 
-def test_other_fields_are_not_touched():
-    """The mapping is asked for the fields that are needed, and for nothing else."""
+def test_other_fields_are_not_read():
+    """`decide` reads only the needed fields of the mapping."""
 
-    class Asked(dict):
+    class Checked(dict):
         def __missing__(self, key):
             raise AssertionError(key)
 
@@ -178,19 +180,19 @@ def test_other_fields_are_not_touched():
             assert key in {"a", "b"}
             return super().get(key, default)
 
-    rules = Filter("[s{a=1,b=2}]").matching("app", "s")
-    assert rules.decide(Asked(a=1, b=2, c=3)) is TRACE
+    rules = directives_of(Filter("[s{a=1,b=2}]")).rules_for("app", "s")
+    assert rules.decide(Checked(a=1, b=2, c=3)) is TRACE
 
 
 @pytest.mark.parametrize("decided", Level)
 @pytest.mark.parametrize("static", Level)
-def test_a_directive_raises_or_lowers(decided, static):
-    """It raises where it is not `off` and as verbose as the static level or more."""
-    assert raises(decided, static) is (decided is not OFF and decided <= static)
+def test_opens_scope(decided, static):
+    """A level opens a scope if it is not `off` and at least as verbose as the static one."""
+    assert (decided is not OFF and decided <= static) == opens_scope(decided, static)
 
 
 @pytest.mark.parametrize(
-    ("level", "static", "decided", "scope", "wanted"),
+    ("level", "static", "decided", "scope", "enabled"),
     [
         (INFO, INFO, None, None, True),
         (DEBUG, INFO, None, None, False),
@@ -210,9 +212,9 @@ def test_a_directive_raises_or_lowers(decided, static):
         (INFO, OFF, WARN, INFO, True),
     ],
 )
-def test_what_is_wanted(level, static, decided, scope, wanted):
-    """What raises adds to the scope around it; what lowers holds inside of it too."""
-    assert wanted is is_wanted(level, static, decided, scope)
+def test_is_enabled(level, static, decided, scope, enabled):
+    """A level that opens a scope adds to the scope around it; a level that lowers holds inside."""
+    assert enabled == is_enabled(level, static, decided, scope)
 
 
 @pytest.mark.parametrize(
@@ -232,15 +234,15 @@ def test_what_is_wanted(level, static, decided, scope, wanted):
         (None, WARN, OFF, WARN),
     ],
 )
-def test_scopes_add_up(outer, decided, static, inside):
-    """The most verbose counts; a directive that lowers opens nothing and closes nothing."""
-    assert inside is scope_level(outer, decided, static)
+def test_level_inside(outer, decided, static, inside):
+    """The most verbose level counts; a directive that lowers neither opens nor closes a scope."""
+    assert inside is level_inside(outer, decided, static)
 
 
 @given(st.sampled_from(LEVELS), st.sampled_from(Level), st.none() | st.sampled_from(Level))
-def test_a_scope_never_silences(level, static, decided):
-    """Inside of a span everything is wanted that is wanted outside."""
+def test_a_scope_never_disables(level, static, decided):
+    """Everything that is enabled outside a span is enabled inside it."""
     for outer, scope in itertools.product([None, *LEVELS], LEVELS):
-        inner = scope_level(outer, scope, static)
-        if is_wanted(level, static, decided, outer):
-            assert is_wanted(level, static, decided, inner)
+        inner = level_inside(outer, scope, static)
+        if is_enabled(level, static, decided, outer):
+            assert is_enabled(level, static, decided, inner)

@@ -1,4 +1,4 @@
-"""Engines of others, as they are: their worker processes deliver what they made."""
+"""Engines of other packages: their worker processes deliver their spans."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def run_program(receiver, *arguments, timeout=100, **more):
 
 @contextmanager
 def serving(command, **options):
-    """Run a server, and end it by `SIGTERM` in the end, which it has to survive in order."""
+    """Run a server, and end it by `SIGTERM`, on which it must exit normally."""
     server = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **options
     )
@@ -67,27 +67,27 @@ def free_port():
 def until(condition, seconds=30.0):
     end = time.monotonic() + seconds
     while not (answer := condition()):
-        assert time.monotonic() < end, "nobody answers"
+        assert time.monotonic() < end, "no answer"
         time.sleep(0.05)
     return answer
 
 
 def check_workers(spans, count):
-    """Each span came once, from the process that made it, with an identity of its own."""
-    made = [one for one in spans if one.name == "work"]
-    assert count == len(made) == len({one.span_id for one in made})
-    assert {(one.attributes["worker"], "program") for one in made} == {
-        (one.resource["process.pid"], one.resource["service.name"]) for one in made
+    """Check that each span arrived once, with the identity of the process that recorded it."""
+    work = [one for one in spans if one.name == "work"]
+    assert count == len(work) == len({one.span_id for one in work})
+    assert {(one.attributes["worker"], "program") for one in work} == {
+        (one.resource["process.pid"], one.resource["service.name"]) for one in work
     }
     processes = {one.resource["process.pid"] for one in spans}
     assert len(processes) == len({one.resource["service.instance.id"] for one in spans})
 
 
 def check_one_trace(spans):
-    """All that was made in workers hangs under the program's span."""
+    """Check that the spans of the workers are children of the program's span."""
     (program,) = [one for one in spans if one.name == "program"]
-    made = [one for one in spans if one.name == "work"]
-    assert {(program.trace_id, program.span_id)} == {(one.trace_id, one.parent_id) for one in made}
+    work = [one for one in spans if one.name == "work"]
+    assert {(program.trace_id, program.span_id)} == {(one.trace_id, one.parent_id) for one in work}
 
 
 CONFIGURATION = """\
@@ -100,7 +100,7 @@ post_fork = telemetry.in_worker
 @pytest.mark.parametrize("kind", ["sync", "gthread"])
 @pytest.mark.parametrize("way", ["in the master", "by a hook"])
 def test_gunicorn(grpc_receiver, tmp_path, kind, way):
-    """Two forked workers answer over HTTP; the telemetry was running when they were forked."""
+    """Two forked workers answer over HTTP; telemetry was running at the fork."""
     pytest.importorskip("gunicorn", reason="gunicorn is not installed")
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "tests.engine_programs:application"]
@@ -132,7 +132,7 @@ def test_gunicorn(grpc_receiver, tmp_path, kind, way):
 
 @pytest.fixture
 def redis(tmp_path):
-    """A broker."""
+    """Run a broker and yield its URL."""
     pytest.importorskip("celery", reason="Celery is not installed")
     pytest.importorskip("redis", reason="the client of Redis is not installed")
     server = shutil.which("redis-server")
@@ -151,12 +151,12 @@ def redis(tmp_path):
 
 @pytest.mark.parametrize("options", [[], ["--max-tasks-per-child", "3"]], ids=["", "few tasks"])
 def test_celery(grpc_receiver, redis, options):
-    """A prefork pool, with a real broker; its processes leave through `os._exit`."""
+    """A prefork pool with a real broker; its processes end by `os._exit`."""
     command = [sys.executable, "-m", "celery", "-A", "tests.engine_programs:celery", "worker"]
     command += ["--pool", "prefork", "-c", "2", *options]
     own = environment(grpc_receiver, CELERY_BROKER=redis, SET_UP_IN_MASTER="yes")
     with serving(command, env=own, cwd=ROOT):
-        script = "from tests import engine_programs; engine_programs.hand_over_to_celery()"
+        script = "from tests import engine_programs; engine_programs.submit_to_celery()"
         run_program(grpc_receiver, "-c", script, CELERY_BROKER=redis)
     check_workers(grpc_receiver.spans, TASKS)
 
@@ -166,8 +166,8 @@ ENGINES = {"dask": "distributed", "loky": "loky", "ray": "ray"}
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("engine", ENGINES)
-def test_an_engine(grpc_receiver, engine):
-    """Its processes are set up, and its tasks belong to the trace of whoever handed them over."""
+def test_engine(grpc_receiver, engine):
+    """Its workers are set up, and its tasks are in the submitter's trace."""
     pytest.importorskip(ENGINES[engine], reason=f"{ENGINES[engine]} is not installed")
     run_program(grpc_receiver, "-m", "tests.engine_programs", engine, timeout=220)
     spans = grpc_receiver.wait_for_spans(TASKS + 1)

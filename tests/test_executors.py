@@ -1,4 +1,4 @@
-"""`tracekit.executors`: the standard pools and threads, and pools of others, with context kept."""
+"""`tracekit.executors`: pools and threads that preserve the submitter's context."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ value: contextvars.ContextVar[object] = contextvars.ContextVar("value", default=
 
 
 class Thing:
-    """Something that a context can keep alive."""
+    """An object that a context refers to."""
 
 
 def bare_threads(*args: Any, **options: Any) -> concurrent.futures.ThreadPoolExecutor:
@@ -56,8 +56,8 @@ process_pools = pytest.mark.parametrize("make", PROCESS_POOLS, ids=["ours", "wra
 
 
 @thread_pools
-def test_a_thread_sees_the_live_span(spans, threads):
-    """`record` reaches the submitter's span, and its children are there."""
+def test_the_submitters_span_is_current_in_a_thread(spans, threads):
+    """`record` reaches the span itself, and new spans are its children."""
 
     @instrument("resize")
     def resize(image):
@@ -76,8 +76,8 @@ def test_a_thread_sees_the_live_span(spans, threads):
 @thread_pools
 @pytest.mark.parametrize("count", range(4))
 @pytest.mark.parametrize("keywords", [{}, {"last": 9}], ids=["positional", "keywords"])
-def test_arguments_are_handed_on(threads, count, keywords):
-    """However many."""
+def test_arguments_reach_the_function(threads, count, keywords):
+    """Any number of positional and keyword arguments."""
 
     def work(*args, **options):
         return args, options, value.get()
@@ -92,8 +92,8 @@ def test_arguments_are_handed_on(threads, count, keywords):
 
 
 @thread_pools
-def test_all_context_variables_are_kept(threads):
-    """Each call has a copy: what one sets, no one else sees."""
+def test_all_context_variables_are_preserved(threads):
+    """Each task has a copy, so that a change is visible in this task only."""
 
     def change(new):
         before = value.get()
@@ -109,8 +109,8 @@ def test_all_context_variables_are_kept(threads):
 
 
 @thread_pools
-def test_map_takes_the_context_when_it_is_called(spans, threads):
-    """Also where the items come from a generator that has spans of its own."""
+def test_map_preserves_the_context_of_its_call(spans, threads):
+    """Also if the items come from a generator with spans of its own."""
     with threads(1) as pool:
         with submitter() as expected:
             results = pool.map(observe, items(4), timeout=TIMEOUT, chunksize=2)
@@ -118,8 +118,8 @@ def test_map_takes_the_context_when_it_is_called(spans, threads):
 
 
 @process_pools
-def test_map_takes_the_context_into_processes(spans, make):
-    """Chunk by chunk, lazily made items included."""
+def test_map_preserves_the_context_of_its_call_in_processes(spans, make):
+    """In each chunk, also if the items come from a generator."""
     with make() as pool:
         with submitter() as expected:
             results = pool.map(observe, items(5), timeout=TIMEOUT, chunksize=2)
@@ -128,8 +128,8 @@ def test_map_takes_the_context_into_processes(spans, make):
 
 
 @process_pools
-def test_a_forked_worker_does_not_keep_the_span_that_it_was_forked_in(spans, make):
-    """Even what reaches it past the wrapper, in no context at all, finds nothing."""
+def test_a_forked_worker_has_no_current_span_of_its_own(spans, make):
+    """A task that bypasses the wrapper finds no span."""
     with make() as pool:
         bare = getattr(pool, "__wrapped__", None) or super(ProcessPoolExecutor, pool)
         with submitter() as expected:
@@ -137,7 +137,7 @@ def test_a_forked_worker_does_not_keep_the_span_that_it_was_forked_in(spans, mak
         assert NOTHING == bare.submit(observe).result(TIMEOUT)
 
 
-def keeps_nothing_alive(call: Callable[[], object], then: Callable[[], object]) -> None:
+def assert_nothing_kept_alive(call: Callable[[], object], then: Callable[[], object]) -> None:
     """Make a call in a context with a thing in it, do something else, and look for the thing."""
     thing = Thing()
     context = contextvars.copy_context()
@@ -162,19 +162,19 @@ KEEPERS = {
 
 @pytest.mark.parametrize(("make", "method"), KEEPERS.values(), ids=KEEPERS)
 def test_a_pool_keeps_no_context_alive(make, method):
-    """After a call its context is gone, though the worker and the result live on."""
+    """After a task its context is collected, although the worker and the result are alive."""
     with make() as pool:
-        hand_over = getattr(pool, method)
+        submit = getattr(pool, method)
         results = []
 
         def wait():
             results[0].result(TIMEOUT) if method == "submit" else results[0].get(TIMEOUT)
-            # What a pool held of the first call it lets go of when the second is through.
-            second = hand_over(len, ([()] if method == "apply_async" else ()))
+            # A pool drops the last references to a task with the next one.
+            second = submit(len, ([()] if method == "apply_async" else ()))
             second.result(TIMEOUT) if method == "submit" else second.get(TIMEOUT)
 
-        keeps_nothing_alive(
-            lambda: results.append(hand_over(len, ([()] if method == "apply_async" else ()))), wait
+        assert_nothing_kept_alive(
+            lambda: results.append(submit(len, ([()] if method == "apply_async" else ()))), wait
         )
         if method == "apply_async":
             pool.close()
@@ -182,53 +182,53 @@ def test_a_pool_keeps_no_context_alive(make, method):
 
 
 @thread_pools
-def test_a_cancelled_call_keeps_no_context_alive(threads):
-    """Once the queue has passed it."""
-    begun, after_fork_in_parent = threading.Event(), threading.Event()
+def test_a_cancelled_task_keeps_no_context_alive(threads):
+    """After the queue has passed it."""
+    begun, may_end = threading.Event(), threading.Event()
 
     def hold():
         begun.set()
-        assert after_fork_in_parent.wait(TIMEOUT)
+        assert may_end.wait(TIMEOUT)
 
     with threads(1) as pool:
         pool.submit(hold)
         assert begun.wait(TIMEOUT)
 
         def wait():
-            after_fork_in_parent.set()
+            may_end.set()
             pool.submit(len, ()).result(TIMEOUT)
 
         def cancel():
             assert pool.submit(len, ()).cancel()
 
-        keeps_nothing_alive(cancel, wait)
+        assert_nothing_kept_alive(cancel, wait)
 
 
 def test_a_thread_keeps_no_context_alive():
-    """After its end, though the thread object lives on."""
+    """After its end, although the thread object is alive."""
     threads = [Thread(target=len, args=((),)), Timer(0, len, ((),))]
 
     def start():
         for thread in threads:
             thread.start()
 
-    keeps_nothing_alive(start, lambda: [thread.join(TIMEOUT) for thread in threads])
+    assert_nothing_kept_alive(start, lambda: [thread.join(TIMEOUT) for thread in threads])
 
 
-def test_shutdown_cancels_what_waits():
-    """`shutdown(cancel_futures=True)` does as it does."""
-    begun, after_fork_in_parent = threading.Event(), threading.Event()
+def test_shutdown_cancels_waiting_tasks():
+    """`shutdown(cancel_futures=True)` behaves like the standard one."""
+    begun, may_end = threading.Event(), threading.Event()
 
     def hold():
         begun.set()
-        assert after_fork_in_parent.wait(TIMEOUT)
+        assert may_end.wait(TIMEOUT)
 
     pool = ThreadPoolExecutor(1)
     first = pool.submit(hold)
     assert begun.wait(TIMEOUT)
     second = pool.submit(len, ())
     pool.shutdown(wait=False, cancel_futures=True)
-    after_fork_in_parent.set()
+    may_end.set()
     first.result(TIMEOUT)
     assert second.cancelled()
     with pytest.raises(RuntimeError, match="cannot schedule new futures after shutdown"):
@@ -236,20 +236,20 @@ def test_shutdown_cancels_what_waits():
 
 
 @thread_pools
-def test_a_map_that_takes_too_long_says_so(threads):
-    """`timeout` is that of the standard `map`."""
-    after_fork_in_parent = threading.Event()
+def test_map_has_a_timeout(threads):
+    """It behaves like the standard one."""
+    may_end = threading.Event()
     with threads(1) as pool:
         try:
-            results = pool.map(lambda _: after_fork_in_parent.wait(TIMEOUT), [1], timeout=0.01)
+            results = pool.map(lambda _: may_end.wait(TIMEOUT), [1], timeout=0.01)
             with pytest.raises(concurrent.futures.TimeoutError):
                 next(results)
         finally:
-            after_fork_in_parent.set()
+            may_end.set()
 
 
-def test_an_initializer_runs_first():
-    """With its arguments, in threads and in processes, and tasks see what it did."""
+def test_an_initializer_runs_before_the_tasks():
+    """With its arguments, in threads and in processes."""
     done = []
     with ThreadPoolExecutor(1, "worker", done.append, ("ready",)) as pool:
         assert ["ready"] == pool.submit(done.copy).result(TIMEOUT)
@@ -258,8 +258,8 @@ def test_an_initializer_runs_first():
 
 
 @pytest.mark.parametrize("cls", [ThreadPoolExecutor, ProcessPoolExecutor])
-def test_an_initializer_that_is_none_is_refused_as_before(cls):
-    """With the very error of the bare pool."""
+def test_an_invalid_initializer_is_refused_like_in_the_bare_pool(cls):
+    """With the same error."""
     bare = getattr(concurrent.futures, cls.__name__)
     errors = []
     for one in (bare, cls):
@@ -270,18 +270,18 @@ def test_an_initializer_that_is_none_is_refused_as_before(cls):
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="max_tasks_per_child is new in Python 3.11")
-def test_workers_are_replaced(spans):
-    """`max_tasks_per_child` does as it does, and every new worker has the context."""
+def test_a_replaced_worker_has_the_context(spans):
+    """`max_tasks_per_child` behaves like the standard one."""
     with processes("spawn", max_tasks_per_child=1) as pool, submitter() as expected:
         done = [(pool.submit(os.getpid), pool.submit(observe)) for _ in range(2)]
         pids = {pid.result(TIMEOUT) for pid, _ in done}
-        seen = [moment.result(TIMEOUT) for _, moment in done]
+        seen = [observed.result(TIMEOUT) for _, observed in done]
     assert 2 == len(pids)
     assert [expected] * 2 == seen
 
 
 def test_a_worker_that_dies_breaks_the_pool():
-    """With `BrokenProcessPool`, for the call and for those after it."""
+    """With `BrokenProcessPool`, for its task and for later ones."""
     with processes() as pool:
         with pytest.raises(concurrent.futures.process.BrokenProcessPool):
             pool.submit(os._exit, 1).result(TIMEOUT)
@@ -303,8 +303,8 @@ UNPICKLABLE = {
 
 @process_pools
 @pytest.mark.parametrize(("func", "args"), UNPICKLABLE.values(), ids=UNPICKLABLE)
-def test_what_cannot_be_pickled_fails_as_in_the_bare_pool(make, func, args):
-    """With the very error."""
+def test_a_task_that_cannot_be_pickled_fails_like_in_the_bare_pool(make, func, args):
+    """With the same error."""
     errors = []
     for one in (make, lambda: concurrent.futures.ProcessPoolExecutor(1)):
         with one() as pool, pytest.raises(Exception) as caught:
@@ -315,16 +315,16 @@ def test_what_cannot_be_pickled_fails_as_in_the_bare_pool(make, func, args):
 
 @pytest.mark.parametrize("func", [None, 7])
 @pytest.mark.parametrize("make", [*THREAD_POOLS, *PROCESS_POOLS])
-def test_what_cannot_be_called_fails_when_it_is_called(func, make):
-    """In the worker, with Python's own text."""
+def test_a_function_that_is_not_callable_fails_in_the_worker(func, make):
+    """With Python's own message."""
     pool = make()
     with pool, pytest.raises(TypeError, match="object is not callable"):
         pool.submit(func).result(TIMEOUT)
 
 
 @pytest.mark.parametrize("cls", [ThreadPoolExecutor, ProcessPoolExecutor, Thread, Timer])
-def test_a_drop_in_is_what_it_replaces(cls):
-    """It is a subclass, of the same name, and its wrong calls have the same text."""
+def test_a_class_replaces_its_standard_class(cls):
+    """It is a subclass of the same name, and a wrong call has the same message."""
     module = concurrent.futures if hasattr(concurrent.futures, cls.__name__) else threading
     bare = getattr(module, cls.__name__)
     assert issubclass(cls, bare)
@@ -338,8 +338,8 @@ def test_a_drop_in_is_what_it_replaces(cls):
         assert errors[0] == errors[1]
 
 
-def test_a_subclass_with_a_submit_of_its_own():
-    """It sees every call, those of `map` too, and passes them on in the context."""
+def test_a_subclass_can_override_submit():
+    """It receives every task, also those of `map`, and they have the context."""
     seen = []
 
     class Logged(ThreadPoolExecutor):
@@ -354,8 +354,8 @@ def test_a_subclass_with_a_submit_of_its_own():
     assert [("a",), ("b",)] == seen
 
 
-def test_a_mixin_below_is_asked():
-    """A cooperative class between ours and the standard one has its say."""
+def test_a_mixin_can_override_submit():
+    """A cooperative class between ours and the standard one is called."""
     seen = []
 
     class Counted(concurrent.futures.ThreadPoolExecutor):
@@ -372,14 +372,14 @@ def test_a_mixin_below_is_asked():
 
 
 class Observer(Thread):
-    """A thread with a `run` of its own."""
+    """A thread that overrides `run`."""
 
     def run(self) -> None:
         self.seen = value.get()
 
 
-def test_a_thread_with_a_run_of_its_own():
-    """It runs in the context of whoever starts it."""
+def test_a_thread_that_overrides_run_has_the_context():
+    """The context in which it was started."""
     thread = Observer()
     context = contextvars.copy_context()
     context.run(value.set, "mine")
@@ -389,19 +389,20 @@ def test_a_thread_with_a_run_of_its_own():
     assert "run" not in vars(thread)
 
 
-def test_a_run_that_was_put_on_the_instance():
-    """It is what runs, and stays where it was put."""
+def test_a_run_of_the_instance_has_the_context():
+    """It stays on the instance."""
     thread, seen = Thread(), []
     thread.run = own = lambda: seen.append(value.get())
     context = contextvars.copy_context()
     context.run(value.set, "mine")
     context.run(thread.start)
     thread.join(TIMEOUT)
-    assert (["mine"], own) == (seen, vars(thread)["run"])
+    assert ["mine"] == seen
+    assert own is vars(thread)["run"]
 
 
-def test_run_without_start_is_a_plain_call():
-    """In the context of the caller."""
+def test_run_without_start_uses_the_callers_context():
+    """It is a plain call."""
     thread = Observer()
     token = value.set("here")
     try:
@@ -411,8 +412,8 @@ def test_run_without_start_is_a_plain_call():
     assert "here" == thread.seen
 
 
-def test_a_thread_starts_once():
-    """The second start fails as ever, and leaves the thread as it is."""
+def test_a_second_start_fails_like_the_standard_one():
+    """And leaves the thread unchanged."""
     thread = Thread(target=len, args=((),))
     thread.start()
     thread.join(TIMEOUT)
@@ -421,8 +422,8 @@ def test_a_thread_starts_once():
     assert "run" not in vars(thread)
 
 
-def test_a_thread_that_cannot_start(monkeypatch):
-    """The error comes out, and a later start works."""
+def test_a_thread_that_cannot_start_is_unchanged(monkeypatch):
+    """The error is raised."""
     thread = Thread(target=len, args=((),))
     with monkeypatch.context() as patch:
         for name in ("_start_new_thread", "_start_joinable_thread"):
@@ -433,15 +434,16 @@ def test_a_thread_that_cannot_start(monkeypatch):
     assert "run" not in vars(thread)
 
 
-def test_a_timer_is_cancelled():
-    """It ends at once, its function is not called."""
+def test_a_timer_can_be_cancelled():
+    """It ends at once, and its function is not called."""
     called = []
     timer = Timer(TIMEOUT, called.append, [1])
     timer.start()
     timer.cancel()
     timer.join(TIMEOUT)
     assert isinstance(timer, threading.Timer)
-    assert ([], False) == (called, timer.is_alive())
+    assert [] == called
+    assert not timer.is_alive()
 
 
 def multiprocessing_pools() -> dict[str, Any]:
@@ -465,8 +467,8 @@ POOL_METHODS: dict[str, Callable[[Any], list[Any]]] = {
 
 
 @pytest.mark.parametrize("make", multiprocessing_pools().values(), ids=multiprocessing_pools())
-def test_every_method_of_a_multiprocessing_pool(spans, make):
-    """Each takes the context when it is called, and leaves nothing."""
+def test_every_method_of_a_multiprocessing_pool_preserves_the_context(spans, make):
+    """The context of its call; the worker's own is unchanged."""
     with wrap(make()) as pool:
         for name, method in POOL_METHODS.items():
             with submitter() as expected:
@@ -489,7 +491,7 @@ CALLBACKS: dict[str, Callable[..., Any]] = {
 @pytest.mark.parametrize("func", [observe, refuse], ids=["returns", "raises"])
 @pytest.mark.parametrize("method", CALLBACKS.values(), ids=CALLBACKS)
 def test_callbacks_run_in_the_submitters_context(spans, method, func):
-    """Those of success and those of failure."""
+    """Callbacks of success and of failure."""
     func = func if func is observe else _refuse_all
     seen: list[Any] = []
     called = threading.Event()
@@ -522,8 +524,8 @@ def wrappable() -> dict[str, Callable[[], Any]]:
 
 
 @pytest.mark.parametrize("make", wrappable().values(), ids=wrappable())
-def test_a_wrapped_pool_is_still_itself(make):
-    """An instance of its class, that refuses pickling with the same words, wrapped only once."""
+def test_a_wrapped_pool_has_the_class_of_the_pool(make):
+    """It fails to pickle with the same error, and is wrapped only once."""
     bare = make()
     with wrap(bare) as pool:
         assert isinstance(pool, type(bare))
@@ -542,7 +544,7 @@ def test_a_wrapped_pool_is_still_itself(make):
 
 
 class Inline(concurrent.futures.Executor):
-    """An executor that makes its calls at once, and pickles."""
+    """An executor that runs its tasks at once and can be pickled."""
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
@@ -550,8 +552,8 @@ class Inline(concurrent.futures.Executor):
         return future
 
 
-def test_a_wrapped_executor_pickles_where_the_bare_one_does(spans):
-    """And keeps the context on the other side."""
+def test_a_wrapped_executor_can_be_pickled_if_the_bare_one_can(spans):
+    """It preserves the context after unpickling."""
     pool = pickle.loads(pickle.dumps(wrap(Inline())))
     assert isinstance(pool, Inline)
     with submitter() as expected:
@@ -560,8 +562,8 @@ def test_a_wrapped_executor_pickles_where_the_bare_one_does(spans):
 
 
 @pytest.mark.parametrize("cls", [ThreadPoolExecutor, ProcessPoolExecutor])
-def test_our_own_pools_need_no_wrapping(cls):
-    """They come back as they are."""
+def test_wrap_returns_pools_of_tracekit_unchanged(cls):
+    """They preserve the context themselves."""
     with cls(1) as pool:
         assert pool is wrap(pool)
 
@@ -569,14 +571,14 @@ def test_our_own_pools_need_no_wrapping(cls):
 @pytest.mark.parametrize(
     "nothing", [None, 7, "pool", print, concurrent.futures.ThreadPoolExecutor, object()]
 )
-def test_wrap_says_what_it_takes(nothing):
-    """Something else is refused, and the message names what would do."""
-    with pytest.raises(InstrumentationError, match=r"no executor.*Executor.*Pool or ThreadPool"):
+def test_wrap_refuses_other_objects(nothing):
+    """The error names the accepted types."""
+    with pytest.raises(InstrumentationError, match=r"expected a .*Executor.*Pool or ThreadPool"):
         wrap(nothing)
 
 
 def test_wrapped_methods_have_the_signatures_of_the_pool():
-    """For those who look."""
+    """For `inspect.signature`."""
     with wrap(multiprocessing.pool.ThreadPool(1)) as pool:
         for name in POOL_METHODS:
             bare = inspect.signature(getattr(multiprocessing.pool.Pool, name))
@@ -585,8 +587,8 @@ def test_wrapped_methods_have_the_signatures_of_the_pool():
         pool.join()
 
 
-def test_an_explicit_moment_wins(spans):
-    """A callable that was preserved before it is handed over keeps its own context."""
+def test_a_preserved_context_takes_precedence(spans):
+    """A function that was bound with `preserve_context` keeps that context."""
     with submitter() as expected:
         preserved = preserve_context(observe)
     with ThreadPoolExecutor(1) as threads, processes() as workers, submitter():
@@ -595,8 +597,8 @@ def test_an_explicit_moment_wins(spans):
 
 
 @pytest.mark.timeout(100)
-def test_many_submitters_at_once(spans):
-    """10,000 calls of 64 submitters: every child hangs below its own parent, and none is lost."""
+def test_tasks_of_many_submitters_are_not_mixed_up(spans):
+    """10,000 tasks of 64 submitters: every child is below its own parent."""
     submitters, calls = 64, 10_000
 
     @instrument("child")

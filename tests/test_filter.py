@@ -1,4 +1,4 @@
-"""Filters as values: what is wanted from a target, and how they compare, print and travel."""
+"""Filters as values: precedence, equality, text, copies and the environment."""
 
 import copy
 import logging
@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from tests.filter_texts import filters, levels
 from tracekit import Filter, FilterSyntaxError, Level
+from tracekit._filters.filter import directives_of, filter_from_environment
 from tracekit._filters.syntax import parse
 
-# Few words, so that directives meet.
+# Few words, so that directives often match the same target.
 near_targets = st.sampled_from(["", "a", "a.b", "a.b.c", "*", "a.*", "*.b", "*.*.c", "z"])
 near_fields = st.lists(st.sampled_from(["x", "x=1", "x=.", "y", "y=2"]), unique=True, max_size=3)
 near_brackets = st.tuples(st.sampled_from(["", "s", "other"]), near_fields).map(
@@ -27,7 +28,7 @@ near_filters = st.lists(near_directives, min_size=1, max_size=6).map(",".join)
 
 
 @pytest.mark.parametrize(
-    ("text", "target", "level", "wanted"),
+    ("text", "target", "level", "enabled"),
     [
         ("info", "app", Level.INFO, True),
         ("info", "app", Level.DEBUG, False),
@@ -52,9 +53,9 @@ near_filters = st.lists(near_directives, min_size=1, max_size=6).map(",".join)
         ("trace", "app", Level.OFF, False),
     ],
 )
-def test_the_most_specific_directive_decides(text, target, level, wanted):
-    """Whatever the order in the text; an equal directive later in it wins."""
-    assert wanted == Filter(text).enables(target, level)
+def test_the_most_specific_directive_decides(text, target, level, enabled):
+    """The order in the text decides only between directives with an equal subject."""
+    assert enabled == Filter(text).enables(target, level)
 
 
 def test_the_wrong_type_is_refused():
@@ -74,7 +75,7 @@ def test_text_round_trips(text):
 
 @given(filters | near_filters, st.randoms())
 def test_the_order_does_not_matter(text, random):
-    """Directives about different things may stand in any order."""
+    """Directives with different subjects may be in any order."""
     made = Filter(text)
     parts = [str(directive) for directive in parse(str(made))]
     assert made == Filter(",".join(random.sample(parts, len(parts))))
@@ -82,7 +83,7 @@ def test_the_order_does_not_matter(text, random):
 
 @given(filters, filters)
 def test_equal_filters_have_equal_text(one, two):
-    """And different ones do not."""
+    """Filters with different texts differ."""
     assert (Filter(one) == Filter(two)) is (str(Filter(one)) == str(Filter(two)))
 
 
@@ -92,19 +93,19 @@ def test_equal_filters_have_equal_text(one, two):
     st.sampled_from([{}, {"x": 1}, {"x": 1, "y": 2}]),
 )
 def test_the_more_specific_directive_wins(text, target, fields):
-    """With a span or fields before without, then the longer target, then more fields."""
-    wanted = Filter(text)
+    """The precedence is: a span or fields, then the longer target, then more fields."""
+    made = Filter(text)
     matching = [one for one in parse(text) if applies(one, target, fields)]
-    rules = wanted.matching(target, "s")
+    rules = directives_of(made).rules_for(target, "s")
     decided = None if rules is None else rules.decide(fields)
-    level = wanted.level_of(target) if decided is None else decided
+    level = made.level_of(target) if decided is None else decided
     best = max(map(specificity, matching), default=None)
     allowed = [one.level for one in matching if specificity(one) == best] or [Level.OFF]
     assert level in allowed
 
 
 def applies(directive, target, fields):
-    """Whether a directive matches a span `s`, told naively."""
+    """Whether a directive matches a span `s`, in the simplest way."""
     parts = target.split(".")[: len(directive.segments)]
     return (
         len(parts) == len(directive.segments)
@@ -121,8 +122,8 @@ def specificity(directive):
     return directive.is_dynamic, len(directive.segments), len(directive.fields)
 
 
-def test_filters_are_told_apart():
-    """By what they are about and by their levels; a filter is no text."""
+def test_filters_with_different_subjects_or_levels_differ():
+    """A filter also differs from its text."""
     texts = [
         "info",
         "app",
@@ -151,37 +152,37 @@ def test_filters_are_told_apart():
     ],
 )
 def test_text_is_canonical(text, printed):
-    """The most specific directive first, with its level, and quotes where they are needed."""
+    """The most specific directive is first; each has its level, and quotes if it needs them."""
     assert printed == str(Filter(text))
     assert f"Filter({printed!r})" == repr(Filter(text))
 
 
-def test_directives_with_a_span_or_fields_are_not_asked_about_a_target():
-    """What they say needs more than the target."""
-    wanted = Filter("[s]=trace,app[{a}]=off,info")
-    assert Level.INFO is wanted.level_of("app")
-    assert wanted.enables("app", Level.INFO)
+def test_level_of_ignores_directives_with_a_span_or_fields():
+    """They need more than the target to decide."""
+    made = Filter("[s]=trace,app[{a}]=off,info")
+    assert Level.INFO is made.level_of("app")
+    assert made.enables("app", Level.INFO)
 
 
 def test_a_filter_cannot_be_changed():
-    """It is a value."""
+    """Setting or deleting an attribute raises."""
     with pytest.raises(AttributeError, match="cannot be changed"):
         Filter("info").level = 3  # type: ignore[attr-defined]
     with pytest.raises(AttributeError, match="cannot be changed"):
         del Filter("info").is_dynamic
 
 
-def test_the_environment_is_read_with_its_mistakes_skipped(monkeypatch, caplog):
-    """A bad directive is reported; the others count."""
+def test_mistakes_in_the_environment_are_skipped(monkeypatch, caplog):
+    """A directive that does not parse is logged; the others are used."""
     monkeypatch.setenv("TRACEKIT_FILTER", "app=loud,debug,[s{a=1,b=*}]=info,[t{x,y}]=off")
     with caplog.at_level(logging.WARNING):
-        assert Filter("debug,[t{x,y}]=off") == Filter.from_environment()
+        assert Filter("debug,[t{x,y}]=off") == filter_from_environment()
     assert 2 == sum("TRACEKIT_FILTER" in record.getMessage() for record in caplog.records)
 
 
 @pytest.mark.parametrize("text", [None, "", "app=loud"])
-def test_without_a_directive_the_default_is_info(monkeypatch, text):
-    """Also where none of them parses."""
+def test_the_default_is_info(monkeypatch, text):
+    """It is used if the variable has no directive that parses."""
     if text is not None:
         monkeypatch.setenv("TRACEKIT_FILTER", text)
-    assert Filter("info") == Filter.from_environment()
+    assert Filter("info") == filter_from_environment()

@@ -1,4 +1,4 @@
-"""Filters at run time: whatever makes the span, wherever it stands, for each exporter."""
+"""Filters at run time: for spans of tracekit and of libraries, in scopes, for each exporter."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def name_and_children(one):
 # Directives with a span or fields.
 
 
-def test_what_a_directive_raises_is_on_for_everything_inside():
-    """For user 42 only, whatever the target."""
+def test_a_directive_that_raises_enables_everything_inside():
+    """It applies to matching calls only, in any target."""
     with capture_spans(filter="info,[handle{user=42}]=debug") as spans:
         handle(41, query)
         handle(42, query)
@@ -72,8 +72,8 @@ def test_what_a_directive_raises_is_on_for_everything_inside():
     assert ["rows"] == [name for name, _ in spans["query"].events]
 
 
-def test_the_scope_goes_through_spans_that_nothing_is_said_about():
-    """It is open for everything below, however deep."""
+def test_a_scope_includes_spans_that_no_directive_matches():
+    """A scope applies at any depth."""
 
     def deeper():
         with span("between"):
@@ -84,30 +84,30 @@ def test_the_scope_goes_through_spans_that_nothing_is_said_about():
     assert [("handle", [("between", [("handle", [("query", [])])])])] == tree(spans)
 
 
-def test_the_scope_is_as_verbose_as_was_said():
-    """And no more."""
+def test_a_scope_enables_the_level_of_its_directive():
+    """A more verbose level stays disabled."""
     with capture_spans(filter="info,[handle]=debug") as spans:
         handle(1, fine)
     assert [("handle", [])] == tree(spans)
 
 
-def test_a_directive_lowers_just_those_spans():
-    """What is inside of them hangs under the nearest one that is recorded."""
+def test_a_directive_that_lowers_affects_matching_spans_only():
+    """The parent of the spans inside is the nearest span that is recorded."""
     with capture_spans(filter="debug,[query]=off,[handle{user=7}]=warn") as spans:
         handle(1, lambda: query() or handle(7, lambda: handle(8)))
     assert [("handle", [("handle", [])])] == tree(spans)
 
 
-def test_only_what_a_directive_names_is_looked_at():
-    """Before the span is made; a field that it does not name is not evaluated for nothing."""
-    looked_at = []
+def test_only_fields_that_a_directive_names_are_evaluated_for_a_decision():
+    """Other fields are evaluated after the span is enabled."""
+    evaluated = []
 
     @instrument(
         "work",
         level="debug",
         fields={
-            "a": lambda user: looked_at.append("a") or user,
-            "b": lambda: looked_at.append("b") or 1,
+            "a": lambda user: evaluated.append("a") or user,
+            "b": lambda: evaluated.append("b") or 1,
         },
     )
     def work(user):
@@ -115,13 +115,13 @@ def test_only_what_a_directive_names_is_looked_at():
 
     with capture_spans(filter="info,[work{a=42}]=debug") as spans:
         work(41)
-        assert ["a"] == looked_at
+        assert ["a"] == evaluated
         work(42)
     assert {"user": 42, "a": 42, "b": 1} == spans["work"].attributes
 
 
-def test_what_a_directive_names_is_evaluated_once():
-    """And recorded in its place among the others."""
+def test_a_field_that_a_directive_names_is_evaluated_once():
+    """Its attribute keeps its position among the others."""
     evaluated = []
 
     @instrument("work", fields={"size": lambda: evaluated.append(1) or 3, "last": 4})
@@ -130,14 +130,13 @@ def test_what_a_directive_names_is_evaluated_once():
 
     with capture_spans(filter="info,[{size=3}]=trace,[{user=ada}]=trace") as spans:
         work(1, "ada")
-    assert ([1], [("n", 1), ("user", "ada"), ("size", 3), ("last", 4)]) == (
-        evaluated,
-        list(spans["work"].attributes.items()),
-    )
+    expected = [("n", 1), ("user", "ada"), ("size", 3), ("last", 4)]
+    assert [1] == evaluated
+    assert expected == list(spans["work"].attributes.items())
 
 
 def test_recorded_values_are_compared():
-    """An argument as it is recorded, a redacted one as redacted."""
+    """An argument is compared as it is recorded: as text, or redacted."""
 
     @instrument("work", level="debug")
     def work(path, password):
@@ -152,8 +151,8 @@ def test_recorded_values_are_compared():
 
 
 @pytest.mark.parametrize("kind", ["thread", "task", "copied context", "generator"])
-def test_the_scope_travels_with_the_context(kind):
-    """In whatever thread or task the inside runs."""
+def test_a_scope_follows_the_context(kind):
+    """It applies in any thread or task that runs in the context."""
 
     def in_thread():
         context = contextvars.copy_context()
@@ -179,8 +178,8 @@ def test_the_scope_travels_with_the_context(kind):
     assert 1 == len(spans.named("query"))
 
 
-def test_generators_and_blocks_ask_too():
-    """A generator by its arguments, a block by its attributes."""
+def test_generators_and_blocks_are_matched_by_fields():
+    """The fields are a generator's arguments and a block's attributes."""
     with capture_spans(filter="info,[steps{user=42}]=debug,[block{n=1}]=debug") as spans:
         list(steps(41))
         list(steps(42))
@@ -190,8 +189,8 @@ def test_generators_and_blocks_ask_too():
     assert [("steps", [("query", [])]), ("block", [])] == tree(spans)
 
 
-def test_a_coroutine_asks_too():
-    """By its arguments."""
+def test_coroutines_are_matched_by_fields():
+    """The fields are a coroutine's arguments."""
 
     @instrument("job", level="debug")
     async def job(user):
@@ -203,16 +202,16 @@ def test_a_coroutine_asks_too():
     assert [("job", [("query", [])])] == tree(spans)
 
 
-def test_fields_without_a_span_are_about_events_too():
-    """An event of that field is wanted where it would not be otherwise."""
+def test_fields_without_a_span_match_events():
+    """An event with the field is enabled at the level of the directive."""
     with capture_spans(filter="info,[{tenant=acme}]=debug") as spans, span("work"):
         event("seen", level="debug", tenant="acme")
         event("unseen", level="debug", tenant="other")
     assert ["seen"] == [name for name, _ in spans["work"].events]
 
 
-def test_what_is_raised_inside_of_a_span_that_is_not_made():
-    """The scope is open all the same, and what is recorded goes to the span around it."""
+def test_a_span_that_is_not_made_opens_its_scope():
+    """Attributes that are recorded inside go to the span around it."""
     with capture_spans(filter="error,[quiet]=warn") as spans:
         with span("outer", level="error"), span("quiet", level="info"):
             record(seen=1)
@@ -224,8 +223,8 @@ def test_what_is_raised_inside_of_a_span_that_is_not_made():
     assert {"seen": 1} == spans["outer"].attributes
 
 
-def test_a_function_that_is_passed_over_ends_nothing():
-    """Its result and its failure are not written on the span around it."""
+def test_a_suppressed_call_does_not_end_the_span_around_it():
+    """Its result and its failure are not recorded on the span around it."""
 
     @instrument("quiet", ret=True)
     def quiet(fail):
@@ -236,17 +235,16 @@ def test_a_function_that_is_passed_over_ends_nothing():
         quiet(False)
         with pytest.raises(ValueError):
             quiet(True)
-    assert ({}, [], "UNSET") == (
-        spans["outer"].attributes,
-        spans["outer"].events,
-        spans["outer"].status,
-    )
+    outer = spans["outer"]
+    assert {} == outer.attributes
+    assert [] == outer.events
+    assert "UNSET" == outer.status
 
 
 # Spans of other libraries.
 
 
-def foreign(name, scope="lib.db", **attributes):
+def library_span(name, scope="lib.db", **attributes):
     return trace.get_tracer(scope).start_as_current_span(name, attributes=attributes)
 
 
@@ -262,20 +260,20 @@ def foreign(name, scope="lib.db", **attributes):
         ('info,["SELECT"]=off', ["connect"]),
     ],
 )
-def test_foreign_spans_obey_by_scope_name_and_attributes(directives, names):
-    """As spans of level INFO."""
+def test_spans_of_libraries_match_by_scope_name_and_attributes(directives, names):
+    """They have the level INFO."""
     with capture_spans(filter=directives) as spans:
-        with foreign("connect"):
+        with library_span("connect"):
             pass
-        with foreign("SELECT", **{"db.system": "sqlite"}):
+        with library_span("SELECT", **{"db.system": "sqlite"}):
             pass
     assert names == [one.name for one in spans]
 
 
-def test_children_of_a_foreign_span_that_is_dropped_go_further_up():
-    """And what it is told goes nowhere."""
+def test_children_of_a_filtered_span_of_a_library_move_up():
+    """Attributes that the library sets on the span are dropped."""
     with capture_spans(filter="info,lib=off") as spans, span("outer"):
-        with foreign("connect") as dropped:
+        with library_span("connect") as dropped:
             dropped.set_attribute("lost", 1)
             with span("inner"):
                 pass
@@ -283,42 +281,40 @@ def test_children_of_a_foreign_span_that_is_dropped_go_further_up():
     assert {} == spans["outer"].attributes
 
 
-def test_what_is_recorded_inside_of_a_dropped_foreign_span_goes_to_the_one_around_it():
-    """Unlike what its library tells it."""
-    with capture_spans(filter="info,lib=off") as spans, span("outer"), foreign("connect"):
+def test_record_and_event_skip_a_filtered_span_of_a_library():
+    """They act on the nearest span around it that is made."""
+    with capture_spans(filter="info,lib=off") as spans, span("outer"), library_span("connect"):
         record(seen=1)
         event("happened")
-    assert ({"seen": 1}, ["happened"]) == (
-        spans["outer"].attributes,
-        [name for name, _ in spans["outer"].events],
-    )
+    assert {"seen": 1} == spans["outer"].attributes
+    assert ["happened"] == [name for name, _ in spans["outer"].events]
 
 
-def test_a_foreign_span_raises_too():
-    """Everything inside of it is wanted at that level."""
-    with capture_spans(filter="info,lib.db[connect]=debug") as spans, foreign("connect"):
+def test_a_span_of_a_library_opens_a_scope():
+    """Everything inside it is enabled at the level of the directive."""
+    with capture_spans(filter="info,lib.db[connect]=debug") as spans, library_span("connect"):
         query()
     assert [("connect", [("query", [])])] == tree(spans)
 
 
-def test_a_scope_goes_through_foreign_spans():
-    """Made or dropped, what is inside of them is inside of the span around them."""
+def test_a_scope_includes_spans_of_libraries():
+    """It applies inside spans that are made and inside spans that are filtered out."""
     with capture_spans(filter="info,[handle]=debug,lib[connect]=off") as spans:
 
         def work():
-            with foreign("SELECT"), foreign("connect"):
+            with library_span("SELECT"), library_span("connect"):
                 query()
 
         handle(1, work)
     assert [("handle", [("SELECT", [("query", [])])])] == tree(spans)
 
 
-def test_context_goes_out_with_the_span_that_is_current():
-    """A dropped span passes the ids of the one around it on, to other processes too."""
+def test_a_filtered_span_propagates_the_context_of_the_span_around_it():
+    """Other processes continue the trace from the span around it."""
     from opentelemetry import propagate
 
     carrier: dict[str, str] = {}
-    with capture_spans(filter="info,lib=off") as spans, span("outer"), foreign("connect"):
+    with capture_spans(filter="info,lib=off") as spans, span("outer"), library_span("connect"):
         propagate.inject(carrier)
     outer = spans["outer"].span.context
     assert f"00-{outer.trace_id:032x}-{outer.span_id:016x}" == carrier["traceparent"][:-3]
@@ -340,8 +336,8 @@ def edges(exporter):
     }
 
 
-def test_each_exporter_has_its_own_tree(pair):
-    """Children of a span that it does not want hang under the nearest one that it does."""
+def test_each_exporter_gets_a_complete_tree(pair):
+    """The parent of a span is the nearest span around it that the exporter gets."""
     coarse, detailed = pair
     with tracekit.init_telemetry("test", exporter=[coarse, detailed]):
         with span("root"), span("middle", level="debug"), span("below", level="debug"):
@@ -351,8 +347,8 @@ def test_each_exporter_has_its_own_tree(pair):
     assert {"root": None, "middle": "root", "below": "middle", "leaf": "below"} == edges(detailed)
 
 
-def test_a_root_that_an_exporter_does_not_want(pair):
-    """Its children are roots there, or children of the remote parent."""
+def test_an_exporter_without_the_root(pair):
+    """The children of the root become roots, or children of the remote parent."""
     coarse, detailed = pair
     with tracekit.init_telemetry("test", exporter=[coarse, detailed]):
         with span("root", level="debug"), span("leaf"):
@@ -368,8 +364,8 @@ def test_a_root_that_an_exporter_does_not_want(pair):
     } == edges(detailed)
 
 
-def test_events_go_to_those_who_want_them(pair):
-    """An exporter does not see the events below its level; exceptions neither."""
+def test_events_go_to_the_exporters_that_enable_them(pair):
+    """An exporter gets no event or exception that its filter disables."""
     coarse, detailed = pair
 
     @instrument("work", err="debug")
@@ -384,8 +380,8 @@ def test_events_go_to_those_who_want_them(pair):
     assert [["kept"], ["kept", "fine", "exception"]] == seen
 
 
-def test_every_exporter_sees_the_stack_of_an_exception(pair):
-    """On the innermost span that it wants."""
+def test_every_exporter_gets_the_stack_of_an_exception(pair):
+    """The stack is on the innermost span that the exporter gets."""
     coarse, detailed = pair
     with tracekit.init_telemetry("test", exporter=[coarse, detailed]):
         with pytest.raises(ValueError), span("outer"), span("inner", level="debug"):
@@ -396,18 +392,18 @@ def test_every_exporter_sees_the_stack_of_an_exception(pair):
         assert "Traceback" in innermost.events[0].attributes["exception.stacktrace"]
 
 
-def test_foreign_spans_go_to_those_who_want_them():
-    """By the filter of each exporter."""
+def test_spans_of_libraries_go_to_the_exporters_that_enable_them():
+    """The filter of each exporter decides."""
     with_lib, without_lib = exporters.memory(), exporters.memory(filter="info,lib=off")
     with tracekit.init_telemetry("test", exporter=[with_lib, without_lib]):
-        with span("outer"), foreign("connect"), span("inner"):
+        with span("outer"), library_span("connect"), span("inner"):
             pass
     assert {"outer": None, "connect": "outer", "inner": "connect"} == edges(with_lib)
     assert {"outer": None, "inner": "outer"} == edges(without_lib)
 
 
-def test_a_raised_scope_is_of_the_exporter_that_raises_it():
-    """The other one sees no more than before."""
+def test_a_scope_applies_to_the_exporter_whose_filter_opens_it():
+    """The other exporter gets no more spans."""
     plain = exporters.memory()
     raising = exporters.memory(filter="info,[handle{user=42}]=debug")
     with tracekit.init_telemetry("test", exporter=[plain, raising]):
@@ -416,32 +412,30 @@ def test_a_raised_scope_is_of_the_exporter_that_raises_it():
     assert {"handle": None, "query": "handle"} == edges(raising)
 
 
-def test_what_no_exporter_wants_is_not_made(pair):
-    """Not even its arguments are looked at."""
+def test_a_span_that_no_exporter_enables_is_not_made(pair):
+    """No span is started."""
     with tracekit.init_telemetry("test", exporter=list(pair)) as telemetry:
         fine()
         assert 0 == telemetry.stats.started
 
 
-def test_the_builder_gives_each_exporter_a_filter():
-    """With a private pipeline too; the step's filter wins over the exporter's own."""
+def test_the_builder_sets_the_filter_of_each_exporter():
+    """The filter of `with_exporter` replaces that of the exporter."""
     first, second = exporters.memory(filter="off"), exporters.memory()
     builder = TelemetryBuilder("t").with_exporter(first, filter="info")
     with builder.with_exporter(second, filter="info,lib=off").build() as telemetry:
         telemetry.tracer_provider.get_tracer("lib").start_span("theirs").end()
         telemetry.tracer_provider.get_tracer("app").start_span("ours").end()
-    assert (["theirs", "ours"], ["ours"]) == (
-        [one.name for one in first.spans],
-        [one.name for one in second.spans],
-    )
+    assert ["theirs", "ours"] == [one.name for one in first.spans]
+    assert ["ours"] == [one.name for one in second.spans]
     assert {"memory": Filter("info"), "memory-2": Filter("info,lib=off")} == telemetry.filters
 
 
-# Live.
+# Changes while the program runs.
 
 
-def test_filters_change_live_for_one_exporter(pair):
-    """Open spans end as they began."""
+def test_set_filter_of_one_exporter(pair):
+    """A new filter does not change open spans."""
     coarse, detailed = pair
     with tracekit.init_telemetry("test", exporter=[coarse, detailed]) as telemetry:
         with span("open"):
@@ -452,14 +446,12 @@ def test_filters_change_live_for_one_exporter(pair):
         fine()
     assert ["open", "fine"] == [one.name for one in coarse.spans]
     assert ["later", "open", "fine"] == [one.name for one in detailed.spans]
-    assert (Filter("trace"), {Filter("trace")}) == (
-        telemetry.filter,
-        set(telemetry.filters.values()),
-    )
+    assert Filter("trace") == telemetry.filter
+    assert {Filter("trace")} == set(telemetry.filters.values())
 
 
-def test_a_span_open_across_a_change_is_missed_by_who_did_not_want_it(pair):
-    """What is started below it later hangs under the nearest one that the exporter has."""
+def test_an_exporter_without_an_open_span_does_not_get_it_after_a_change(pair):
+    """The parent of a later span is the nearest span that the exporter gets."""
     coarse, detailed = pair
     with tracekit.init_telemetry("test", exporter=[coarse, detailed]) as telemetry:
         with span("root"), span("middle", level="debug"):
@@ -470,8 +462,8 @@ def test_a_span_open_across_a_change_is_missed_by_who_did_not_want_it(pair):
     assert {"root": None, "middle": "root", "leaf": "middle"} == edges(detailed)
 
 
-def test_filters_change_live_for_foreign_spans():
-    """Of tracers that were made before."""
+def test_set_filter_applies_to_existing_tracers():
+    """A tracer of a library follows the filter."""
     memory = exporters.memory()
     with tracekit.init_telemetry("test", exporter=memory) as telemetry:
         tracer = trace.get_tracer("lib")
@@ -483,10 +475,10 @@ def test_filters_change_live_for_foreign_spans():
     assert ["a", "c"] == [one.name for one in memory.spans]
 
 
-def test_an_exporter_that_is_not_set_up_is_refused(pair):
-    """The error names those that are."""
+def test_set_filter_of_an_unknown_exporter(pair):
+    """The error names the exporters of the set-up."""
     with tracekit.init_telemetry("test", exporter=list(pair)) as telemetry:
-        with pytest.raises(ConfigurationError, match="'otlp' is not set up; there are 'memory'"):
+        with pytest.raises(ConfigurationError, match="'otlp' is not set up; exporters: 'memory'"):
             telemetry.set_filter("info", exporter="otlp")
         with pytest.raises(FilterSyntaxError):
             telemetry.set_filter("info=loud", exporter="memory")
@@ -503,14 +495,14 @@ def test_an_exporter_that_is_not_set_up_is_refused(pair):
         lambda: TelemetryBuilder("t").with_exporter("memory", filter="a=loud").build(),
     ],
 )
-def test_an_exporters_filter_that_does_not_parse_is_refused(make):
-    """Before anything is opened."""
+def test_the_filter_of_an_exporter_must_parse(make):
+    """The error is raised before a file or connection is opened."""
     with pytest.raises(FilterSyntaxError, match="expected a level"):
         make()
 
 
-def test_nothing_is_stale_after_a_thousand_flips_under_load():
-    """Calls go on while filters change, and the last filter counts."""
+def test_the_last_of_a_thousand_filters_applies():
+    """Threads that call while filters change do not leave a stale interest."""
     memory = exporters.memory()
     stop = threading.Event()
     failures = []
@@ -519,19 +511,19 @@ def test_nothing_is_stale_after_a_thousand_flips_under_load():
         while not stop.is_set():
             try:
                 handle(42, query)
-                with foreign("connect"), span("block", level="debug"):
+                with library_span("connect"), span("block", level="debug"):
                     event("e", level="debug")
             except Exception as error:
                 failures.append(error)
                 return
 
-    flips = ["off", "info", "info,[handle{user=42}]=debug", "trace,lib=off"]
+    filters = ["off", "info", "info,[handle{user=42}]=debug", "trace,lib=off"]
     with tracekit.init_telemetry("test", exporter=memory) as telemetry:
         threads = [threading.Thread(target=load) for _ in range(4)]
         for thread in threads:
             thread.start()
         for number in range(1000):
-            telemetry.set_filter(flips[number % len(flips)])
+            telemetry.set_filter(filters[number % len(filters)])
             if number % 100 == 0:
                 memory.clear()
         stop.set()
@@ -550,15 +542,16 @@ def test_nothing_is_stale_after_a_thousand_flips_under_load():
 
 
 @pytest.mark.parametrize("word", ["inof", "debg", "wran", "eror"])
-def test_a_word_that_looks_like_a_level_is_pointed_out(word, caplog):
-    """It is taken for a target, which leaves nothing of the program's own wanted."""
+def test_a_warning_suggests_the_level_for_a_misspelt_word(word, caplog):
+    """The word is parsed as a target, which disables everything else."""
     with tracekit.init_telemetry("test", exporter="memory", filter=word):
         pass
-    assert [True] == [f"{word!r} is taken for a target" in one for one in caplog.messages]
+    (message,) = caplog.messages
+    assert f"{word!r} is taken for a target" in message
 
 
-def test_a_misspelt_level_is_pointed_out_wherever_a_filter_is_given(caplog):
-    """For one exporter, and while the program runs."""
+def test_every_filter_is_checked_for_misspelt_levels(caplog):
+    """The check covers filters of one exporter, and `set_filter`."""
     memory = exporters.memory()
     builder = TelemetryBuilder("t").with_exporter(memory, filter="inof")
     with builder.build() as telemetry:
@@ -567,19 +560,19 @@ def test_a_misspelt_level_is_pointed_out_wherever_a_filter_is_given(caplog):
 
 
 @pytest.mark.parametrize("directives", ["info", "shop", "info,tracer=debug", "shop.db"])
-def test_other_words_are_not(directives, caplog):
-    """A target is a target."""
+def test_targets_are_not_misspelt_levels(directives, caplog):
+    """A word that does not resemble a level causes no warning."""
     with tracekit.init_telemetry("test", exporter="memory", filter=directives):
         pass
     assert [] == caplog.messages
 
 
-def test_a_bad_directive_of_the_environment_is_said_once(monkeypatch, caplog):
-    """Although it is read at the first decoration and at set-up."""
+def test_a_mistake_in_the_environment_is_logged_once(monkeypatch, caplog):
+    """The variable is read at the first decoration and at set-up."""
     monkeypatch.setenv("TRACEKIT_FILTER", "shop=loud,info")
     from tracekit._filters.call_sites import registry
 
-    registry.change(None, None)
+    registry.configure(None, None)
     with tracekit.init_telemetry("test", exporter="memory"):
         pass
     assert 1 == sum("directive skipped" in one for one in caplog.messages)

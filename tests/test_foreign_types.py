@@ -1,4 +1,4 @@
-"""Arrays and frames are recorded by shape, element type and size, lazy things by their kind."""
+"""Arrays and frames are recorded by shape, element type and size, lazy objects by their kind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tracekit._values.describing import describe
+from tracekit._values.attribute_values import to_attribute_value
 
 
 class Matrix(np.ndarray):
@@ -45,8 +45,8 @@ class Frame(pd.DataFrame):
     ids=itertools.count(),
 )
 def test_arrays(value: object, expected: str) -> None:
-    """Arrays and frames tell their shape, element type and size, and nothing they hold."""
-    assert expected == describe(value)
+    """Of an array or frame, shape, element type and size are recorded, and no content."""
+    assert expected == to_attribute_value(value)
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,10 @@ def test_arrays(value: object, expected: str) -> None:
     ids=itertools.count(),
 )
 def test_scalars(value: object, expected: object) -> None:
-    """Scalars of numpy and pandas are Python's own, or text in the usual form."""
-    described = describe(value)
-    assert (type(expected), expected) == (type(described), described)
+    """Scalars of numpy and pandas become Python primitives, or their usual text."""
+    converted = to_attribute_value(value)
+    assert type(expected) is type(converted)
+    assert expected == converted
 
 
 class Untouchable:
@@ -88,7 +89,7 @@ class Untouchable:
 
 
 def foreign(module: str, name: str, base: type = object, **namespace: Any) -> Any:
-    """A class that looks as if it came from another package."""
+    """Return a class with the module and name of another package's class."""
     return type(name, (base,), {"__module__": module, **namespace})
 
 
@@ -107,11 +108,12 @@ def foreign(module: str, name: str, base: type = object, **namespace: Any) -> An
         ("multiprocessing.managers", "BaseProxy", "<multiprocessing.managers.BaseProxy>"),
     ],
 )
-def test_lazy(module: str, name: str, expected: str) -> None:
-    """What would compute or query when looked at is recorded by its kind, and so are subclasses."""
+def test_lazy_objects(module: str, name: str, expected: str) -> None:
+    """Objects that might run a query or a computation are recorded by their kind."""
     lazy = foreign(module, name, Untouchable)
     below = foreign("app", "Mine", lazy)
-    assert [expected, "<app.Mine>"] == [describe(lazy()), describe(below())]
+    assert expected == to_attribute_value(lazy())
+    assert "<app.Mine>" == to_attribute_value(below())
 
 
 @pytest.mark.parametrize(
@@ -160,16 +162,18 @@ def test_lazy(module: str, name: str, expected: str) -> None:
     ],
     ids=itertools.count(),
 )
-def test_shapes_of_others(kind: tuple[str, str], attributes: Any, expected: str) -> None:
-    """Tensors and frames of packages that are not imported are known by name."""
-    assert expected == describe(foreign(*kind, **attributes)())
+def test_packages_that_are_not_imported(
+    kind: tuple[str, str], attributes: Any, expected: str
+) -> None:
+    """Tensors and frames of packages that are not imported are recognised by name."""
+    assert expected == to_attribute_value(foreign(*kind, **attributes)())
 
 
 def test_failing_detail() -> None:
-    """An array that cannot tell one detail tells the others."""
+    """A detail of an array that cannot be read is left out."""
 
     def fail(self: Any) -> Any:
         raise RuntimeError("deleted")
 
     kind = foreign("torch", "Tensor", shape=(2,), dtype="torch.int8", nbytes=property(fail))
-    assert "<torch.Tensor, shape (2,), int8>" == describe(kind())
+    assert "<torch.Tensor, shape (2,), int8>" == to_attribute_value(kind())

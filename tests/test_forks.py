@@ -1,4 +1,4 @@
-"""Forks with telemetry running: nothing hangs, nothing is lost, and nothing comes twice."""
+"""Forks with telemetry running: nothing hangs, and every span is delivered once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = [
 
 
 def in_child(work):
-    """Fork, run something in the child, and give the parent its exit code."""
+    """Fork, run a function in the child, and return the child's process id."""
     child = os.fork()
     if child:
         return child
@@ -48,7 +48,7 @@ def in_child(work):
 
 
 def exit_code(child, seconds=20.0):
-    """Wait for a child; one that hangs is killed and fails the test."""
+    """Wait for a child and return its exit code; a child that hangs is killed."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         ended, status = os.waitpid(child, os.WNOHANG)
@@ -68,22 +68,22 @@ def deliver(name):
     def work():
         with span(name, worker=os.getpid()):
             pass
-        return telemetry_now().flush(10.0)
+        return installed_telemetry().flush(10.0)
 
     return work
 
 
-def telemetry_now():
+def installed_telemetry():
     from tracekit._setup import runtime
 
-    return runtime._installed.telemetry
+    return runtime._runtime.installed.telemetry
 
 
 PROTOCOLS = ["grpc", "http"]
 
 
 def run_program(way, protocol, receiver, children):
-    """Run it in a process of its own: with a gRPC server, threads would always be within gRPC."""
+    """Run the program in a new process: with a gRPC server in this one, forks would be unsafe."""
     arguments = [way, protocol, receiver.endpoint, str(children)]
     program = subprocess.Popen(
         [sys.executable, "-W", "ignore", fork_program.__file__, *arguments],
@@ -104,20 +104,21 @@ def run_program(way, protocol, receiver, children):
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_children_deliver_while_the_parent_is_exporting(request, protocol):
-    """Each its own span, over a connection of its own, under load; the parent loses none."""
+    """Each child its own span, over its own connection; the parent loses no span."""
     children = 40
     receiver = request.getfixturevalue(f"{protocol}_receiver")
     answer = run_program("under load", protocol, receiver, children)
-    assert ([0] * children, True) == (answer["codes"], answer["delivered"])
-    assert answer["slowest"] < forks.PATIENCE
+    assert [0] * children == answer["codes"]
+    assert answer["delivered"]
+    assert answer["slowest"] < forks.BEFORE_FORK_TIMEOUT
     spans = receiver.spans
     assert len(spans) == len({one.span_id for one in spans})
     assert children == sum(one.name == "child" for one in spans)
     assert answer["started"] == sum(one.name == "load" for one in spans)
 
 
-def test_a_child_that_leaves_through_python_ends(run_python, grpc_receiver):
-    """Not hindered by the connection of its parent, which it has inherited."""
+def test_a_child_exits_through_python(run_python, grpc_receiver):
+    """The inherited connection of its parent does not block it."""
     done = run_python(
         "import os, sys, tracekit, warnings\n"
         "warnings.simplefilter('ignore')\n"
@@ -138,8 +139,8 @@ def test_a_child_that_leaves_through_python_ends(run_python, grpc_receiver):
     assert ["around", "before", "child", "child", "child"] == names
 
 
-def test_a_child_of_a_child_is_a_process_of_its_own(http_receiver):
-    """Each generation has an instance id and a process id of its own."""
+def test_every_generation_has_its_own_identity(http_receiver):
+    """Its own instance id and process id."""
     exporter = exporters.otlp(protocol="http", endpoint=http_receiver.endpoint)
     telemetry = tracekit.init_telemetry("parent", exporter=exporter)
     with span("first"):
@@ -158,8 +159,8 @@ def test_a_child_of_a_child_is_a_process_of_its_own(http_receiver):
     assert {spans["first"].span_id} == {spans[one].parent_id for one in ("second", "third")}
 
 
-def test_a_span_that_is_open_at_the_fork_is_the_parents(tmp_path):
-    """The child may end it too, in vain; processors of the user's do not see that either."""
+def test_the_parent_delivers_a_span_that_is_open_at_the_fork(tmp_path):
+    """Ending it in the child has no effect, also on the user's processors."""
     path = tmp_path / "spans.jsonl"
 
     class Seen(SpanProcessor):
@@ -177,16 +178,17 @@ def test_a_span_that_is_open_at_the_fork_is_the_parents(tmp_path):
             with span("within"):
                 pass
             around.end()
-            return ["within"] == seen.names and telemetry_now().flush(5.0)
+            return ["within"] == seen.names and installed_telemetry().flush(5.0)
 
         assert 0 == fork(work)
-    assert telemetry_now().flush(5.0)
+    assert installed_telemetry().flush(5.0)
     text = path.read_text()
-    assert (1, 1) == (text.count('"name":"around"'), text.count('"name":"within"'))
+    assert 1 == text.count('"name":"around"')
+    assert 1 == text.count('"name":"within"')
 
 
-def test_every_tracer_follows(tmp_path):
-    """Those that libraries got before the fork too."""
+def test_every_tracer_has_the_resource_of_the_child(tmp_path):
+    """Also tracers that exist at the fork."""
     tracer = None
 
     def resource():
@@ -199,16 +201,18 @@ def test_every_tracer_follows(tmp_path):
     def work():
         mine, provider = resource(), telemetry.tracer_provider
         new = trace.get_tracer("another").start_span("new").resource
-        assert (os.getpid(), "till") == (mine.attributes["process.pid"], mine.attributes["team"])
+        assert os.getpid() == mine.attributes["process.pid"]
+        assert "till" == mine.attributes["team"]
         assert mine.attributes["service.instance.id"] != parents.attributes["service.instance.id"]
         assert mine == new == provider.resource
 
     assert 0 == fork(work)
-    assert (parents, os.getpid()) == (resource(), parents.attributes["process.pid"])
+    assert parents == resource()
+    assert os.getpid() == parents.attributes["process.pid"]
 
 
-def test_the_sdks_other_providers_name_the_same_instance():
-    """Metrics and logs of a child, where the SDK renews their identity."""
+def test_other_providers_of_the_sdk_have_the_same_instance_id():
+    """Metrics and logs of a child, if the SDK renews their identity."""
     metrics = pytest.importorskip("opentelemetry.sdk.metrics")
     from opentelemetry.sdk import resources
 
@@ -228,8 +232,8 @@ def test_the_sdks_other_providers_name_the_same_instance():
     meters.shutdown()
 
 
-def test_a_private_set_up_begins_anew_too(tmp_path):
-    """Counts, queue and identity, without an installed one."""
+def test_a_private_set_up_is_reset_in_the_child(tmp_path):
+    """Its counts, its queue and its identity."""
     path = tmp_path / "spans.jsonl"
     telemetry = TelemetryBuilder("private").with_exporter(f"file:{path}").build()
     tracer = telemetry.tracer_provider.get_tracer("test")
@@ -238,15 +242,16 @@ def test_a_private_set_up_begins_anew_too(tmp_path):
     def work():
         tracer.start_span("child").end()
         assert telemetry.flush(5.0)
-        return (1, 1) == (telemetry.stats.started, telemetry.stats.exported)
+        return telemetry.stats.started == telemetry.stats.exported == 1
 
     assert 0 == fork(work)
     assert telemetry.shutdown(5.0)
-    assert (1, 1) == (telemetry.stats.started, telemetry.stats.exported)
+    assert 1 == telemetry.stats.started
+    assert 1 == telemetry.stats.exported
 
 
 class Locks:
-    """Holds locks in a thread while the process is forked."""
+    """Holds locks in another thread while the process forks."""
 
     def __init__(self, *locks):
         self._locks = locks
@@ -271,27 +276,26 @@ class Locks:
         self._thread.join()
 
 
-def test_locks_that_others_hold_at_the_fork_do_not_hang_the_child(tmp_path):
-    """Of the gate, the installation, the provider, the delivery and the registry of types."""
+def test_locks_that_are_held_at_the_fork_do_not_block_the_child(tmp_path):
+    """Another thread of the parent holds every lock."""
     from tracekit._setup import runtime
-    from tracekit._values import describing
+    from tracekit._values import attribute_values
 
     path = tmp_path / "spans.jsonl"
     telemetry = tracekit.init_telemetry("parent", exporter=f"file:{path}")
     deliver("before")()
-    (delivery,) = telemetry._parts.deliveries
+    (delivery,) = telemetry._lifecycle.components.export_processors
     provider = telemetry.tracer_provider
     locks = Locks(
-        registry._lock,
-        runtime._installed.lock,
+        registry.lock,
+        runtime._runtime.lock,
         provider._live_lock,
         provider._tracers_lock if hasattr(provider, "_tracers_lock") else threading.Lock(),
         delivery._changed,
-        delivery._counting,
-        describing._registry.lock,
-        telemetry._ending,
-        telemetry._changing,
-        telemetry._parts.counter._lock,
+        delivery._lock,
+        attribute_values.registered_types._lock,
+        telemetry._lifecycle.lock,
+        telemetry._lifecycle.components.counter._lock,
     )
 
     def work():
@@ -311,16 +315,16 @@ def test_locks_that_others_hold_at_the_fork_do_not_hang_the_child(tmp_path):
 
 
 class Exporter(SpanExporter):
-    """Is exporting until it is told to go on."""
+    """An exporter that blocks until `may_end` is set."""
 
     def __init__(self):
         self.is_exporting = threading.Event()
-        self.may_go_on = threading.Event()
+        self.may_end = threading.Event()
         self.ended = False
 
     def export(self, spans):
         self.is_exporting.set()
-        self.may_go_on.wait(30)
+        self.may_end.wait(30)
         self.ended = True
         return SpanExportResult.SUCCESS
 
@@ -329,15 +333,15 @@ class Exporter(SpanExporter):
 def exporter():
     made = Exporter()
     yield made
-    made.may_go_on.set()
+    made.may_end.set()
 
 
 def test_a_fork_waits_for_an_export_to_end(exporter):
-    """So that no child has the copy of a thread that was in its midst."""
+    """A child never has a copy of a thread in the middle of an export."""
     telemetry = tracekit.init_telemetry("parent", exporter=exporter)
     deliver_later(telemetry)
     assert exporter.is_exporting.wait(5)
-    threading.Timer(0.1, exporter.may_go_on.set).start()
+    threading.Timer(0.1, exporter.may_end.set).start()
     assert 0 == fork(lambda: exporter.ended)
     assert telemetry.flush(5.0)
 
@@ -345,13 +349,13 @@ def test_a_fork_waits_for_an_export_to_end(exporter):
 def deliver_later(telemetry):
     with span("waits"):
         pass
-    for one in telemetry._parts.deliveries:
+    for one in telemetry._lifecycle.components.export_processors:
         one.begin_flush()
 
 
-def test_a_fork_waits_for_an_exporter_that_hangs_once_and_not_for_long(monkeypatch, exporter):
-    """A later fork does not wait for the same call again."""
-    monkeypatch.setattr(forks, "PATIENCE", 0.2)
+def test_a_fork_waits_only_once_for_an_exporter_that_hangs(monkeypatch, exporter):
+    """And for a limited time."""
+    monkeypatch.setattr(forks, "BEFORE_FORK_TIMEOUT", 0.2)
     telemetry = tracekit.init_telemetry("parent", exporter=exporter)
     deliver_later(telemetry)
     assert exporter.is_exporting.wait(5)
@@ -363,39 +367,41 @@ def test_a_fork_waits_for_an_exporter_that_hangs_once_and_not_for_long(monkeypat
         assert 0 == exit_code(child)
     assert 0.2 <= took[0] < 5
     assert took[1] < 0.2
-    exporter.may_go_on.set()
+    exporter.may_end.set()
     assert telemetry.flush(5.0)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_children_deliver_while_the_parents_export_hangs(request, protocol):
-    """Only the first fork waits for it; the parent delivers when the collector answers."""
+    """Only the first fork waits for it. The parent delivers when the collector answers."""
     receiver = request.getfixturevalue(f"{protocol}_receiver")
     receiver.script(Hang())
     children = 8
     answer = run_program("beside an export that hangs", protocol, receiver, children)
     # A child that is forked while a thread is inside of gRPC may crash there, now and then; none
-    # hangs, and what the others made arrives.
+    # hangs, and the spans of the others arrive.
     possible = {0} if protocol == "http" else {0, -signal.SIGSEGV, -signal.SIGABRT}
-    assert (set(), True) == (set(answer["codes"]) - possible, answer["delivered"])
+    assert set() == set(answer["codes"]) - possible
+    assert answer["delivered"]
     names = [one.name for one in receiver.spans]
-    assert (answer["codes"].count(0), 1) == (names.count("child"), names.count("hangs"))
+    assert answer["codes"].count(0) == names.count("child")
+    assert 1 == names.count("hangs")
 
 
 def test_an_exporter_may_fork(exporter):
-    """From within its own export: it does not wait for itself."""
+    """A fork within its own export does not wait for itself."""
     codes = []
-    exporter.may_go_on.set()
+    exporter.may_end.set()
     exporter.force_flush = lambda timeout_millis=0: codes.append(fork(lambda: True)) or True
     telemetry = tracekit.init_telemetry("parent", exporter=exporter)
     deliver_later(telemetry)
     begun = time.monotonic()
     assert telemetry.flush(10.0)
-    assert ([0], True) == (codes[:1], time.monotonic() - begun < forks.PATIENCE)
+    assert ([0], True) == (codes[:1], time.monotonic() - begun < forks.BEFORE_FORK_TIMEOUT)
 
 
-def test_threads_may_fork_at_once():
-    """Each holds the exporter still for itself, one after the other."""
+def test_threads_can_fork_at_once():
+    """Each waits for the exporter in turn."""
     telemetry = tracekit.init_telemetry("parent", exporter="none")
     codes = []
     threads = [threading.Thread(target=lambda: codes.append(fork(lambda: True))) for _ in range(6)]
@@ -407,12 +413,12 @@ def test_threads_may_fork_at_once():
     assert telemetry.shutdown(5.0)
 
 
-def test_a_child_that_makes_no_span_makes_no_connection(http_receiver):
+def test_a_child_without_spans_opens_no_connection(http_receiver):
     """Most forks are followed by an exec."""
     exporter = exporters.otlp(protocol="http", endpoint=http_receiver.endpoint)
     telemetry = tracekit.init_telemetry("parent", exporter=exporter)
     deliver("parent")()
-    (delivery,) = telemetry._parts.deliveries
+    (delivery,) = telemetry._lifecycle.components.export_processors
 
     def work():
         return delivery.exporter is exporter and telemetry.shutdown(5.0)
@@ -421,49 +427,50 @@ def test_a_child_that_makes_no_span_makes_no_connection(http_receiver):
     assert delivery.exporter is exporter
 
 
-def test_a_child_that_cannot_make_its_exporter_says_so(monkeypatch, tmp_path):
-    """And goes on with the parent's."""
+def test_a_child_that_cannot_recreate_its_exporter_uses_the_parents():
+    """An exporter that raises in `recreate`."""
 
     class Once(Exporter):
-        def fresh(self):
+        def recreate(self):
             raise ValueError("no")
 
     exporter = Once()
-    exporter.may_go_on.set()
+    exporter.may_end.set()
     telemetry = tracekit.init_telemetry("parent", exporter=exporter)
 
     def work():
         deliver("child")()
-        return (1, True) == (telemetry.stats.exported, exporter.ended)
+        return telemetry.stats.exported == 1 and exporter.ended
 
     assert 0 == fork(work)
 
 
-def test_a_finished_set_up_stays_finished(tmp_path):
-    """A child of a process whose telemetry was shut down is not set up."""
+def test_a_set_up_that_is_shut_down_stays_so_in_the_child(tmp_path):
+    """A child of the process is not set up."""
     telemetry = tracekit.init_telemetry("parent", exporter="memory")
     telemetry.shutdown()
-    assert 0 == fork(lambda: telemetry.shutdown(1.0) and worker_hooks.shipment() is None)
+    assert 0 == fork(lambda: telemetry.shutdown(1.0) and worker_hooks.worker_initializer() is None)
 
 
-def test_what_is_gone_is_not_asked_at_a_fork():
-    """The registry of what a fork has to ask keeps nothing alive."""
+def test_the_registry_holds_objects_weakly():
+    """The registry does not keep an object alive."""
 
     class Watched:
         def after_fork_in_child(self):
             raise AssertionError
 
     gc.collect()
-    watched = forks.watch(Watched())
+    watched = forks.register(Watched())
     reference = weakref.ref(watched)
-    count = len(forks._all)
+    count = len(forks._registered)
     del watched
     gc.collect()
-    assert (None, count - 1) == (reference(), len(forks._all))
+    assert reference() is None
+    assert count - 1 == len(forks._registered)
 
 
-def test_one_that_fails_does_not_keep_the_others_from_beginning_anew():
-    """What fails is said."""
+def test_an_object_that_raises_in_the_child_does_not_stop_the_others():
+    """The hooks of the other objects are called."""
     begun = []
 
     class Fails:
@@ -474,6 +481,6 @@ def test_one_that_fails_does_not_keep_the_others_from_beginning_anew():
         def after_fork_in_child(self):
             begun.append(os.getpid())
 
-    watched = [forks.watch(Fails()), forks.watch(Begins())]
+    watched = [forks.register(Fails()), forks.register(Begins())]
     assert 0 == fork(lambda: [os.getpid()] == begun)
     assert 2 == len(watched)

@@ -36,7 +36,7 @@ NOT_LOADED = (
     ["import tracekit", "from tracekit import instrument, span, event, record, Filter, Level"],
 )
 def test_import_adds_no_more_than_decorating_needs(run_python, statement):
-    """Beyond OpenTelemetry's API comes nothing of size: not even what other parts of us use."""
+    """Besides OpenTelemetry's API, no large module is loaded, not even other parts of tracekit."""
     done = run_python(
         "import sys, opentelemetry.trace\n"
         "before = set(sys.modules)\n"
@@ -47,7 +47,7 @@ def test_import_adds_no_more_than_decorating_needs(run_python, statement):
 
 
 def test_functions_are_decorated_and_called_without_loading_more(run_python):
-    """Nobody waits in the middle of a call for what could have been there before."""
+    """Decorating and calling load no module."""
     done = run_python(
         "import sys\n"
         "from tracekit import instrument, span, event, record\n"
@@ -63,11 +63,8 @@ def test_functions_are_decorated_and_called_without_loading_more(run_python):
     assert "set()" == done.stdout.strip()
 
 
-def test_no_part_for_the_code_loads_the_sdk_or_grpc(run_python):
-    """A library that decorates its functions and hands work on pays for OpenTelemetry's API alone.
-
-    That holds for callable objects, preserved contexts, carriers and filters too.
-    """
+def test_no_function_for_instrumented_code_loads_the_sdk_or_grpc(run_python):
+    """A library pays for OpenTelemetry's API alone."""
     done = run_python(
         "import functools, sys, tracekit\n"
         "from tracekit import instrument, span, event, record, Filter, Level, describe\n"
@@ -84,21 +81,21 @@ def test_no_part_for_the_code_loads_the_sdk_or_grpc(run_python):
     assert "[]" == done.stdout.strip()
 
 
-def test_executors_of_our_own_load_no_proxies(run_python):
-    """They come, with wrapt, with the first executor of someone else that is wrapped."""
+def test_our_own_executors_load_no_proxies(run_python):
+    """Proxies and wrapt are loaded with the first executor of another library that is wrapped."""
     done = run_python(
         "import concurrent.futures, sys\n"
         "from tracekit.executors import Thread, ThreadPoolExecutor, wrap\n"
         "with ThreadPoolExecutor() as pool: assert [3] == list(wrap(pool).map(len, ['abc']))\n"
-        "print('tracekit._context.pool_proxies' in sys.modules)\n"
+        "print('tracekit._context.wrapped_pools' in sys.modules)\n"
         "wrap(concurrent.futures.ThreadPoolExecutor())\n"
-        "print('tracekit._context.pool_proxies' in sys.modules)\n"
+        "print('tracekit._context.wrapped_pools' in sys.modules)\n"
     )
     assert ["False", "True"] == done.stdout.split()
 
 
-def test_what_is_loaded_late_is_there_when_asked_for(run_python):
-    """Each part comes with the first name that needs it."""
+def test_lazy_names_are_loaded_on_first_access(run_python):
+    """Each module is loaded with the first name that needs it."""
     done = run_python(
         "import sys, tracekit\n"
         "missing = [name for name in tracekit.__all__ if not hasattr(tracekit, name)]\n"
@@ -108,20 +105,20 @@ def test_what_is_loaded_late_is_there_when_asked_for(run_python):
 
 
 @pytest.mark.parametrize("module", [tracekit, executors, exporters, logs, propagation, testing])
-def test_the_public_names_are_sorted_and_there(module):
-    """`__all__` is what there is."""
+def test_the_public_names_are_sorted_and_exist(module):
+    """`__all__` lists them."""
     assert sorted(module.__all__) == module.__all__
     assert set(module.__all__) <= set(dir(module))
 
 
-def test_an_unknown_name_is_refused():
-    """As by any module."""
+def test_an_unknown_name_raises():
+    """The error is that of any module."""
     with pytest.raises(AttributeError, match="no attribute 'instrumnet'"):
         tracekit.instrumnet  # type: ignore[attr-defined]
 
 
-def test_the_version_is_the_distributions():
-    """The two do not drift apart."""
+def test_the_version_is_that_of_the_distribution():
+    """The two do not differ."""
     from importlib.metadata import version
 
     assert version("otel-tracekit") == tracekit.__version__

@@ -1,8 +1,8 @@
-"""Memory stays as it is, however long the program runs.
+"""Memory does not grow while a program runs.
 
-Each kind of work is done in a process of its own, and what the process holds is counted before and
-after. Python's own count of its memory blocks is exact to a few dozen whatever the number of spans,
-so that a single small object left behind by each would be seen many times over.
+Each kind of work runs in a process of its own, whose memory is measured before and after. Python's
+count of its memory blocks varies by a few dozen, whatever the number of spans. So one small object
+that each span left behind would be found.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/statm").exists(), reason="this system does not say how much memory is used"
+    not Path("/proc/self/statm").exists(), reason="this system does not report memory"
 )
 
 ROOT = Path(__file__).parents[1]
-# Of all three ways to make them together; `make leaks` makes a million.
+# The number of spans, in all ways to make them together. `make leaks` makes a million.
 SPANS = int(os.environ.get("TRACEKIT_LEAK_SPANS", "100000"))
 
-# What may be left, however much was done. Releases of the SDK from 1.40 on keep eleven blocks for
-# every provider that there ever was; a class costs Python a few, up to about a thousand in all.
+# The largest growth that is allowed, whatever the amount of work. From 1.40 on, the SDK keeps
+# eleven blocks for every provider. Python keeps a few for a class, up to about a thousand in all.
 ALLOWED = {
     "blocks": 2_000,
     "objects": 2_000,
@@ -36,7 +36,7 @@ ALLOWED = {
 
 
 def grown(**works: int) -> dict[str, dict[str, int]]:
-    """What left more behind than is allowed, and how much of what."""
+    """Return the kinds of work after which more was left than is allowed, and how much."""
     arguments = [f"{name}={count}" for name, count in works.items()]
     done = subprocess.run(
         [sys.executable, "-m", "tests.leak_program", *arguments],
@@ -57,21 +57,21 @@ def too_much(left: dict[str, int]) -> dict[str, int]:
 
 @pytest.mark.timeout(120 + SPANS / 1_000)
 def test_spans():
-    """Hundreds of thousands of spans leave nothing, whichever way they are made."""
+    """Spans leave nothing behind, in every way to make them."""
     each = SPANS // 4
     works = {"instrumented": each, "blocks": each, "current_spans": each, "children": each}
     assert {} == grown(**works)
 
 
 def test_contexts():
-    """A hundred thousand contexts that were kept, sent, entered and left leave nothing."""
+    """Contexts that are preserved, submitted, attached and extracted leave nothing behind."""
     works = {"preserved": 20_000, "submitted": 20_000, "blocking": 10_000, "threads": 1_000}
     works |= {"remote_parents": 20_000, "attached": 30_000}
     assert {} == grown(**works)
 
 
-def test_what_is_left_half_way():
-    """Generators that nobody exhausts, spans that nobody ends, and exceptions leave nothing."""
+def test_unfinished_work():
+    """Abandoned generators, spans that do not end, and exceptions leave nothing behind."""
     names = "abandoned_generators abandoned_async_generators unended_spans failures"
     names += " coroutines generators managers"
     works = dict.fromkeys(names.split(), 5_000)
@@ -79,13 +79,13 @@ def test_what_is_left_half_way():
 
 
 def test_registries():
-    """What tracekit keeps a list of goes off the list: call sites, types, tracers, set-ups."""
+    """Call sites, types, tracers and set-ups leave tracekit's registries."""
     works = {"closures": 2_000, "classes": 4_000, "tracers": 10_000, "set_ups": 100, "filters": 400}
     assert {} == grown(**works)
 
 
 def test_a_leak_is_found():
-    """One small object a span is too much, and so is memory that adds up."""
+    """One small object for each span is found, and so is a large object for some."""
     found = grown(leaking=5_000, leaking_much=20_000)
     assert [("leaking", "blocks"), ("leaking_much", "resident")] == [
         (work, name)

@@ -1,6 +1,6 @@
-"""Spans of the engine's own: what they do not make, and what they share.
+"""Lean spans: what they do not create, what they share, and the decisions of samplers.
 
-That they behave as the SDK's do is the claim of `tests/side_by_side`.
+`tests/side_by_side` compares their behaviour with that of the SDK's spans.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from tracekit import exporters, instrument, span
 from tracekit._otlp.request_encoding import encode_spans
 from tracekit._sdk.fanout import Fanout
 from tracekit._sdk.pipeline import Pipeline
-from tracekit._sdk.provider import EVERYTHING, LiveTracerProvider
-from tracekit._sdk.sampling import Decisions
+from tracekit._sdk.provider import UNFILTERED, LiveTracerProvider
+from tracekit._sdk.sampling import KnownDecisions
 from tracekit._sdk.span import LeanSpan
 
 pytestmark = pytest.mark.usefixtures("global_telemetry")
@@ -47,15 +47,16 @@ def tracer():
     return LiveTracerProvider(pipeline(exporters.memory())).get_tracer("t")
 
 
-def test_nothing_is_made_that_nobody_asks_for(tracer):
-    """A span that only starts and ends has no lock, no lists and no mapping of the SDK's."""
+def test_what_a_span_that_starts_and_ends_does_not_create(tracer):
+    """It has no lock, no lists and no mapping of the SDK's."""
     made = tracer.start_span("work", attributes={"a": 1})
     made.end()
-    assert (LeanSpan, {}) == (type(made), vars(made))
+    assert LeanSpan is type(made)
+    assert {} == vars(made)
 
 
-def test_reading_makes_what_the_sdk_would_have_made(tracer):
-    """Attributes, events and links are the SDK's own kinds once someone looks."""
+def test_reading_creates_the_same_as_the_sdk(tracer):
+    """Attributes, events and links that are read have the SDK's types."""
     made = tracer.start_span("work", attributes={"a": 1})
     theirs = sdk.TracerProvider(shutdown_on_exit=False).get_tracer("t").start_span("work")
     for name in ("_attributes", "_events", "_links", "_limits"):
@@ -63,31 +64,29 @@ def test_reading_makes_what_the_sdk_would_have_made(tracer):
     assert {"a": 1} == dict(made.attributes)
 
 
-def test_a_signal_handler_that_changes_the_span_that_is_being_changed(tracer):
-    """It does not wait for the thread that it interrupts, wherever that is."""
+def test_a_signal_handler_that_changes_a_span_under_its_locks(tracer):
+    """It does not wait for the thread that it interrupts."""
     link = trace.Link(tracer.start_span("other").get_span_context())
     made = tracer.start_span("work", attributes={"a": 1}, links=[link])
 
-    def strike():
+    def change_under_locks():
         with made._lock, made._attributes._lock, made._events._lock, made._links._lock:
             made.set_attribute("b", 2)
             made.set_attributes({"c": [3]})
-            made.add_event("struck", {"d": 4})
+            made.add_event("changed", {"d": 4})
             made.add_link(link.context)
 
-    thread = threading.Thread(target=strike, daemon=True)
+    thread = threading.Thread(target=change_under_locks, daemon=True)
     thread.start()
     thread.join(20)
     assert not thread.is_alive()
-    assert ({"a": 1, "b": 2, "c": (3,)}, ["struck"], 2) == (
-        dict(made.attributes),
-        [one.name for one in made.events],
-        len(made.links),
-    )
+    assert {"a": 1, "b": 2, "c": (3,)} == dict(made.attributes)
+    assert ["changed"] == [one.name for one in made.events]
+    assert 2 == len(made.links)
 
 
 def test_a_resource_and_a_scope_of_its_own(tracer):
-    """A processor may exchange what a span has in common with others; so it is exported."""
+    """A processor can assign them to a span, which is exported with them."""
     made, other = tracer.start_span("work"), tracer.start_span("other")
     made._resource = Resource({"region": "north"})
     made._instrumentation_scope = InstrumentationScope("elsewhere")
@@ -103,22 +102,21 @@ def test_a_resource_and_a_scope_of_its_own(tracer):
 
 
 def test_a_processor_and_limits_of_its_own(tracer):
-    """They are in force from then on, for this span alone."""
+    """They apply to the span that they are assigned to, and to no other."""
     exporter = exporters.memory()
     made, other = tracer.start_span("work"), tracer.start_span("other")
     made._span_processor = SimpleSpanProcessor(exporter)
     made._limits = sdk.SpanLimits(max_span_attribute_length=1)
     for one in (made, other):
         one.end()
-    assert (["work"], [1]) == (
-        [one.name for one in exporter.spans],
-        [one._limits.max_span_attribute_length for one in exporter.spans],
-    )
+    (exported,) = exporter.spans
+    assert "work" == exported.name
+    assert 1 == exported._limits.max_span_attribute_length
 
 
 @pytest.mark.parametrize("most", [5, 6, 7])
-def test_a_result_where_no_attribute_fits_any_more(monkeypatch, most):
-    """The oldest makes room for it, as for any attribute, and the span is delivered."""
+def test_a_result_beyond_the_attribute_limit(monkeypatch, most):
+    """The oldest attribute is dropped for it, as for any other."""
     monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", str(most))
     exporter = exporters.memory()
     with tracekit.init_telemetry("t", exporter=exporter):
@@ -129,20 +127,21 @@ def test_a_result_where_no_attribute_fits_any_more(monkeypatch, most):
 
         work(1)
     (made,) = exporter.spans
-    assert (most, 7 - most) == (len(made.attributes), made.dropped_attributes)
+    assert most == len(made.attributes)
+    assert 7 - most == made.dropped_attributes
     assert [("x", 1), ("return", 2)] == list(made.attributes.items())[-2:]
 
 
-def test_a_result_on_a_span_that_is_read_meanwhile(tracer):
-    """It is set on what another thread has bound, however late that was."""
+def test_a_result_on_a_span_whose_attributes_are_created_meanwhile(tracer):
+    """It is set on the attributes that another thread has just created."""
     made = tracer.start_span("work", attributes={"a": 1})
     made.set_last_attribute("return", 2)
-    put = type(made)._put
+    put = type(made)._set_own_attribute
 
     class Read(LeanSpan):
         __slots__ = ()
 
-        def _put(self, key, value):
+        def _set_own_attribute(self, key, value):
             assert {"a": 1} == dict(self.attributes)
             return put(self, key, value)
 
@@ -151,8 +150,8 @@ def test_a_result_on_a_span_that_is_read_meanwhile(tracer):
     assert {"a": 1, "return": 2} == dict(made.attributes)
 
 
-def test_constants_stand_before_what_was_given(tracer):
-    """They are shared by all spans of the place, and read as one mapping with the rest."""
+def test_the_attributes_of_the_call_site_come_first(tracer):
+    """All spans of the call site share them. Readers see one mapping."""
     exporter = exporters.memory()
     with tracekit.init_telemetry("t", exporter=exporter):
 
@@ -163,13 +162,13 @@ def test_constants_stand_before_what_was_given(tracer):
         work(1)
         work(2)
     first, second = exporter.spans
-    assert first._constants is second._constants
+    assert first._site_attributes is second._site_attributes
     assert "code.function.name" == next(iter(first.attributes))
-    assert (1, 2) == (first.attributes["x"], second.attributes["x"])
+    assert [1, 2] == [one.attributes["x"] for one in exporter.spans]
 
 
-def test_one_of_many_threads_ends_a_span(tracer):
-    """However many end it at the same time, processors get it once."""
+def test_many_threads_that_end_one_span(tracer):
+    """The processors get it once."""
     for _ in range(200):
         made = tracer.start_span("work")
         ready = threading.Barrier(4)
@@ -187,8 +186,8 @@ def test_one_of_many_threads_ends_a_span(tracer):
     assert 200 == len(processor.span_exporter.spans)
 
 
-def test_a_span_does_not_change_once_it_is_handed_over(tracer):
-    """Neither by a thread that sets attributes all the time."""
+def test_an_ended_span_does_not_change(tracer):
+    """A thread that sets attributes all the time has no effect after the end."""
     seen = []
 
     class Reads(sdk.SpanProcessor):
@@ -219,8 +218,8 @@ def test_a_span_does_not_change_once_it_is_handed_over(tracer):
     ]
 
 
-def test_a_result_that_comes_while_the_attributes_are_read(tracer):
-    """The last attribute of a span reaches it whether its mapping is made already or not."""
+def test_a_result_on_a_span_whose_attributes_were_read(tracer):
+    """The result is set whether the SDK's mapping exists or not."""
     for is_read in (False, True):
         made = tracer.start_span("work", attributes={"a": 1})
         if is_read:
@@ -230,8 +229,8 @@ def test_a_result_that_comes_while_the_attributes_are_read(tracer):
         assert {"a": 1, "return": 2} == dict(made.attributes)
 
 
-def test_the_programs_random_numbers_stay_its_own(tracer):
-    """Spans draw their ids elsewhere, so that a seeded program gets what it got without them."""
+def test_the_random_numbers_of_a_seeded_program(tracer):
+    """They are the same with spans and without: the ids come from another generator."""
     random.seed(7)
     alone = [random.random() for _ in range(3)]
     random.seed(7)
@@ -242,8 +241,8 @@ def test_the_programs_random_numbers_stay_its_own(tracer):
     assert alone == beside
 
 
-def test_ids_of_a_seeded_program_differ_from_run_to_run():
-    """Two processes that seed the same give their traces ids of their own."""
+def test_the_ids_of_a_seeded_program():
+    """Two processes with the same seed have different ids."""
     program = (
         "import random; random.seed(1); import tracekit; from opentelemetry import trace;"
         "t = tracekit.init_telemetry('t', exporter='none');"
@@ -255,39 +254,39 @@ def test_ids_of_a_seeded_program_differ_from_run_to_run():
 
 
 class Writes(Sampler):
-    """Writes into what it is shown, and gives it back."""
+    """Writes into the attributes that it gets, and returns them."""
 
     def should_sample(self, context, trace_id, name, kind=None, attributes=None, links=None):
-        attributes["asked"] = True
+        attributes["written"] = True
         return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes)
 
     def get_description(self):
         return "Writes"
 
 
-def test_attributes_that_a_sampler_writes_where_it_reads():
-    """They are the span's, as the SDK takes whatever is in the sampler's result."""
+def test_a_sampler_that_writes_into_the_attributes():
+    """The span has the attributes of the sampler's result, as in the SDK."""
     exporter = exporters.memory()
     with tracekit.init_telemetry("t", exporter=exporter, sampler=Writes()) as telemetry:
         with span("block", x=1):
             pass
         telemetry.tracer_provider.get_tracer("t").start_span("other", attributes={"x": 1}).end()
-    assert [True, True] == [one.attributes.get("asked") for one in exporter.spans]
+    assert [True, True] == [one.attributes.get("written") for one in exporter.spans]
 
 
-class Asked(Sampler):
-    """Counts how often it is asked."""
+class Counting(Sampler):
+    """Counts its calls."""
 
     def __init__(self, inner):
         self.inner = inner
-        self.times = 0
+        self.calls = 0
 
     def should_sample(self, *args, **kwargs):
-        self.times += 1
+        self.calls += 1
         return self.inner.should_sample(*args, **kwargs)
 
     def get_description(self):
-        return "Asked"
+        return "Counting"
 
 
 @pytest.mark.parametrize(
@@ -301,30 +300,30 @@ class Asked(Sampler):
             ParentBased(ALWAYS_ON, local_parent_sampled=ALWAYS_OFF),
             (True, False, False, False, True),
         ),
-        (ParentBased(Asked(ALWAYS_ON)), (None, False, True, False, True)),
+        (ParentBased(Counting(ALWAYS_ON)), (None, False, True, False, True)),
         (TraceIdRatioBased(1.0), (None,) * 5),
-        (Asked(ALWAYS_ON), (None,) * 5),
+        (Counting(ALWAYS_ON), (None,) * 5),
     ],
 )
-def test_what_is_known_of_a_sampler(sampler, known):
-    """Static ones, and what a parent-based one has of them; the others are asked."""
-    assert known == tuple(Decisions.of(sampler))
+def test_the_known_decisions_of_a_sampler(sampler, known):
+    """Those of static samplers, alone or in a parent-based one. Any other is None."""
+    assert known == tuple(KnownDecisions.of(sampler))
 
 
-def test_a_sampler_of_another_kind_is_asked_for_every_span():
-    """Inside of an unsampled trace, too."""
-    sampler = Asked(ALWAYS_OFF)
+def test_a_sampler_of_another_type_is_called_for_every_span():
+    """Also inside an unsampled trace."""
+    sampler = Counting(ALWAYS_OFF)
     with tracekit.init_telemetry("t", exporter="none", sampler=sampler), span("outer"):
         with span("inner"):
             pass
-    assert 2 == sampler.times
+    assert 2 == sampler.calls
 
 
 UNSAMPLED = trace.SpanContext(3, 4, is_remote=True, trace_flags=trace.TraceFlags(0))
 
 
-def test_inside_of_an_unsampled_trace_calls_go_straight_through():
-    """Nothing is evaluated, the current span stays, and the unsampled flag is passed on."""
+def test_a_call_inside_an_unsampled_trace():
+    """It evaluates nothing. The current span stays, and its flag is propagated."""
     evaluated = []
 
     @instrument(fields={"f": lambda x: evaluated.append(x)}, ret=lambda x: evaluated.append(x))
@@ -338,12 +337,14 @@ def test_inside_of_an_unsampled_trace_calls_go_straight_through():
             here, headers = work(1)
             with span("block") as block:
                 assert not block.is_recording()
-    assert (parent, [], 0) == (here, evaluated, len(exporter.spans))
+    assert parent is here
+    assert [] == evaluated
+    assert () == exporter.spans
     assert "00-00000000000000000000000000000003-0000000000000004-00" == headers["traceparent"]
 
 
-def test_a_new_trace_inside_of_an_unsampled_one():
-    """A parent that is named counts, not where the call stands."""
+def test_a_new_trace_inside_an_unsampled_one():
+    """An explicit parent decides, not the current span."""
 
     @instrument(parent=None)
     def work():
@@ -358,8 +359,8 @@ def test_a_new_trace_inside_of_an_unsampled_one():
     assert ["work", "block"] == [one.name.rpartition(".")[2] for one in exporter.spans]
 
 
-def test_a_sampler_that_looks_again_inside_of_unsampled_traces():
-    """A parent-based one with another answer there is asked for it."""
+def test_a_sampler_that_samples_inside_unsampled_traces():
+    """A parent-based sampler can be configured so, and its decision applies."""
     sampler = ParentBased(ALWAYS_OFF, remote_parent_not_sampled=ALWAYS_ON)
 
     @instrument
@@ -373,20 +374,20 @@ def test_a_sampler_that_looks_again_inside_of_unsampled_traces():
     assert 1 == len(exporter.spans)
 
 
-def test_deliveries_are_called_at_the_end_alone():
-    """Nothing of them has to do with a start; processors of others are called at both."""
+def test_export_processors_are_called_at_the_end_only():
+    """Other processors are called at the start as well."""
     with tracekit.init_telemetry("t", exporter=exporters.memory()) as telemetry:
         chain = telemetry.tracer_provider.pipeline.processor
-        assert (0, 1, 1) == (len(chain.starting), len(chain.ended), len(chain.taking))
+        assert [0, 1, 1] == [len(one) for one in (chain.starting, chain.ended, chain.taking)]
         telemetry.tracer_provider.add_span_processor(sdk.SpanProcessor())
-        assert (1, 2, 2) == (len(chain.starting), len(chain.ended), len(chain.taking))
+        assert [1, 2, 2] == [len(one) for one in (chain.starting, chain.ended, chain.taking)]
 
 
 @pytest.mark.parametrize(
     "make", [lambda: SimpleSpanProcessor(exporters.memory()), sdk.SpanProcessor]
 )
-def test_a_method_that_is_replaced_later_is_called(make, monkeypatch):
-    """As by the SDK's chain, which looks it up each time, inherited or not."""
+def test_a_method_of_a_processor_that_is_replaced_later(make, monkeypatch):
+    """The new one is called, inherited or not: the SDK looks it up at each call."""
     processor = make()
     provider = LiveTracerProvider(pipeline_with(processor))
     seen = []
@@ -399,11 +400,11 @@ def test_a_method_that_is_replaced_later_is_called(make, monkeypatch):
 def pipeline_with(processor):
     limits = sdk.SpanLimits()
     chain = Fanout([processor])
-    return Pipeline(ALWAYS_ON, Resource({}), chain, RandomIdGenerator(), limits, EVERYTHING)
+    return Pipeline(ALWAYS_ON, Resource({}), chain, RandomIdGenerator(), limits, UNFILTERED)
 
 
-def test_parts_of_a_tracer_may_be_exchanged(tracer):
-    """A sampler that is set on a tracer counts from its next span on."""
+def test_a_sampler_that_is_assigned_to_a_tracer(tracer):
+    """It applies to the next spans."""
     tracer.sampler = ALWAYS_OFF
     assert not tracer.start_span("dropped").is_recording()
     tracer.sampler = ALWAYS_ON

@@ -1,4 +1,4 @@
-"""Levels are read in every form that is accepted."""
+"""`Level.of` and the order of levels."""
 
 import logging
 
@@ -21,19 +21,19 @@ from tracekit import Level
         (5, Level.TRACE),
     ],
 )
-def test_a_level_is_read_from(value, level):
-    """The enum, a name in any case, or a number of the logging module."""
+def test_a_level_is_made_from(value, level):
+    """It accepts the enum, a name in any case, or a number of the logging module."""
     assert level is Level.of(value)
 
 
 @pytest.mark.parametrize("value", ["loud", "", 0, True, None, 1.5])
-def test_what_is_no_level_is_refused(value):
-    """The error shows the value and the levels there are."""
+def test_an_invalid_level_is_refused(value):
+    """The error names the valid levels."""
     with pytest.raises(ValueError, match=r"TRACE, DEBUG, INFO, WARN, ERROR, OFF"):
         Level.of(value)
 
 
 def test_the_order():
-    """From TRACE, the least important, to OFF above all."""
+    """The order goes from TRACE to OFF."""
     expected = [Level.TRACE, Level.DEBUG, Level.INFO, Level.WARN, Level.ERROR, Level.OFF]
     assert expected == sorted(Level)

@@ -1,4 +1,4 @@
-"""Objects are recorded by their fields, read without running any code of theirs."""
+"""Objects are recorded by their fields, which are read without running their code."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ import pydantic
 import pydantic.v1
 import pytest
 
-from tracekit._values.bounds import MAX_TEXT
-from tracekit._values.describing import describe
+from tracekit._values.attribute_values import to_attribute_value
+from tracekit._values.bounded_text import MAX_TEXT
 
 
 class Unreadable:
@@ -183,8 +183,8 @@ def without_init(kind: Any) -> Any:
     ids=itertools.count(),
 )
 def test_declared_fields(value: object, expected: str) -> None:
-    """Declared fields are written unless their class hides them or wrote its own `__repr__`."""
-    assert expected == describe(value)
+    """Declared fields are written unless they are hidden or the class has its own `__repr__`."""
+    assert expected == to_attribute_value(value)
 
 
 def test_pydantic_v1() -> None:
@@ -197,7 +197,7 @@ def test_pydantic_v1() -> None:
         hidden: str = pydantic.v1.Field(default="x", repr=False)
         secret: str = "x"
 
-    assert "Old(number=1, secret=[redacted])" == describe(Old())
+    assert "Old(number=1, secret=[redacted])" == to_attribute_value(Old())
 
 
 @dataclass
@@ -219,26 +219,27 @@ class Wide:
 @pytest.mark.parametrize("make", [Order, Attrs, lambda items: Model(more=items)])
 def test_huge_fields(make: Any) -> None:
     """A field with 200,000 items is not written by a generated `__repr__`."""
-    text = str(describe(make([Unreadable] * 5 + ["x"] * 200_000)))
+    text = str(to_attribute_value(make([Unreadable] * 5 + ["x"] * 200_000)))
     assert "… +199,995 more" in text
 
 
 def test_many_fields() -> None:
-    """Of many fields, the first are written."""
-    assert "Wide(a=[0], b=1, c=1, d=1, e=1, f=1, g=1, h=1, i=1, j=1, … +2 more)" == describe(
-        Wide([0])
+    """The first of many fields are written."""
+    assert (
+        "Wide(a=[0], b=1, c=1, d=1, e=1, f=1, g=1, h=1, i=1, j=1, … +2 more)"
+        == to_attribute_value(Wide([0]))
     )
 
 
 def test_many_attributes() -> None:
-    """An object with 200,000 attributes is not looked through to the end."""
+    """The first attributes of an object with 200,000 are read."""
 
     class Plain:
         pass
 
     plain = Plain()
     vars(plain).update({f"a{number}": number for number in range(200_000)})
-    text = str(describe(plain))
+    text = str(to_attribute_value(plain))
     assert text.startswith("Plain(a0=0, a1=1, ")
     assert text.endswith(", a9=9, … +199,990 more)")
 
@@ -288,8 +289,8 @@ class Lazy:
     ids=itertools.count(),
 )
 def test_plain_objects(value: object, expected: str) -> None:
-    """An object without a `__repr__` is written by its public attributes, or by its kind."""
-    assert expected == describe(value)
+    """An object without a `__repr__` is recorded by its public attributes, or by its kind."""
+    assert expected == to_attribute_value(value)
 
 
 def a_function() -> None:
@@ -316,8 +317,8 @@ def a_function() -> None:
     ids=itertools.count(),
 )
 def test_library_objects(value: object, expected: str) -> None:
-    """Objects of the standard library are written by what they hold."""
-    assert expected == str(describe(value))[: len(expected)]
+    """Objects of the standard library are recorded by their content."""
+    assert expected == str(to_attribute_value(value))[: len(expected)]
 
 
 class Bag(dict):
@@ -340,8 +341,8 @@ class Row(list):
 
 def test_overridden_methods() -> None:
     """Methods that a subclass of a container overrides do not run."""
-    assert "Bag({'a': 1})" == describe(Bag(a=1))
-    assert "Row([1, 2])" == describe(Row([1, 2]))
+    assert "Bag({'a': 1})" == to_attribute_value(Bag(a=1))
+    assert "Row([1, 2])" == to_attribute_value(Row([1, 2]))
 
 
 def test_order_of_an_ordered_dict() -> None:
@@ -350,7 +351,7 @@ def test_order_of_an_ordered_dict() -> None:
 
     value = OrderedDict(a=1, b=2)
     value.move_to_end("a")
-    assert "OrderedDict({'b': 2, 'a': 1})" == describe(value)
+    assert "OrderedDict({'b': 2, 'a': 1})" == to_attribute_value(value)
 
 
 class Headers(Mapping[str, str]):
@@ -370,16 +371,16 @@ class Headers(Mapping[str, str]):
 
 
 def test_mappings() -> None:
-    """Of any mapping the first items are read, and their keys decide about redaction."""
+    """The first items of any mapping are read, and their keys decide about redaction."""
     headers = Headers(200_000)
-    text = str(describe(headers))
+    text = str(to_attribute_value(headers))
     assert text.startswith("Headers({'Cookie-0': [redacted], 'Cookie-1': [redacted], ")
     assert text.endswith(", … +199,990 more})")
     assert 10 == headers.read
 
 
 def test_virtual_mappings() -> None:
-    """A class that is registered as a mapping is read as one."""
+    """A class that is registered as a `Mapping` is read as a mapping."""
 
     class Registered:
         def items(self) -> Any:
@@ -389,11 +390,11 @@ def test_virtual_mappings() -> None:
             return 1
 
     Mapping.register(Registered)
-    assert "Registered({'a': 1})" == describe(Registered())
+    assert "Registered({'a': 1})" == to_attribute_value(Registered())
 
 
 def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment is read as a mapping; its passwords do not show."""
+    """The environment is read as a mapping, and its passwords are redacted."""
     monkeypatch.setattr(
         os,
         "environ",
@@ -405,33 +406,35 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             os.environ.decodevalue,
         ),
     )
-    assert "_Environ({'HOME': '/root', 'DB_PASSWORD': [redacted]})" == describe(os.environ)
+    assert "_Environ({'HOME': '/root', 'DB_PASSWORD': [redacted]})" == to_attribute_value(
+        os.environ
+    )
 
 
 def foreign(module: str, name: str, **namespace: Any) -> Any:
-    """A class that looks as if it came from another package."""
+    """Return a class with the module and name of another package's class."""
     return type(name, (), {"__module__": module, **namespace})
 
 
 def test_sqlalchemy_instance() -> None:
-    """Of a mapped instance only what is loaded is written; its own `__repr__` might load more."""
+    """The loaded attributes of a mapped instance are written, without its `__repr__`."""
     namespace = {"_sa_class_manager": object(), "__repr__": Unreadable.__repr__}
     user = foreign("app.models", "User", **namespace)()
     vars(user).update(_sa_instance_state=object(), id=1, password="x")
-    assert "User(id=1, password=[redacted])" == describe(user)
+    assert "User(id=1, password=[redacted])" == to_attribute_value(user)
 
 
 def test_django_instance() -> None:
-    """Of a Django model only what is loaded is written."""
+    """The loaded attributes of a Django model are written, without its `__repr__`."""
     base = foreign("django.db.models.base", "Model", __repr__=Unreadable.__repr__)
     user = type("User", (base,), {"__module__": "app.models"})()
     vars(user).update(_state=object(), id=1)
-    assert "User(id=1)" == describe(user)
+    assert "User(id=1)" == to_attribute_value(user)
 
 
 SCRIPT = """
 import dataclasses
-from tracekit._values.describing import describe
+from tracekit._values.attribute_values import to_attribute_value
 
 @dataclasses.dataclass
 class Generated:
@@ -443,12 +446,12 @@ class Written:
     def __repr__(self):
         return "mine"
 
-print(describe(Generated()), describe(Written()))
+print(to_attribute_value(Generated()), to_attribute_value(Written()))
 """
 
 
 def test_reprs_in_a_script_on_the_command_line() -> None:
-    """A written `__repr__` is told from a generated one where neither has a file."""
+    """A handwritten `__repr__` differs from a generated one where neither has a file."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True
     )
@@ -456,7 +459,7 @@ def test_reprs_in_a_script_on_the_command_line() -> None:
 
 
 def test_long_type_names() -> None:
-    """The name of a class is cut like everything else."""
+    """The name of a class is cut."""
     long_named = type("A" * 100_000, (), {})
-    assert len(str(describe(long_named()))) <= MAX_TEXT
-    assert len(str(describe(long_named))) <= MAX_TEXT
+    assert len(str(to_attribute_value(long_named()))) <= MAX_TEXT
+    assert len(str(to_attribute_value(long_named))) <= MAX_TEXT

@@ -1,4 +1,4 @@
-"""Spans over HTTP, to real receivers."""
+"""OTLP over HTTP, with real receivers."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from tests.receivers import (
     finished_spans,
 )
 from tracekit._base.errors import ConfigurationError
+from tracekit._otlp import http as otlp_http
 from tracekit._otlp.http import OtlpHttpExporter
 
 pytestmark = pytest.mark.usefixtures("no_otlp_environment")
@@ -43,8 +44,8 @@ def make(request):
     return make
 
 
-def told(span):
-    """Return ids and times of a span that is to be sent."""
+def identity_and_times(span):
+    """Return the ids and times of a span before it is sent."""
     parent = span.parent and f"{span.parent.span_id:016x}"
     ids = (f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}", parent)
     return (*ids, span.start_time, span.end_time)
@@ -52,22 +53,22 @@ def told(span):
 
 class TestDelivery:
     def test_a_batch_arrives_whole(self, http_receiver, make):
-        """Everything on the spans is there at the other end."""
+        """The receiver gets every field of the spans."""
         spans = finished_spans()
 
         assert SUCCESS == make(endpoint=http_receiver.endpoint).export(spans)
 
         arrived = http_receiver.wait_for_spans(2)
         assert SENT == {span.name: span.content for span in arrived}
-        assert [told(span) for span in spans] == [
+        assert [identity_and_times(span) for span in spans] == [
             (span.trace_id, span.span_id, span.parent_id, span.start, span.end) for span in arrived
         ]
 
     @pytest.mark.parametrize("compression", ["none", "gzip", "deflate"])
-    def test_a_batch_arrives_at_a_receiver_of_others(
+    def test_a_batch_arrives_at_a_receiver_of_another_project(
         self, compression, agent_receiver: AgentReceiver, make
     ):
-        """A receiver that is not this project's reads the same, packed or not."""
+        """A receiver of another project reads the same spans, compressed or not."""
         exporter = make(endpoint=agent_receiver.http_endpoint, compression=compression)
 
         assert SUCCESS == exporter.export(finished_spans())
@@ -78,19 +79,20 @@ class TestDelivery:
         assert arrived["handle"].trace_id == arrived["query"].trace_id
 
     def test_a_success_leaves_no_error(self, http_receiver, make):
-        """After a batch that was taken there is nothing to report."""
+        """After a success there is no error and no rejected span."""
         exporter = make(endpoint=http_receiver.endpoint)
         exporter.export(finished_spans())
-        assert (0, None) == (exporter.last_rejected, exporter.last_error)
+        assert 0 == exporter.last_rejected
+        assert exporter.last_error is None
 
     def test_it_is_an_exporter_of_the_sdk(self, make):
-        """It goes where any exporter of OpenTelemetry's goes."""
+        """It is a `SpanExporter` of the SDK."""
         exporter = make()
         assert isinstance(exporter, SpanExporter)
         assert exporter.force_flush() is True
 
     def test_without_the_extra(self):
-        """Where the package is missing, the error says how to get it."""
+        """Without the package, the error names the extra to install."""
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM_WITHOUT_THE_EXTRA],
             check=True,
@@ -105,7 +107,7 @@ class TestDelivery:
 
 PROGRAM_WITHOUT_THE_EXTRA = """
 import sys
-sys.modules["opentelemetry.exporter.otlp.proto.http"] = None
+sys.modules["requests"] = None
 try:
     import tracekit._otlp.http
 except ValueError as error:
@@ -126,7 +128,7 @@ class TestEndpoint:
         ],
     )
     def test_an_argument(self, given, path, http_receiver, make):
-        """A base URL gets the path of the signal; a URL with a path is left alone."""
+        """A base URL gets the path of the signal; a URL with a path is unchanged."""
         http_receiver.paths = (path,)
         make(endpoint=http_receiver.endpoint + given).export(finished_spans())
         assert [path] == [one.path for one in http_receiver.received]
@@ -150,13 +152,13 @@ class TestEndpoint:
         assert [path] == [one.path for one in http_receiver.received]
 
     def test_a_wrong_path(self, http_receiver, make):
-        """What the receiver says about it is passed on."""
+        """The receiver's message is the error."""
         exporter = make(endpoint=f"{http_receiver.endpoint}/traces")
         assert FAILURE == exporter.export(finished_spans())
         assert "HTTP 404 Not Found: no such path" == exporter.last_error
 
     def test_a_redirect_delivers_nothing(self, http_receiver, make):
-        """A receiver that points elsewhere has not taken the spans, whatever its code."""
+        """A redirect is a failure, and the error names the other URL."""
         elsewhere = "https://collector.example/v1/traces"
         http_receiver.script(Refuse(301, headers=(("Location", elsewhere),)))
         exporter = make(endpoint=http_receiver.endpoint)
@@ -172,14 +174,15 @@ class TestHeadersAndBody:
     @pytest.mark.parametrize("name", ["gzip", "deflate", "none"])
     @pytest.mark.parametrize("by_environment", [False, True])
     def test_compression(self, name, by_environment, http_receiver, make, monkeypatch):
-        """The body is packed as told and says so."""
+        """The body is compressed as configured and has the matching header."""
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", name if by_environment else "gzip")
         exporter = make(
             endpoint=http_receiver.endpoint, compression=None if by_environment else name
         )
         exporter.export(finished_spans())
         encoding = http_receiver.received[0].headers.get("content-encoding", "none")
-        assert (name, 2) == (encoding, len(http_receiver.spans))
+        assert name == encoding
+        assert 2 == len(http_receiver.spans)
 
     def test_headers(self, http_receiver, make):
         """Headers of an argument are sent."""
@@ -194,15 +197,16 @@ class TestHeadersAndBody:
         assert "a b" == http_receiver.received[0].headers["x-api-key"]
 
     def test_headers_of_the_environment_yield(self, http_receiver, make, monkeypatch):
-        """A key in the environment is not sent along with headers of an argument."""
+        """Headers of the environment are not sent if the argument is given."""
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-api-key=other")
         make(endpoint=http_receiver.endpoint, headers={"x-mine": "1"}).export(finished_spans())
         headers = http_receiver.received[0].headers
-        assert ("1", None) == (headers["x-mine"], headers.get("x-api-key"))
+        assert "1" == headers["x-mine"]
+        assert headers.get("x-api-key") is None
 
     @pytest.mark.parametrize("by_environment", [False, True])
     def test_timeout(self, by_environment, http_receiver, make, monkeypatch):
-        """A receiver that hangs is left after the timeout, which is in seconds."""
+        """The timeout, in seconds, ends the wait for a receiver that hangs."""
         if by_environment:
             monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.3")
         http_receiver.otherwise = Hang()
@@ -225,24 +229,25 @@ class TestTls:
             arguments = {}
         with HttpReceiver(tls=tls, api_key="k") as receiver:
             exporter = make(endpoint=receiver.endpoint, **arguments)
-            assert (SUCCESS, None) == (exporter.export(finished_spans()), exporter.last_error)
+            assert SUCCESS == exporter.export(finished_spans())
+            assert exporter.last_error is None
 
     def test_the_authority_of_requests(self, tls, make, monkeypatch):
-        """Without a certificate of its own the exporter trusts what `requests` does."""
+        """Without a certificate the exporter trusts the authorities of `requests`."""
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tls.authority))
         with HttpReceiver(tls=tls) as receiver:
             assert SUCCESS == make(endpoint=receiver.endpoint).export(finished_spans())
 
     def test_a_wrong_api_key(self, tls, make):
-        """A receiver that does not know the caller gets one request, and its word is passed on."""
+        """A wrong API key is not retried, and the receiver's message is the error."""
         with HttpReceiver(tls=tls, api_key="k") as receiver:
             exporter = make(endpoint=receiver.endpoint, certificate=tls.authority)
             assert FAILURE == exporter.export(finished_spans())
             assert 1 == receiver.attempts
         assert "HTTP 401 Unauthorized: no valid API key" == exporter.last_error
 
-    def test_a_stranger_is_not_trusted(self, tls, make):
-        """An authority that did not sign the receiver's certificate keeps the spans at home."""
+    def test_another_authority_is_not_trusted(self, tls, make):
+        """Nothing is sent to a receiver whose certificate another authority signed."""
         with HttpReceiver(tls=tls) as receiver:
             exporter = make(endpoint=receiver.endpoint, certificate=tls.stranger, timeout=0.5)
             assert FAILURE == exporter.export(finished_spans())
@@ -251,7 +256,7 @@ class TestTls:
 
     @pytest.mark.parametrize("in_one_file", [False, True])
     def test_a_client_certificate(self, in_one_file, tls, make, tmp_path):
-        """A receiver that asks who calls is told, with the key in a file of its own or not."""
+        """A receiver that requires a client certificate gets it, with the key in either file."""
         both = tmp_path / "both.pem"
         both.write_bytes(tls.client_certificate.read_bytes() + tls.client_key.read_bytes())
         with HttpReceiver(tls=tls, client_certificate=True) as receiver:
@@ -261,12 +266,13 @@ class TestTls:
                 client_certificate=both if in_one_file else tls.client_certificate,
                 client_key=None if in_one_file else tls.client_key,
             )
-            assert (SUCCESS, None) == (exporter.export(finished_spans()), exporter.last_error)
+            assert SUCCESS == exporter.export(finished_spans())
+            assert exporter.last_error is None
 
 
-class TestTrouble:
+class TestFailures:
     def test_a_receiver_that_is_down(self, make):
-        """The reason of the last attempt is kept in one line."""
+        """The error is that of the last attempt, in one line."""
         with HttpReceiver() as receiver:
             endpoint = receiver.endpoint
         exporter = make(endpoint=endpoint, timeout=0.5)
@@ -274,24 +280,26 @@ class TestTrouble:
         assert exporter.last_error.startswith("ConnectionError: ")
         assert "\n" not in exporter.last_error
 
-    def test_a_receiver_that_refuses_for_good(self, http_receiver, make):
-        """An error that repeating does not mend is not repeated."""
+    def test_a_receiver_that_refuses_permanently(self, http_receiver, make):
+        """A permanent error is not retried."""
         http_receiver.script(Refuse(400, "bad\nbatch"))
         exporter = make(endpoint=http_receiver.endpoint)
         assert FAILURE == exporter.export(finished_spans())
         assert 1 == http_receiver.attempts
         assert "HTTP 400 Bad Request: bad batch" == exporter.last_error
 
-    def test_a_receiver_that_is_busy_for_a_while(self, http_receiver, make):
-        """The batch is repeated until it is taken, and the failures are forgotten."""
+    def test_a_receiver_that_is_busy(self, http_receiver, make):
+        """The batch is sent again until it is accepted, and the failures are not reported."""
         http_receiver.script(Refuse(503, "busy", RETRY_AT_ONCE))
         exporter = make(endpoint=http_receiver.endpoint)
         assert SUCCESS == exporter.export(finished_spans())
-        assert (0, None) == (exporter.last_rejected, exporter.last_error)
-        assert (2, 2) == (http_receiver.attempts, len(http_receiver.spans))
+        assert 0 == exporter.last_rejected
+        assert exporter.last_error is None
+        assert 2 == http_receiver.attempts
+        assert 2 == len(http_receiver.spans)
 
     def test_a_pause_beyond_the_timeout(self, http_receiver, make):
-        """No attempt is awaited that would come too late."""
+        """There is no pause that would end after the timeout."""
         http_receiver.otherwise = Refuse(503, "busy")
         exporter = make(endpoint=http_receiver.endpoint, timeout=0.4)
         started = time.monotonic()
@@ -299,17 +307,27 @@ class TestTrouble:
         assert time.monotonic() - started < 3
         assert "HTTP 503 Service Unavailable: busy" == exporter.last_error
 
+    def test_a_batch_that_is_too_large(self, http_receiver, make, monkeypatch):
+        """A request above the limit is not sent, and the failure is permanent."""
+        monkeypatch.setattr(otlp_http, "_LARGEST_REQUEST", 100)
+        exporter = make(endpoint=http_receiver.endpoint)
+        assert FAILURE == exporter.export(finished_spans())
+        assert 0 == http_receiver.attempts
+        assert exporter.last_error.endswith(" bytes; 64 MiB is the most")
+        assert not exporter.last_is_passing
+
     def test_a_slow_receiver(self, http_receiver, make):
-        """An answer within the timeout is waited for."""
+        """An answer within the timeout counts."""
         http_receiver.script(Accept(after=0.2))
         assert SUCCESS == make(endpoint=http_receiver.endpoint).export(finished_spans())
 
-    def test_a_batch_taken_in_part(self, http_receiver, make):
-        """The receiver's count and reason are passed on, and nothing is sent twice."""
+    def test_a_partial_success(self, http_receiver, make):
+        """The receiver's count and message are reported, and nothing is sent twice."""
         http_receiver.script(Accept(rejected=1, message="too old"))
         exporter = make(endpoint=http_receiver.endpoint)
         assert SUCCESS == exporter.export(finished_spans())
-        assert (1, "too old") == (exporter.last_rejected, exporter.last_error)
+        assert 1 == exporter.last_rejected
+        assert "too old" == exporter.last_error
         assert 1 == http_receiver.attempts
 
     def test_a_receiver_that_comes_back(self, http_receiver, make):
@@ -322,7 +340,7 @@ class TestTrouble:
         assert SUCCESS == exporter.export(finished_spans())
 
     def test_a_connection_that_went_stale(self, http_receiver, make):
-        """A receiver that restarts between two batches costs neither of them."""
+        """Both batches arrive although the receiver restarts between them."""
         exporter = make(endpoint=http_receiver.endpoint, timeout=5)
         exporter.export(finished_spans())
         http_receiver.kill()
@@ -346,9 +364,9 @@ class TestTrouble:
     ],
 )
 def test_answers_of_lax_receivers(kind, body, report, make):
-    """A successful code counts, and a body in JSON is understood too."""
+    """A successful status counts with any body, and a body in JSON is read too."""
     with HttpReceiver() as receiver:
-        receiver.say(200, kind, body)
+        receiver.answer_always(200, kind, body)
         exporter = make(endpoint=receiver.endpoint)
         result = exporter.export(finished_spans())
     assert report == (result, exporter.last_rejected, exporter.last_error)
@@ -366,9 +384,9 @@ def test_answers_of_lax_receivers(kind, body, report, make):
     ],
 )
 def test_reasons_of_lax_receivers(kind, body, reason, make):
-    """What a body says is quoted if it can be read, without control characters."""
+    """The error quotes a readable body, without control characters."""
     with HttpReceiver() as receiver:
-        receiver.say(400, kind, body)
+        receiver.answer_always(400, kind, body)
         exporter = make(endpoint=receiver.endpoint)
         exporter.export(finished_spans())
     assert reason == exporter.last_error
@@ -376,7 +394,7 @@ def test_reasons_of_lax_receivers(kind, body, reason, make):
 
 class TestReport:
     def test_nothing_is_logged(self, http_receiver, make, caplog):
-        """Neither retries nor the failure reach a handler."""
+        """Neither retries nor failures are logged."""
         http_receiver.script(Refuse(503, "busy", RETRY_AT_ONCE))
         http_receiver.otherwise = Refuse(400)
         exporter = make(endpoint=http_receiver.endpoint, timeout=5)
@@ -385,7 +403,7 @@ class TestReport:
         assert [] == caplog.records
 
     def test_the_log_of_others_is_left_alone(self, http_receiver, make, caplog):
-        """The same logger still speaks for an exporter that is not ours."""
+        """The loggers of the official exporter still log for others."""
         http_receiver.script(Refuse(400))
         make(endpoint=http_receiver.endpoint).export(finished_spans())
         logger = logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter")
@@ -395,16 +413,17 @@ class TestReport:
 
 class TestShutdown:
     def test_export_after_shutdown(self, http_receiver, make, caplog):
-        """It fails, sends nothing and says why to who asks."""
+        """It fails, sends nothing, and reports the reason."""
         exporter = make(endpoint=http_receiver.endpoint)
         exporter.shutdown()
         exporter.shutdown(timeout_millis=10)
         assert FAILURE == exporter.export(finished_spans())
         assert "the exporter has been shut down" == exporter.last_error
-        assert (0, []) == (http_receiver.attempts, caplog.records)
+        assert 0 == http_receiver.attempts
+        assert [] == caplog.records
 
     def test_shutdown_ends_a_pause(self, http_receiver, make, caplog):
-        """An export that waits for its next attempt gives up as soon as it is told."""
+        """A shutdown ends an export that waits for its next attempt."""
         http_receiver.otherwise = Refuse(503, "busy", (("Retry-After", "50"),))
         exporter = make(endpoint=http_receiver.endpoint, timeout=60)
         results = []
@@ -413,23 +432,24 @@ class TestShutdown:
         http_receiver.wait_for_attempts(1)
         exporter.shutdown()
         thread.join(5)
-        assert (False, [FAILURE]) == (thread.is_alive(), results)
+        assert not thread.is_alive()
+        assert [FAILURE] == results
         assert [] == caplog.records
 
 
 class TestAnotherProcess:
     def test_a_pickled_exporter(self, http_receiver, make):
-        """What comes out of a pickle delivers, over a connection of its own."""
+        """An unpickled exporter exports over a connection of its own."""
         exporter = make(endpoint=http_receiver.endpoint, headers={"a": "1"}, timeout=5)
         copy = pickle.loads(pickle.dumps(exporter))
         assert SUCCESS == copy.export(finished_spans())
         assert "1" == http_receiver.received[0].headers["a"]
         copy.shutdown()
 
-    def test_a_fresh_one(self, http_receiver, make):
-        """It is made from the same arguments and outlives the first."""
+    def test_a_recreated_one(self, http_receiver, make):
+        """It is made from the same options and outlives the first."""
         exporter = make(endpoint=http_receiver.endpoint, headers={"a": "1"})
-        fresh = exporter.fresh()
+        fresh = exporter.recreate()
         exporter.shutdown()
         assert SUCCESS == fresh.export(finished_spans())
         assert "1" == http_receiver.received[0].headers["a"]
@@ -450,8 +470,8 @@ class TestAnotherProcess:
         ({"headers": {"a b": "1"}}, "headers: 'a b' cannot be the name of a header"),
     ],
 )
-def test_what_http_cannot_do(arguments, text):
-    """A mistake is named with its argument, its value and what would be right."""
+def test_arguments_that_http_cannot_use(arguments, text):
+    """The error names the argument, its value and a valid value."""
     with pytest.raises(ConfigurationError) as caught:
         OtlpHttpExporter(**arguments)
     assert text == str(caught.value)

@@ -1,4 +1,4 @@
-"""`preserve_context`: a callable with the context of the moment in which it was wrapped."""
+"""`preserve_context`: a callable that runs in the context in which it was wrapped."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PICKLERS = [pickle, cloudpickle]
 
 
 class Painter:
-    """Something with methods."""
+    """A class with methods."""
 
     def paint(self, wall: str, *, coats: int = 1) -> tuple[str, int, object]:
         """Paint a wall."""
@@ -41,7 +41,7 @@ class Painter:
 
 @pytest.fixture
 def red():
-    """A context in which the colour is red, to wrap in."""
+    """Return a context in which the colour is red."""
     context = contextvars.copy_context()
     context.run(colour.set, "red")
     return context
@@ -65,28 +65,26 @@ CALLABLES = {
 
 @pytest.mark.parametrize(("func", "args", "expected"), CALLABLES.values(), ids=CALLABLES)
 def test_every_callable_runs_in_the_context(red, func, args, expected):
-    """Whatever can be called sees the variables of the moment in which it was wrapped."""
+    """It sees the context variables at the time of the wrapping."""
     preserved = red.run(preserve_context, func)
     assert expected == preserved(*args)
     assert expected == functools.partial(preserved, *args)()
     assert None is colour.get()
 
 
-def test_it_looks_like_what_it_wraps():
-    """Name, documentation, module and signature are those of the function."""
+def test_the_callable_has_the_metadata_of_the_function():
+    """Name, documentation, module and signature."""
     preserved = preserve_context(Painter.paint)
-    assert ("paint", "Painter.paint", "Paint a wall.", __name__) == (
-        preserved.__name__,
-        preserved.__qualname__,
-        preserved.__doc__,
-        preserved.__module__,
-    )
+    assert "paint" == preserved.__name__
+    assert "Painter.paint" == preserved.__qualname__
+    assert "Paint a wall." == preserved.__doc__
+    assert __name__ == preserved.__module__
     assert inspect.signature(Painter.paint) == inspect.signature(preserved)
     assert f"preserve_context({Painter.paint!r})" == repr(preserved)
 
 
-def test_a_wrong_call_fails_with_the_functions_own_text():
-    """The `TypeError` is that of the bare function."""
+def test_a_wrong_call_has_the_functions_own_error():
+    """The same `TypeError` as the bare function."""
     painter = Painter()
     with pytest.raises(TypeError) as bare:
         painter.paint()  # type: ignore[call-arg]
@@ -95,21 +93,21 @@ def test_a_wrong_call_fails_with_the_functions_own_text():
     assert str(bare.value) == str(ours.value)
 
 
-def test_keywords_of_any_name_reach_the_function():
+def test_keyword_arguments_of_any_name_reach_the_function():
     """No parameter name is taken."""
     names = {"self": 1, "func": 2, "function": 3, "args": 4}
     assert names == preserve_context(dict)(**names)
 
 
 @pytest.mark.parametrize("nothing", [None, 7, "print", classmethod(print)])
-def test_what_cannot_be_called_is_refused(nothing):
-    """At once, and by name."""
-    with pytest.raises(tracekit.InstrumentationError, match="nothing to be called"):
+def test_an_object_that_is_not_callable_is_refused(nothing):
+    """At once, with an error that shows it."""
+    with pytest.raises(tracekit.InstrumentationError, match="expected a callable"):
         preserve_context(nothing)
 
 
-def test_the_live_span_is_current(spans):
-    """What is recorded in the thread is on the span itself."""
+def test_the_span_itself_is_current_in_a_thread(spans):
+    """Attributes that are recorded there are on this span."""
     with span("upload"):
         thread = threading.Thread(target=preserve_context(record), kwargs={"tiles": 4})
         thread.start()
@@ -117,8 +115,8 @@ def test_the_live_span_is_current(spans):
     assert spans == [("upload", {"tiles": 4})]
 
 
-def test_a_call_leaves_the_moment_as_it_was(red):
-    """What a call sets is gone with it, for the next call and for the caller."""
+def test_a_call_does_not_change_the_snapshot(red):
+    """Its changes are not visible to the next call or to the caller."""
 
     def paint(new):
         before = colour.get()
@@ -130,7 +128,7 @@ def test_a_call_leaves_the_moment_as_it_was(red):
     assert None is colour.get()
 
 
-def test_it_is_reentrant(red):
+def test_the_callable_is_reentrant(red):
     """A call may call the same callable again."""
 
     def count(n):
@@ -140,7 +138,7 @@ def test_it_is_reentrant(red):
     assert ["red"] * 4 == preserved(3)
 
 
-def test_many_threads_call_it_at_once(red):
+def test_many_threads_can_call_at_once(red):
     """No call waits for another."""
     barrier = threading.Barrier(8, timeout=20)
 
@@ -153,14 +151,14 @@ def test_many_threads_call_it_at_once(red):
         assert ["red"] * 8 == [one.result() for one in [pool.submit(preserved) for _ in range(8)]]
 
 
-def test_the_inner_moment_wins(red):
-    """What was preserved before keeps its own context."""
+def test_the_inner_context_takes_precedence(red):
+    """A callable that was wrapped before keeps its own context."""
     first = red.run(preserve_context, colour.get)
     assert "red" == preserve_context(first)()
 
 
-def test_nothing_is_kept_alive():
-    """The context goes with the last reference to the callable, the function too."""
+def test_the_context_is_collected_with_the_callable():
+    """And so is the function."""
 
     def call():
         return None
@@ -176,8 +174,8 @@ def test_nothing_is_kept_alive():
     assert [None] * 3 == [one() for one in gone]
 
 
-def test_a_method_binds_as_before(red):
-    """Below `class` it is a method like the function."""
+def test_a_method_binds_like_the_function(red):
+    """As an attribute of a class."""
 
     class Wall:
         paint = red.run(preserve_context, lambda self: (self, colour.get()))
@@ -188,8 +186,8 @@ def test_a_method_binds_as_before(red):
     assert 3 == wall.count("abc")
 
 
-def test_a_copy_is_as_good(red):
-    """`copy` gives the same, `deepcopy` one whose function is copied, both with the context."""
+def test_a_copy_has_the_context(red):
+    """`copy` returns the same object, `deepcopy` copies the function."""
     painter = Painter()
     preserved = red.run(preserve_context, painter.paint)
     assert preserved is copy.copy(preserved)
@@ -197,8 +195,8 @@ def test_a_copy_is_as_good(red):
     assert painter is not copy.deepcopy(preserved).__wrapped__.__self__
 
 
-def test_a_coroutine_function_stays_one(red):
-    """Every step of the coroutine is taken in the context, and the awaiting task keeps its own."""
+def test_a_coroutine_function_runs_in_the_context(red):
+    """At every step. The awaiting task keeps its own context."""
 
     async def paint():
         before = colour.get()
@@ -219,7 +217,7 @@ def test_a_coroutine_function_stays_one(red):
 
 
 def test_a_coroutine_is_cancelled_in_its_context(red):
-    """`CancelledError` arrives inside, where it may be cleaned up after, and goes on."""
+    """Its cleanup runs in the context, and `CancelledError` is raised."""
     seen = []
 
     async def wait():
@@ -242,8 +240,8 @@ def test_a_coroutine_is_cancelled_in_its_context(red):
     assert ["red", "red"] == seen
 
 
-def test_a_coroutine_that_raises(spans):
-    """The exception comes out as it was raised."""
+def test_the_exception_of_a_coroutine_is_raised(spans):
+    """Unchanged."""
     with submitter() as expected:
         preserved = preserve_context(observe_later)
 
@@ -258,8 +256,8 @@ def test_a_coroutine_that_raises(spans):
     assert expected == caught.value.args
 
 
-def test_a_coroutine_that_nobody_awaits_is_complained_about_once():
-    """As without the wrapper."""
+def test_a_coroutine_that_is_never_awaited_warns_once():
+    """Like the bare coroutine."""
     with warnings.catch_warnings(record=True) as complaints:
         warnings.simplefilter("always")
         preserve_context(observe_later)()
@@ -269,8 +267,8 @@ def test_a_coroutine_that_nobody_awaits_is_complained_about_once():
     ]
 
 
-def test_a_coroutine_shows_where_it_is():
-    """Its frame and its name are there for debuggers, and closing it is quiet."""
+def test_a_coroutine_has_the_attributes_of_the_inner_one():
+    """Its frame and its name, for debuggers. Closing it is quiet."""
     coroutine = preserve_context(observe_later)()
     assert "observe_later" == coroutine.__name__
     assert observe_later.__code__ is coroutine.cr_frame.f_code
@@ -278,15 +276,15 @@ def test_a_coroutine_shows_where_it_is():
 
 
 def test_a_generator_runs_in_the_context(spans):
-    """Its body does at every step, the consumer keeps its own context."""
+    """At every step. The consumer keeps its own context."""
     with submitter() as expected:
         preserved = preserve_context(observe_steps)
     assert inspect.isgeneratorfunction(preserved)
     assert [(expected, NOTHING)] * 2 == [(step, observe()) for step in preserved(2)]
 
 
-def test_a_generator_takes_and_gives_as_before(red):
-    """Sent values, thrown exceptions and the return value go through."""
+def test_a_generator_passes_values_through(red):
+    """Sent values, thrown exceptions and the return value."""
 
     def echo():
         got = yield colour.get()
@@ -308,7 +306,7 @@ def test_a_generator_takes_and_gives_as_before(red):
 
 
 def test_an_async_generator_runs_in_the_context(red):
-    """Its body does at every step, up to its closing."""
+    """At every step, including its closing."""
     seen = []
 
     async def steps():
@@ -332,8 +330,8 @@ def test_an_async_generator_runs_in_the_context(red):
 
 
 @pytest.mark.parametrize("pickler", PICKLERS, ids=lambda module: module.__name__)
-def test_pickled_it_carries_the_trace(spans, pickler):
-    """Restored elsewhere, the trace and the baggage are current while it runs, and no longer."""
+def test_a_pickled_callable_contains_the_trace(spans, pickler):
+    """The trace and the baggage are current while it runs, and no longer."""
     with submitter() as expected:
         sent = pickler.dumps(preserve_context(observe))
         sent_coroutine = pickler.dumps(preserve_context(observe_later))
@@ -343,23 +341,23 @@ def test_pickled_it_carries_the_trace(spans, pickler):
     assert NOTHING == observe()
 
 
-def test_pickled_without_a_trace_it_hides_the_workers(spans):
-    """A call that was handed over outside of any span begins a trace, whatever is current."""
+def test_a_callable_pickled_without_a_trace_has_none(spans):
+    """A span that is current in the worker is not its parent."""
     sent = pickle.dumps(preserve_context(observe))
     with submitter():
         assert NOTHING == pickle.loads(sent)()
 
 
-def test_cloudpickle_takes_a_function_without_a_name(spans):
-    """A lambda travels with its context."""
+def test_cloudpickle_pickles_a_lambda_with_its_context(spans):
+    """A function without a name."""
     with submitter() as expected:
         sent = cloudpickle.dumps(preserve_context(lambda: observe()))
     assert expected == pickle.loads(sent)()
 
 
 @pytest.mark.parametrize("pickler", PICKLERS, ids=lambda module: module.__name__)
-def test_what_does_not_pickle_fails_as_before(pickler):
-    """With the very error of the bare function."""
+def test_an_unpicklable_function_has_its_own_error(pickler):
+    """The same error as the bare function."""
     lock = threading.Lock()
 
     def unpicklable():
@@ -369,15 +367,16 @@ def test_what_does_not_pickle_fails_as_before(pickler):
         pickler.dumps(unpicklable)
     with pytest.raises(Exception) as ours:
         pickler.dumps(preserve_context(unpicklable))
-    assert (type(bare.value), str(bare.value)) == (type(ours.value), str(ours.value))
+    assert type(bare.value) is type(ours.value)
+    assert str(bare.value) == str(ours.value)
 
 
 @pytest.mark.parametrize(
     ("sender", "receiver"),
     [("tracecontext,baggage", "none"), ("b3", "tracecontext"), ("jaeger", None), ("b3", "b3")],
 )
-def test_the_trace_arrives_whatever_the_propagators(run_python, sender, receiver):
-    """What one process sends with its propagator another reads with its own, or without set-up."""
+def test_the_trace_arrives_with_any_two_propagators(run_python, sender, receiver):
+    """Of the sender and of the receiver, which may have no set-up."""
     set_up = "tracekit.init_telemetry('x', exporter='none', propagator={!r})\n"
     send = (
         "import pickle, tracekit\n"
@@ -393,7 +392,7 @@ def test_the_trace_arrives_whatever_the_propagators(run_python, sender, receiver
     assert expected == run_python(receive, PYTHONPATH=str(ROOT)).stdout.strip()
 
 
-def test_a_propagator_that_writes_nothing_is_heeded(run_python):
+def test_a_propagator_that_writes_nothing_is_respected(run_python):
     """`propagator="none"` keeps the trace in the process."""
     done = run_python(
         "import pickle, tracekit\n"
@@ -407,15 +406,15 @@ def test_a_propagator_that_writes_nothing_is_heeded(run_python):
     assert "True" == done.stdout.strip()
 
 
-def test_what_is_pickled_is_small(spans):
-    """Less than 400 bytes travel besides the function."""
+def test_the_pickled_context_is_small(spans):
+    """Less than 400 bytes besides the function."""
     with submitter():
         sent = pickle.dumps(preserve_context(len))
     assert len(sent) - len(pickle.dumps(len)) < 400
 
 
-def test_children_of_an_ended_parent_keep_its_ids(spans):
-    """A call that outlives its parent hangs below it all the same."""
+def test_a_child_of_an_ended_span_has_its_ids(spans):
+    """A call may outlive its parent."""
 
     @tracekit.instrument("work")
     def work():
@@ -427,8 +426,8 @@ def test_children_of_an_ended_parent_keep_its_ids(spans):
     assert spans == [("submit", ["work"])]
 
 
-def test_dask_sees_one_task_where_there_is_one():
-    """Two wrappings of a function have one token, those of two functions have two."""
+def test_dask_tokens_depend_on_the_function_only():
+    """Two wrappings of one function have the same token."""
     tokenize = pytest.importorskip("dask.base").tokenize
     first, second, other = (preserve_context(one) for one in (observe, observe, fail))
     assert tokenize(first) == tokenize(second)
@@ -436,7 +435,7 @@ def test_dask_sees_one_task_where_there_is_one():
 
 
 def test_gevent_greenlets_have_the_context():
-    """`gevent.spawn` and its pools keep it where they are handed a preserved callable."""
+    """In `gevent.spawn` and in gevent's pools."""
     gevent = pytest.importorskip("gevent")
     from gevent.pool import Pool
 
@@ -451,8 +450,8 @@ def test_gevent_greenlets_have_the_context():
     assert ["red"] * 3 == Pool(2).map(preserved, range(3))
 
 
-def test_gevent_where_it_patches_python(run_python):
-    """Pools, threads and blocking calls keep the context on greenlets as on threads."""
+def test_gevent_with_patched_modules_preserves_the_context(run_python):
+    """In pools and threads of tracekit, and in greenlets."""
     pytest.importorskip("gevent")
     done = run_python(
         "from gevent import monkey; monkey.patch_all()\n"
@@ -478,8 +477,8 @@ def test_gevent_where_it_patches_python(run_python):
     assert "True 6 True" == done.stdout.strip()
 
 
-def test_the_current_span_is_not_touched(spans):
-    """Wrapping alone changes nothing."""
+def test_wrapping_does_not_change_the_current_span(spans):
+    """Wrapping alone opens and ends nothing."""
     with span("here") as here:
         preserve_context(observe)
         assert here is trace.get_current_span()

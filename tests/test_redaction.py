@@ -118,25 +118,25 @@ def test_harmless_names(name: str) -> None:
     ],
 )
 def test_extra_names(extra: str, name: str, expected: bool) -> None:
-    """An extra name matches where its words stand in a row."""
+    """An extra name matches its words in the same order, without others between them."""
     assert expected == is_sensitive(name, frozenset({extra}))
 
 
 def test_extra_names_add() -> None:
-    """Extra names leave the standard ones in force."""
+    """Extra names do not replace the standard names."""
     assert is_sensitive("password", frozenset({"iban"}))
 
 
 @pytest.mark.parametrize("name", ["password" + "x_" * 10_000, "x_" * 10_000 + "password"])
 def test_long_names(name: str) -> None:
-    """The ends of a very long name decide, and the cache does not hold on to it."""
+    """The ends of a very long name decide, and the cache does not keep it."""
     before = _is_sensitive.cache_info().currsize
     assert is_sensitive(name.replace("passwordx", "password_x"))
     assert before == _is_sensitive.cache_info().currsize
 
 
 def test_cache_is_bounded() -> None:
-    """Names made in a loop do not fill the memory."""
+    """The cache of names has a limited size."""
     for number in range(5_000):
         is_sensitive(f"name{number}")
     assert _is_sensitive.cache_info().currsize <= 4_096
@@ -144,13 +144,13 @@ def test_cache_is_bounded() -> None:
 
 @given(st.text(max_size=300), st.frozensets(st.text(max_size=20), max_size=3))
 def test_any_name(name: str, extra: frozenset[str]) -> None:
-    """Any text is a name, and asking again gives the same answer."""
+    """Any text is a valid name, and a repeated check has the same result."""
     assert is_sensitive(name, extra) == is_sensitive(name, extra)
 
 
 @given(st.text(alphabet="abcxyz", max_size=8), st.sampled_from("_-./ "))
 def test_separators(other: str, separator: str) -> None:
-    """Every separator sets a sensitive word apart."""
+    """Every separator divides words."""
     assert is_sensitive(f"{other}{separator}password{separator}{other}")
 
 
@@ -168,14 +168,14 @@ def test_separators(other: str, separator: str) -> None:
     ],
 )
 def test_redaction_of(given_value: object, expected: Redaction) -> None:
-    """The argument `redact` is read in each of its forms."""
+    """The argument `redact` is parsed in each of its forms."""
     assert expected == Redaction.of(given_value)
 
 
 @pytest.mark.parametrize("wrong", [1, 0, b"iban", "", "***", ["iban", 3], [""], [b"x"], object()])
 def test_redaction_of_wrong(wrong: object) -> None:
-    """A value that is no redaction is refused with the argument's name and what would be right."""
-    with pytest.raises(ConfigurationError, match=r"redact.*say True, False, a name"):
+    """A wrong value raises an error with the argument's name and the accepted values."""
+    with pytest.raises(ConfigurationError, match=r"redact.*expected True, False, a name"):
         Redaction.of(wrong)
 
 
@@ -200,7 +200,7 @@ def test_redaction_is_immutable() -> None:
 
 
 def test_current_redaction() -> None:
-    """What is set is in force."""
+    """The policy that was set last is the current one."""
     before = current_redaction()
     try:
         set_redaction(Redaction.of("iban"))

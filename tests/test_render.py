@@ -1,4 +1,4 @@
-"""Claims about a block of spans as lines."""
+"""The layout of a block of spans as lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanKind
 
 from tests.finished_spans import TRACE, make_context, make_event, make_exception_event, make_span
-from tracekit._console.render import MOST_LINES, Page, render
+from tracekit._console.render import MAX_LINES, Page, render
 from tracekit._console.terminal_text import count_cells, escape
 from tracekit._console.trace_buffer import Block
 
@@ -29,7 +29,7 @@ ANY_TEXT = st.text(st.characters(codec=None), max_size=40)
 
 
 def show(*spans: ReadableSpan, mark: str = "", known: Iterable[int] = (), **page: Any) -> list[str]:
-    """The lines of a block, without the header and the empty line at the end."""
+    """Return the lines of a block without the header and the empty line at the end."""
     return text_of(*spans, mark=mark, known=known, **page).split("\n")[1:-2]
 
 
@@ -67,7 +67,7 @@ def test_a_whole_block() -> None:
     [([None], "1 span"), ([None, ""], "2 spans  1 error"), (["", ""], "2 spans  2 errors")],
 )
 def test_header_counts(failures: list[str | None], expected: str) -> None:
-    """The header counts spans and errors, in the singular where there is one."""
+    """The header counts spans and errors, with the singular for one."""
     spans = [make_span(n, n - 1 or None, error=error) for n, error in enumerate(failures, 1)]
     assert HEADER + expected == header(*spans)
 
@@ -79,8 +79,8 @@ def test_header_fits_a_terminal() -> None:
     assert 80 >= len(header(*(make_span(9, 8), *spans, make_span(10, resource=service))))
 
 
-def test_header_marks_a_part() -> None:
-    """The header says how a block that is not the whole trace stands to the rest."""
+def test_header_has_the_mark() -> None:
+    """The header of a block that is part of a trace has the block's mark."""
     assert f"{HEADER}1 span  (continued)" == header(make_span(1), mark="continued")
 
 
@@ -89,15 +89,15 @@ def test_service_without_name() -> None:
     assert header(make_span(1, resource=Resource({}))).startswith("unknown_service  ")
 
 
-def test_total_is_the_roots() -> None:
-    """The total, and what shares are of, is the root's time, though a child lasts longer."""
+def test_total_is_the_duration_of_the_root() -> None:
+    """Shares refer to the duration of the root, even if a child lasts longer."""
     spans = [make_span(1), make_span(2, 1, ms=25)]
     assert header(*spans).startswith(HEADER)
     assert " 25.0 ms 250%  └─ work" == show(*spans)[1]
 
 
 def test_a_part_has_no_shares() -> None:
-    """Without the root there is no whole to have a share of; the parent is named."""
+    """Without the root there are no shares, and the missing parent is named."""
     assert [" 10.0 ms  work  (parent 0000000000000009 not seen)"] == show(make_span(1, 9))
 
 
@@ -109,12 +109,12 @@ def test_a_part_has_no_shares() -> None:
     ],
 )
 def test_parents_elsewhere(remote: bool, known: tuple[int, ...], expected: str) -> None:
-    """A top span says that it continues a remote one, or one that was shown before."""
+    """A span at the top names its remote parent, or its parent in an earlier block."""
     assert show(make_span(1, 9, remote=remote), known=known)[0].endswith(f"work  {expected}")
 
 
 def test_fields() -> None:
-    """Attributes stand behind the name as key=value, the standard ones left out."""
+    """Attributes follow the name as key=value, without the standard ones."""
     attributes = {
         "n": 1,
         "who": "ada l",
@@ -128,8 +128,8 @@ def test_fields() -> None:
     )
 
 
-def test_fields_go_on_below() -> None:
-    """Fields that do not fit go on below the span, right of the guides; none is lost."""
+def test_fields_continue_on_the_next_line() -> None:
+    """Fields that do not fit continue on the next line, right of the guides."""
     spans = [make_span(1, attributes={f"key{n}": "v" * 13 for n in range(6)}), make_span(2, 1)]
     assert [
         " 10.0 ms 100%  work  key0=vvvvvvvvvvvvv  key1=vvvvvvvvvvvvv",
@@ -140,28 +140,30 @@ def test_fields_go_on_below() -> None:
 
 
 def test_a_long_value_is_cut() -> None:
-    """A single value longer than a line is cut at its end."""
+    """A value that is longer than a line is cut at its end."""
     span = make_span(1, attributes={"sql": "x" * 500})
     lines = show(span, width=60)
     assert ["                  sql=" + "x" * 37 + "…"] == lines[1:]
 
 
-def test_an_error_message_goes_on() -> None:
-    """A long message of a failure has three lines before it is cut."""
+def test_an_error_message_has_three_lines() -> None:
+    """A long error message is cut after three lines."""
     lines = show(make_span(1, error="E: " + "x" * 500), width=70)
     assert [70, 70, 70] == [len(line) for line in lines[1:]]
     assert lines[-1].endswith("…")
 
 
-@pytest.mark.parametrize("said", ["", "no luck", "Broken: no luck", "app.errors.Broken: no luck"])
-def test_exception_is_said_once(said: str) -> None:
-    """An exception that is the reason of the failure stands by the name and not below again."""
-    span = make_span(1, error=said, events=[make_exception_event()])
+@pytest.mark.parametrize(
+    "description", ["", "no luck", "Broken: no luck", "app.errors.Broken: no luck"]
+)
+def test_the_exception_of_a_failure_is_shown_once(description: str) -> None:
+    """An exception that is the reason of a failure is shown after the name, and not as an event."""
+    span = make_span(1, error=description, events=[make_exception_event()])
     assert [" 10.0 ms 100%  ✗ work  Broken: no luck"] == show(span)
 
 
-def test_another_reason() -> None:
-    """An exception that is not the stated reason of the failure is still shown, as an event."""
+def test_an_exception_that_is_not_the_reason() -> None:
+    """An exception that differs from the reason of the failure is shown as an event."""
     span = make_span(1, error="gave up", events=[make_exception_event(at=2)])
     assert [
         " 10.0 ms 100%  ✗ work  gave up",
@@ -170,18 +172,18 @@ def test_another_reason() -> None:
 
 
 def test_exception_without_message() -> None:
-    """An exception without a message is its type alone."""
+    """An exception without a message is shown by its type."""
     span = make_span(1, error="", events=[make_exception_event("KeyError", "")])
     assert [" 10.0 ms 100%  ✗ work  KeyError"] == show(span)
 
 
 def test_failure_without_reason() -> None:
-    """A failure without description or exception has its sign alone."""
+    """A failure without description or exception is shown by its sign."""
     assert [" 10.0 ms 100%  ✗ work"] == show(make_span(1, error=""))
 
 
-def test_a_passed_on_failure() -> None:
-    """Where a child failed for the same reason, the message stands there and only there."""
+def test_a_failure_that_a_child_shares() -> None:
+    """If a child failed for the same reason, only the child's line has the message."""
     spans = [make_span(1, error="E: no"), make_span(2, 1, error="E: no")]
     assert [
         " 10.0 ms 100%  ✗ work  E (see below)",
@@ -190,7 +192,7 @@ def test_a_passed_on_failure() -> None:
 
 
 def test_events() -> None:
-    """Events stand below their span with offset, level, name and attributes."""
+    """Events are below their span with offset, level, name and attributes."""
     events = [
         make_event("miss", at=1.2, cache__key="a b", level="WARN"),
         make_event("hit", at=0.0005, thread__id=3),
@@ -215,7 +217,7 @@ def test_handled_exception() -> None:
 
 
 def test_folded_siblings() -> None:
-    """Siblings alike are one line with count, total, slowest and what they have in common."""
+    """Similar siblings share a line with count, total, slowest and common attributes."""
     loads = [
         make_span(n, 1, "load", start=n, ms=n - 1, attributes={"n": n, "bucket": "a"})
         for n in (2, 3, 4)
@@ -230,7 +232,7 @@ def test_folded_siblings() -> None:
 
 
 def test_an_error_among_many() -> None:
-    """A failed span stands by itself beside its folded siblings."""
+    """A failed span has its own line beside its folded siblings."""
     loads = [make_span(n, 1, "load", start=n, ms=1) for n in range(2, 6)]
     lines = show(make_span(1), *loads, make_span(6, 1, "load", start=6, ms=1, error="E: no"))
     assert [
@@ -240,12 +242,12 @@ def test_an_error_among_many() -> None:
 
 
 def test_links_are_counted() -> None:
-    """A span says how many others it is linked to."""
+    """The number of links is shown."""
     links = [Link(make_context(7)), Link(make_context(8))]
     assert [" 10.0 ms 100%  work  2 links"] == show(make_span(1, links=links))
 
 
-def test_what_was_dropped() -> None:
+def test_dropped_attributes_are_counted() -> None:
     """Attributes that the SDK's limits dropped are counted."""
     from opentelemetry.attributes import BoundedAttributes
 
@@ -279,32 +281,32 @@ def test_verbose_shows_everything() -> None:
     ] == text_of(span, verbose=True).split("\n")
 
 
-def test_verbose_folds_nothing() -> None:
-    """A verbose page shows every sibling and has no last line."""
+def test_verbose_does_not_fold() -> None:
+    """A verbose page shows every sibling, without a limit of lines."""
     spans = [make_span(1), *(make_span(n, 1) for n in range(2, 1_002))]
     assert 1_001 == sum(
         "─ work" in line or "%  work" in line for line in show(*spans, verbose=True)
     )
 
 
-def test_too_many_lines() -> None:
-    """After the last line that is shown the rest is counted, its errors too."""
+def test_the_rest_is_counted_after_the_limit() -> None:
+    """The last line counts the remaining spans and their errors."""
     spans = [make_span(n, 1, f"s{n}", start=n) for n in range(2, 100_001)]
     spans.append(make_span(100_001, 1, start=100_001, error="E"))
     lines = text_of(make_span(1), *spans).split("\n")
-    assert MOST_LINES + 3 == len(lines)
-    left = 100_001 - (MOST_LINES - 1)
-    assert f"               … {left:,} more spans, 1 error among them" == lines[MOST_LINES]
+    assert MAX_LINES + 3 == len(lines)
+    left = 100_001 - (MAX_LINES - 1)
+    assert f"               … {left:,} more spans, 1 error among them" == lines[MAX_LINES]
 
 
-def test_one_span_too_many() -> None:
-    """A single span that is left is counted in the singular."""
-    spans = [make_span(n, 1, f"s{n}", start=n) for n in range(2, MOST_LINES + 1)]
+def test_one_remaining_span() -> None:
+    """A single remaining span has the singular."""
+    spans = [make_span(n, 1, f"s{n}", start=n) for n in range(2, MAX_LINES + 1)]
     assert "               … 1 more span" == show(make_span(1), *spans)[-1]
 
 
-def test_deep_trees_stay_readable() -> None:
-    """Guides take half a line at most; deeper, the depth stands for those that are cut off."""
+def test_deep_trees() -> None:
+    """Guides take at most half a line; the depth replaces guides that are cut."""
     chain = [make_span(n, n - 1 or None, f"s{n - 1}") for n in range(1, 5_001)]
     lines = show(*chain, width=80)
     assert " 10.0 ms 100%  " + " " * 27 + "└─ s10" == lines[10]
@@ -313,7 +315,7 @@ def test_deep_trees_stay_readable() -> None:
 
 
 def test_ascii() -> None:
-    """Where the encoding has no guides, ASCII ones stand in, foreign letters are written out."""
+    """If the encoding lacks the guides, they are ASCII, and letters outside it are escaped."""
     loads = [make_span(n, 1, "load", ms=0.5) for n in (2, 3, 4)]
     events = [make_event("hit", at=1)]
     top = make_span(1, name="山", events=events, attributes={"k": "é" + "x" * 200})
@@ -331,19 +333,20 @@ def test_ascii() -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "no-such-encoding"])
 def test_fits_the_encoding(encoding: str) -> None:
-    """A block can be encoded as its stream encodes, whatever is in it."""
+    """The text of a block can be encoded, for any content."""
     text = text_of(make_span(1, name="山é\ud800", attributes={"ключ": "€"}), encoding=encoding)
     text.encode("ascii" if encoding == "no-such-encoding" else encoding)
 
 
-def test_wide_characters_count_twice() -> None:
-    """A line with wide characters is no wider than the page."""
+def test_wide_characters_take_two_columns() -> None:
+    """A line with wide characters fits the page."""
     lines = show(make_span(1, name="山" * 40, attributes={"k": "田" * 40}), width=60)
-    assert [True, True] == [count_cells(line) in (59, 60) for line in lines]
+    assert 2 == len(lines)
+    assert {59, 60} >= {count_cells(line) for line in lines}
 
 
 def test_colour() -> None:
-    """Colour is SGR sequences around the same text, and a failure is red."""
+    """Colour adds SGR sequences to the same text, and a failure is red."""
     spans = [make_span(1, error="E: no"), *(make_span(n, 1, "load") for n in (2, 3, 4))]
     coloured = text_of(*spans, colour=True)
     assert text_of(*spans) == SGR.sub("", coloured)
@@ -352,7 +355,7 @@ def test_colour() -> None:
 
 
 def made_with(text: str) -> list[ReadableSpan]:
-    """Spans that hold `text` wherever text can stand."""
+    """Return spans that have `text` in every place for text."""
     event = make_event(text or "e", at=1, **{"level": "WARN"})
     event._attributes = {text: text, "list": (text, text)}
     exception = make_exception_event(text, text, at=2)
@@ -370,10 +373,10 @@ def is_harmful(character: str) -> bool:
 
 
 @given(ANY_TEXT, st.booleans(), st.booleans(), st.sampled_from([None, "utf-8", "ascii"]))
-def test_nothing_harmful_is_printed(
+def test_no_control_character_is_printed(
     text: str, colour: bool, verbose: bool, encoding: str | None
 ) -> None:
-    """Whatever text stands anywhere: no control character but line ends and our own colours."""
+    """For any text, the only control characters are line ends and the colours."""
     page = {"colour": colour, "verbose": verbose, "encoding": encoding, "width": 60}
     printed = text_of(*made_with(text), **page)
     foreign = SGR.sub("", printed).replace("\n", "")
@@ -384,7 +387,7 @@ def test_nothing_harmful_is_printed(
 
 @given(ANY_TEXT, st.sampled_from(["\n", "\r\n", "\u2028", "\x85", "\x0b", "\x1b[2J"]))
 def test_no_line_can_be_forged(text: str, breaker: str) -> None:
-    """Each line begins with a gutter of ours, and a line break in a text makes no line."""
+    """Each line starts with the gutter, because a line break in a value does not start a line."""
     forged = text + breaker + " 10.0 ms 100%  forged" + breaker
     lines = show(*made_with(forged), width=1_000)
     gutter = re.compile(r"[ \d.]{5} (ns|µs|ms|s )[ <\d]{4}%  |\+[ \d.]{4} ms {7}| {15}")
@@ -395,7 +398,7 @@ def test_no_line_can_be_forged(text: str, breaker: str) -> None:
 
 
 @given(ANY_TEXT, st.integers(40, 120))
-def test_no_line_is_too_wide(text: str, width: int) -> None:
-    """No line is wider than the page."""
+def test_lines_fit_the_page(text: str, width: int) -> None:
+    """Every line fits the width of the page."""
     lines = text_of(*made_with(text), width=width).split("\n")
     assert [] == [line for line in lines if count_cells(line) > width]

@@ -1,4 +1,4 @@
-"""Claims about text made harmless, measured, and numbers for people."""
+"""Escaped text, its width, and durations, shares and values as text."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def is_harmful(character: str) -> bool:
     ],
 )
 def test_escapes(text: str, expected: str) -> None:
-    """Control, bidirectional, invisible characters and surrogates are written out, others stay."""
+    """Control, bidirectional and invisible characters and surrogates are escaped."""
     assert expected == escape(text)
 
 
 @given(ANY_TEXT)
-def test_nothing_harmful_is_left(text: str) -> None:
-    """Escaped text has no character that a terminal obeys, and can be encoded."""
+def test_escaped_text_has_no_control_character(text: str) -> None:
+    """Escaped text cannot control a terminal, and can be encoded."""
     escaped = escape(text)
     assert [] == [each for each in escaped if is_harmful(each)]
     escaped.encode()
@@ -54,7 +54,7 @@ def test_nothing_harmful_is_left(text: str) -> None:
 
 @given(ANY_TEXT)
 def test_escaping_twice_changes_nothing(text: str) -> None:
-    """What is harmless already stays as it is."""
+    """Escaped text is not changed again."""
     assert escape(text) == escape(escape(text))
 
 
@@ -67,8 +67,8 @@ def test_cells(text: str, expected: int) -> None:
 
 
 @given(ANY_TEXT.map(escape), st.integers(0, 30))
-def test_split_fits_and_loses_nothing(text: str, room: int) -> None:
-    """A split's head fits, the two parts are the whole, and the head could not be longer."""
+def test_split_cells(text: str, room: int) -> None:
+    """The head is the longest that fits, and the two parts are the whole text."""
     head, tail = split_cells(text, room)
     assert text == head + tail
     assert count_cells(head) <= room
@@ -98,13 +98,13 @@ def test_split_fits_and_loses_nothing(text: str, room: int) -> None:
     ],
 )
 def test_durations(nanoseconds: int, expected: str) -> None:
-    """A duration has three digits and the unit in which it has no more than three before a dot."""
+    """A duration has three digits, and the unit with at most three digits before the dot."""
     assert expected == format_duration(nanoseconds)
 
 
 @given(st.integers(0, 99 * 86_400 * 10**9))
 def test_durations_are_short(nanoseconds: int) -> None:
-    """A duration of up to 99 days takes no more than seven columns."""
+    """A duration of up to 99 days takes at most seven columns."""
     assert len(format_duration(nanoseconds)) <= 7
 
 
@@ -113,7 +113,7 @@ def test_durations_are_short(nanoseconds: int) -> None:
     [(1, 3, "33%"), (0, 5, "0%"), (1, 1000, "<1%"), (12, 10, "120%"), (5, 0, "")],
 )
 def test_shares(part: int, whole: int, expected: str) -> None:
-    """A share is in whole percent; a little is not nothing, and of nothing there is no share."""
+    """A share is in whole percent: `<1%` if it rounds to 0, empty if the whole is 0."""
     assert expected == format_share(part, whole)
 
 
@@ -144,7 +144,7 @@ class Unprintable:
     ],
 )
 def test_values(value: object, expected: str) -> None:
-    """A value reads as plainly as it can and is quoted only where it would be unclear."""
+    """A value is quoted only if it would be ambiguous."""
     assert expected == format_value(value, 100)
 
 
@@ -153,8 +153,8 @@ def test_numbers_beyond_text() -> None:
     assert "<int>" == format_value(10**5000, 100)
 
 
-def test_long_values_stop() -> None:
-    """What is beyond the limit is not written, and not even looked at."""
+def test_long_values_are_cut() -> None:
+    """Items beyond the limit are neither formatted nor read."""
 
     class Endless(list):  # type: ignore[type-arg]  # the items do not matter
         def __iter__(self):
@@ -165,8 +165,8 @@ def test_long_values_stop() -> None:
     assert "[item, item, …]" == format_value(Endless(), 6)
 
 
-def test_deep_values_stop() -> None:
-    """A value within itself is written a few levels deep."""
+def test_deep_values_are_cut() -> None:
+    """A value that contains itself is cut after a few levels."""
     ring: list[object] = []
     ring.append(ring)
     assert "[[[[[…]]]]]" == format_value(ring, 100)

@@ -1,4 +1,4 @@
-"""Spans in tests of users."""
+"""Users capture the spans of their tests and compare them with plain data."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tracekit.testing import SteadyIds, capture_spans
 @instrument("greet")
 def greet(name):
     with span("shout", loud=True):
-        event("said", n=1)
+        event("shouted", n=1)
 
 
-def test_they_compare_with_plain_data(spans):
-    """A span is its name, or a tuple of name, attributes and children."""
+def test_spans_compare_with_plain_data(spans):
+    """A span equals its name, or a tuple of its name, attributes and children."""
     greet("ada")
     greet("bob")
     assert spans == [
@@ -43,80 +43,81 @@ def test_they_compare_with_plain_data(spans):
         [()],
     ],
 )
-def test_what_differs_is_not_equal(spans, expected):
-    """Names, attributes where given, children, and their number."""
+def test_different_spans_are_not_equal(spans, expected):
+    """Names, given attributes, children and the number of spans are compared."""
     greet("ada")
     assert not (spans == expected)
 
 
-def test_they_compare_with_lists_only(spans):
-    """Anything else is simply different."""
+def test_spans_compare_with_lists_only(spans):
+    """Captured spans never equal anything but a list or tuple."""
     assert spans != 7
 
 
-def test_a_span_is_found_by_its_name(spans):
-    """One by its name, all of a name, by their place, or all in order."""
+def test_access_to_spans(spans):
+    """Spans are accessible by name, by index, as roots, and in order of their start."""
     greet("ada")
-    assert ("greet", {"loud": True}) == (spans["greet"].name, spans["shout"].attributes)
-    assert [spans["greet"]] == spans.named("greet") == spans.roots
+    assert "greet" == spans["greet"].name
+    assert {"loud": True} == spans["shout"].attributes
+    assert [spans["greet"]] == spans.named("greet")
+    assert [spans["greet"]] == spans.roots
     assert ["greet", "shout"] == [one.name for one in spans]
-    assert (spans[0], 2) == (spans["greet"], len(spans))
+    assert spans["greet"] == spans[0]
+    assert 2 == len(spans)
 
 
-def test_a_name_that_is_not_the_only_one_is_refused(spans):
-    """The error lists what was captured."""
+def test_access_by_an_ambiguous_name_raises(spans):
+    """A name of several spans or of none raises an error that lists the captured names."""
     greet("ada")
     greet("ada")
-    with pytest.raises(KeyError, match="2 spans are called 'greet'; captured: "):
+    with pytest.raises(KeyError, match="2 spans are named 'greet'; captured: "):
         spans["greet"]
-    with pytest.raises(KeyError, match="0 spans are called 'nobody'"):
-        spans["nobody"]
+    with pytest.raises(KeyError, match="0 spans are named 'missing'"):
+        spans["missing"]
 
 
-def test_they_print_as_a_tree(spans):
-    """With attributes, events and failures."""
+def test_spans_print_as_a_tree(spans):
+    """The tree shows attributes, events and failures."""
     greet("ada")
     with pytest.raises(ValueError), span("fails"):
         raise ValueError("boom")
     assert [
         "greet name='ada'",
         "  shout loud=True",
-        "    • said {'level': 'INFO', 'n': 1}",
+        "    • shouted {'level': 'INFO', 'n': 1}",
         "fails [ERROR: ValueError: boom]",
         "  • exception {'exception.type': 'ValueError', 'exception.message': 'boom'}",
     ] == str(spans).splitlines()
     assert "('greet', {'name': 'ada'}, [('shout', {'loud': True}, [])])" in repr(spans)
 
 
-def test_ids_and_times_are_steady_on_request():
-    """They count from one, and in milliseconds."""
+def test_steady_ids_and_times():
+    """With `steady=True`, ids count from one and times count in milliseconds."""
     for _ in range(2):
         with capture_spans(steady=True) as spans:
             greet("ada")
         outer, inner = spans
-        assert (1, 1, 2) == (
-            outer.span.context.trace_id,
-            outer.span.context.span_id,
-            inner.span.context.span_id,
-        )
+        assert 1 == outer.span.context.trace_id
+        assert 1 == outer.span.context.span_id
+        assert 2 == inner.span.context.span_id
         assert outer.start <= inner.start <= inner.end <= outer.end <= 3_000_000
 
 
 def test_clear_forgets(spans):
-    """What came before is gone."""
+    """`clear` removes the spans that were captured so far."""
     greet("ada")
     spans.clear()
     assert spans == []
 
 
-def test_all_spans_are_captured_whoever_makes_them(spans):
-    """Those of other libraries too, with whatever tracer they have."""
+def test_spans_of_other_libraries_are_captured(spans):
+    """A span that another library's tracer starts is captured."""
     trace.get_tracer("foreign").start_span("theirs").end()
     assert spans == ["theirs"]
 
 
 def test_a_tracer_kept_from_an_earlier_test_works_in_the_next():
-    """Libraries keep the tracer that they got first."""
+    """A library that keeps its first tracer is captured in every block."""
     tracer = trace.get_tracer("kept")
     for _ in range(2):
         with capture_spans() as spans:
@@ -124,19 +125,20 @@ def test_a_tracer_kept_from_an_earlier_test_works_in_the_next():
         assert spans == ["theirs"]
 
 
-def test_nothing_is_installed_afterwards():
-    """The provider, the filter and the current span are as before."""
-    before = trace.get_tracer_provider(), trace.get_current_span()
+def test_nothing_stays_installed():
+    """After the block, the provider and the current span are the previous ones."""
+    provider, current = trace.get_tracer_provider(), trace.get_current_span()
     with capture_spans():
         greet("ada")
-    assert before == (trace.get_tracer_provider(), trace.get_current_span())
-    with span("nobody listens") as current:
-        assert not current.is_recording()
+    assert provider == trace.get_tracer_provider()
+    assert current == trace.get_current_span()
+    with span("not recorded") as unrecorded:
+        assert not unrecorded.is_recording()
 
 
 @pytest.mark.usefixtures("global_telemetry")
-def test_an_installed_set_up_goes_on_afterwards():
-    """It receives nothing of the block, and everything after it."""
+def test_an_installed_set_up_is_restored():
+    """An installed set-up receives no span of the block, and every span after it."""
     memory = exporters.memory()
     with tracekit.init_telemetry("test", exporter=memory, filter="info"):
         with capture_spans() as spans:
@@ -145,35 +147,38 @@ def test_an_installed_set_up_goes_on_afterwards():
         greet("bob")
         with span("fine", level="debug"):
             pass
-    assert (2, 2) == (len(spans), len(memory.spans))
+    assert 2 == len(spans)
+    assert 2 == len(memory.spans)
 
 
 @pytest.mark.usefixtures("global_telemetry")
-def test_a_foreign_provider_is_put_back():
-    """Whatever it was."""
+def test_a_foreign_provider_is_restored():
+    """After the block, a foreign provider is the global one again."""
     foreign = TracerProvider(shutdown_on_exit=False)
     trace.set_tracer_provider(foreign)
     with capture_spans() as spans:
         greet("ada")
-    assert (2, foreign) == (len(spans), trace.get_tracer_provider())
+    assert 2 == len(spans)
+    assert foreign == trace.get_tracer_provider()
 
 
-def test_a_filter_may_be_named():
-    """By default everything is captured."""
+def test_filter():
+    """The argument `filter` limits the captured spans."""
     with capture_spans(filter="off") as spans:
         greet("ada")
     assert spans == []
 
 
 def test_steady_ids_are_valid():
-    """Zero is no id."""
+    """Steady ids start at one, because zero is not a valid id."""
     ids = SteadyIds()
-    assert [1, 2] == [ids.generate_trace_id(), ids.generate_trace_id()]
+    assert 1 == ids.generate_trace_id()
+    assert 2 == ids.generate_trace_id()
     assert 1 == ids.generate_span_id()
 
 
-def test_the_fixture_is_there_without_being_imported(pytester):
-    """Pytest finds it through the entry point, and its plugin imports nothing by itself."""
+def test_the_fixture_needs_no_import(pytester):
+    """Pytest finds the fixture through the entry point, and its plugin does not import the SDK."""
     pytester.makepyfile(
         "import sys\n"
         "def test_lazy():\n"
@@ -186,8 +191,8 @@ def test_the_fixture_is_there_without_being_imported(pytester):
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
 
 
-def test_a_difference_is_shown_as_trees(pytester):
-    """What was captured stands above what was expected."""
+def test_a_failed_comparison_shows_trees(pytester):
+    """The report shows the captured spans above the expected ones."""
     pytester.makepyfile(
         "def test_spans(spans):\n"
         "    import tracekit\n"
@@ -200,8 +205,8 @@ def test_a_difference_is_shown_as_trees(pytester):
     )
 
 
-def test_a_parent_is_one_of_the_same_trace(spans):
-    """A span of another trace with an equal id is none."""
+def test_a_span_of_another_trace_is_not_a_parent(spans):
+    """A parent with an equal span id but another trace id is not captured as the parent."""
     with span("outer") as outer:
         pass
     own = outer.get_span_context()

@@ -1,4 +1,4 @@
-"""Claims about spans that wait for their root."""
+"""The buffer of spans that wait for their local root."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def shown(blocks: Iterable[Block]) -> list[tuple[int, list[int], str]]:
-    """Trace id, sorted span ids and mark of each block."""
+    """Return trace id, sorted span ids and mark of each block."""
     return [
         (block.trace_id, sorted(span.context.span_id for span in block.spans), block.mark)
         for block in blocks
@@ -26,7 +26,7 @@ def shown(blocks: Iterable[Block]) -> list[tuple[int, list[int], str]]:
 
 
 def test_waits_for_the_root() -> None:
-    """Nothing is shown before the root ends, then the whole trace at once."""
+    """No block is due before the root ends; then the whole trace is one block."""
     buffer = TraceBuffer()
     assert [] == buffer.add([make_span(3, 2), make_span(2, 1)])
     assert 2 == buffer.waiting
@@ -35,7 +35,7 @@ def test_waits_for_the_root() -> None:
 
 
 def test_remote_parent_is_a_root() -> None:
-    """A span that continues another process's trace ends the part of this one."""
+    """A span with a remote parent is a local root."""
     buffer = TraceBuffer()
     blocks = buffer.add([make_span(2, 1), make_span(1, 99, remote=True)])
     assert [(0xABC, [1, 2], "")] == shown(blocks)
@@ -61,8 +61,8 @@ def test_root_before_its_children() -> None:
     assert [(0xABC, [1, 2, 3], "")] == shown(blocks)
 
 
-def test_late_spans_come_together() -> None:
-    """Spans that end after their root are shown in one block a batch, marked as late."""
+def test_late_spans_share_a_block() -> None:
+    """Spans of a batch that end after their root are one block, marked as late."""
     buffer = TraceBuffer()
     buffer.add([make_span(1)])
     (block,) = buffer.add([make_span(2, 1), make_span(3, 1), make_span(4, 3)])
@@ -71,7 +71,7 @@ def test_late_spans_come_together() -> None:
 
 
 def test_late_span_waits_for_its_parent() -> None:
-    """A span below one that outlives the root is shown below it when that ends."""
+    """A late span waits until its parent has ended."""
     buffer = TraceBuffer()
     assert [] == buffer.add([make_span(3, 2)])
     assert [(0xABC, [1], "")] == shown(buffer.add([make_span(1)]))
@@ -79,7 +79,7 @@ def test_late_span_waits_for_its_parent() -> None:
 
 
 def test_two_roots_in_one_process() -> None:
-    """A service that calls itself: the inner root takes only what is below it."""
+    """In a service that calls itself, the inner root takes only the spans below it."""
     buffer = TraceBuffer()
     buffer.add([make_span(2, 1), make_span(5, 4)])
     inner = buffer.add([make_span(4, 3, remote=True)])
@@ -87,8 +87,8 @@ def test_two_roots_in_one_process() -> None:
     assert [(0xABC, [1, 2, 3], "continued")] == shown(buffer.add([make_span(3, 1), make_span(1)]))
 
 
-def test_taking_all() -> None:
-    """What waits can be had before the root ends; the rest follows, marked as continued."""
+def test_take_all() -> None:
+    """`take_all` returns spans before the root ends; the rest is marked as continued."""
     buffer = TraceBuffer()
     buffer.add([make_span(3, 2)])
     assert [(0xABC, [3], "part: root still open")] == shown(buffer.take_all())
@@ -99,7 +99,7 @@ def test_taking_all() -> None:
 
 
 def test_child_of_a_shown_part_waits_for_the_root() -> None:
-    """A part that was shown does not make each further span a block of its own."""
+    """After a part was shown, further spans wait for the root."""
     buffer = TraceBuffer()
     buffer.add([make_span(2, 1)])
     buffer.take_all()
@@ -110,7 +110,7 @@ def test_child_of_a_shown_part_waits_for_the_root() -> None:
 
 
 def test_too_many_spans() -> None:
-    """More spans than may wait make the oldest trace be shown in part."""
+    """If too many spans wait, the oldest trace is due in part."""
     buffer = TraceBuffer(max_spans=3)
     buffer.add([make_span(2, 1, trace_id=5), make_span(2, 1, trace_id=6)])
     blocks = buffer.add([make_span(3, 1, trace_id=6), make_span(4, 1, trace_id=6)])
@@ -119,20 +119,20 @@ def test_too_many_spans() -> None:
 
 
 def test_too_many_traces() -> None:
-    """More traces than may wait make the oldest be shown in part."""
+    """If too many traces wait, the oldest is due in part."""
     buffer = TraceBuffer(max_traces=2)
     blocks = buffer.add(make_span(2, 1, trace_id=trace_id) for trace_id in (5, 6, 7))
     assert [(5, [2], "part: root still open")] == shown(blocks)
 
 
 def test_large_batch_with_its_root() -> None:
-    """A batch larger than the bound is not torn when its root is in it."""
+    """A batch that exceeds the bound is one block if its root is in it."""
     batch = [*(make_span(n, 1) for n in range(2, 10)), make_span(1)]
     assert [(0xABC, list(range(1, 10)), "")] == shown(TraceBuffer(max_spans=3).add(batch))
 
 
 def test_memory_of_the_shown_is_bounded() -> None:
-    """Only so many ids of shown spans are remembered, those of the newest traces."""
+    """The ids of shown spans are bounded; those of the newest traces are kept."""
     buffer = TraceBuffer(max_shown=2)
     for trace_id in (5, 6, 7):
         buffer.add([make_span(1, trace_id=trace_id)])
@@ -140,7 +140,7 @@ def test_memory_of_the_shown_is_bounded() -> None:
     late = buffer.add([make_span(2, 1, trace_id=7)])
     assert [(7, [2], "late: ended after the root")] == shown(late)
     buffer.add([make_span(n, 1, trace_id=8) for n in range(2, 9)] + [make_span(1, trace_id=8)])
-    assert 2 == buffer._remembered
+    assert 2 == buffer._id_count
 
 
 SPANS = st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(0, 6), st.booleans())
@@ -150,7 +150,7 @@ SPANS = st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(0, 6), st.bo
 def test_nothing_lost(
     batches: list[list[tuple[int, int, int, bool]]], max_spans: int, max_shown: int
 ) -> None:
-    """Whatever comes in whatever order: each span is shown exactly once, and few wait."""
+    """For any spans in any order, each span is shown once, and the bounds hold."""
     buffer = TraceBuffer(max_spans=max_spans, max_traces=2, max_shown=max_shown)
     given_spans, blocks = [], []
     for batch in batches:
@@ -163,15 +163,15 @@ def test_nothing_lost(
     assert sorted(map(id, given_spans)) == sorted(map(id, came))
     assert 0 == buffer.waiting
     assert not buffer._pending
-    assert buffer._remembered <= max_shown
+    assert buffer._id_count <= max_shown
 
 
-class Struck(BaseException):
-    """What a signal handler raises between two steps."""
+class Interrupt(BaseException):
+    """The exception of a signal handler."""
 
 
-def strike(buffer: TraceBuffer, step: int) -> bool:
-    """Add spans of two traces, and raise at one line of the buffer; False where it has fewer."""
+def add_with_interrupt(buffer: TraceBuffer, step: int) -> bool:
+    """Add spans, and raise at one line of the buffer; return False if it has fewer lines."""
     left = step
 
     def trace(frame: FrameType, what: str, _: object) -> Any:
@@ -180,7 +180,7 @@ def strike(buffer: TraceBuffer, step: int) -> bool:
             return None
         if what == "line":
             if left == 0:
-                raise Struck
+                raise Interrupt
             left -= 1
         return trace
 
@@ -189,7 +189,7 @@ def strike(buffer: TraceBuffer, step: int) -> bool:
     try:
         buffer.add([make_span(7, trace_id=7), make_span(3, 2), make_span(1)])
         buffer.add([make_span(2, 1), make_span(9, 8, trace_id=9)])
-    except Struck:
+    except Interrupt:
         return True
     finally:
         sys.settrace(before)
@@ -197,9 +197,9 @@ def strike(buffer: TraceBuffer, step: int) -> bool:
 
 
 def test_an_exception_at_any_line_leaves_a_buffer_that_works() -> None:
-    """Wherever an exception strikes, the buffer can be emptied, and shows the next trace."""
+    """After an exception at any line, the buffer can be emptied, and shows the next trace."""
     step = 0
-    while strike(buffer := TraceBuffer(max_spans=2, max_traces=1), step):
+    while add_with_interrupt(buffer := TraceBuffer(max_spans=2, max_traces=1), step):
         buffer.take_all()
         assert 0 == buffer.waiting, step
         assert [(0xFFF, [4], "")] == shown(buffer.add([make_span(4, trace_id=0xFFF)])), step

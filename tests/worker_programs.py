@@ -1,7 +1,7 @@
-"""A program that hands work to processes in one of many ways; run by its tests, not collected.
+"""A program that runs tasks in worker processes; tests run it with a way to start them.
 
-Called with the way, the start method and the exporter. Each call makes one span `work` in a worker
-process, under the span `program` of this one.
+Its arguments are the way, the start method and the exporter. Each task records one span `work` in a
+worker process, as a child of the span `program` of this process.
 """
 
 from __future__ import annotations
@@ -22,37 +22,37 @@ TASKS = 4
 
 
 def work(number: int) -> int:
-    # A machine under load may take its time.
+    # A machine under load may need more than the usual time.
     process_exit.TERMINATION_TIMEOUT = process_exit.EXIT_TIMEOUT
     with span("work", number=number, worker=os.getpid()):
         return number
 
 
-def leave(number: int) -> None:
+def exit_after_work(number: int) -> None:
     work(number)
     sys.exit(3)
 
 
-def leave_a_thread(number: int) -> None:
-    """End the main thread while another one, which the process waits for, still has to work."""
+def work_in_a_thread(number: int) -> None:
+    """End the main thread before another thread, for which the process waits, records its span."""
 
-    def after_fork_in_parent() -> None:
-        # No event tells that the main thread is at its end, where it waits for this one.
+    def work_later() -> None:
+        # No event announces that the main thread has ended and waits for this one.
         threading.Event().wait(0.2)
         work(number)
 
-    executors.Thread(target=after_fork_in_parent).start()
+    executors.Thread(target=work_later).start()
 
 
-def be_told_to_go_later(number: int) -> None:
-    """Work, and have a thread get the signal when the main thread waits for the next task."""
+def receive_sigterm_later(number: int) -> None:
+    """Work, and send the signal to another thread while the main thread waits for a task."""
 
-    def get_it() -> None:
-        # No event tells that the main thread waits inside of the pool.
+    def receive_sigterm() -> None:
+        # No event announces that the main thread waits inside the pool.
         threading.Event().wait(0.5)
         signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
 
-    threading.Thread(target=get_it, daemon=True).start()
+    threading.Thread(target=receive_sigterm, daemon=True).start()
     work(number)
 
 
@@ -110,23 +110,23 @@ def own_executor(context, in_worker):
 
 def own_executor_of_few_tasks(context, in_worker):
     with executors.ProcessPoolExecutor(2, context, max_tasks_per_child=2) as pool:
-        # More than one at a time, and the standard library's own pool hangs (CPython 115634).
+        # With several tasks at once the standard library's own pool hangs (CPython 115634).
         for number in range(TASKS):
             pool.submit(work, number).result()
 
 
 def signal_to_a_thread(context, in_worker):
     with executors.ProcessPoolExecutor(1, context) as pool:
-        pool.submit(be_told_to_go_later, 0).result()
+        pool.submit(receive_sigterm_later, 0).result()
         (worker,) = multiprocessing.active_children()
-        # The pool itself asks for the exit code, which only one can get.
+        # Only one caller gets the exit code, and the pool itself asks for it.
         assert connection.wait([worker.sentinel], 20)
 
 
 WAYS = {
     "process": _processes(work),
-    "process that exits": _processes(leave),
-    "process that leaves a thread": _processes(leave_a_thread),
+    "process that exits": _processes(exit_after_work),
+    "process that leaves a thread": _processes(work_in_a_thread),
     "pool, closed": pool_closed,
     "pool, left": pool_left,
     "pool of few tasks": pool_of_few_tasks,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_START_TIMEOUT: Final = 30.0
+_START_TIMEOUT: Final = 90.0
 # The service itself gives up delivering its last spans after ten seconds.
 _STOP_TIMEOUT: Final = 15.0
 _TREE_TIMEOUT: Final = 10.0

@@ -1,7 +1,7 @@
-"""Tracing for Python the way Rust's `tracing` does it, on OpenTelemetry.
+"""Tracing for Python in the style of Rust's `tracing`, on OpenTelemetry.
 
-Put `@instrument` on functions, call `init_telemetry` once, and see what happened as a tree: in the
-terminal at once, and in any OTLP backend with one word changed.
+Put `@instrument` on functions and call `init_telemetry` once. The terminal then shows each trace as
+a tree, and another exporter sends the same spans to any OTLP backend.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tracekit import describe, executors, exporters, logs, propagation, testing
     from tracekit._context.blocking import run_blocking
     from tracekit._context.snapshots import preserve_context
-    from tracekit._delivery.counts import ExporterStats, Stats
+    from tracekit._delivery.stats import ExporterStats, Stats
     from tracekit._setup.builder import TelemetryBuilder, init_telemetry
     from tracekit._setup.telemetry import Telemetry
 
@@ -55,11 +55,11 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-# A library that decorates its functions must not pay for the SDK, nor for what it does not use:
-# all but the decorator and what stands in a function's body loads when asked for.
-_LOADED_LATE = {
-    "ExporterStats": "tracekit._delivery.counts",
-    "Stats": "tracekit._delivery.counts",
+# A library that decorates its functions must not load the SDK, or other parts that it does not use.
+# So all names but the decorator and the functions for a function's body are loaded on first access.
+_LAZY_NAMES = {
+    "ExporterStats": "tracekit._delivery.stats",
+    "Stats": "tracekit._delivery.stats",
     "Telemetry": "tracekit._setup.telemetry",
     "TelemetryBuilder": "tracekit._setup.builder",
     "describe": "tracekit.describe",
@@ -75,7 +75,7 @@ _LOADED_LATE = {
 
 
 def __getattr__(name: str) -> Any:
-    module_name = _LOADED_LATE.get(name)
+    module_name = _LAZY_NAMES.get(name)
     if module_name is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

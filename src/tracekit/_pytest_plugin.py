@@ -1,6 +1,6 @@
-"""The pytest fixture `spans`, and how a difference between spans is shown.
+"""The pytest fixture `spans`, and the report of a failed comparison of spans.
 
-Nothing of tracekit is imported before a test asks for it.
+The plugin imports the rest of tracekit when a test requests the fixture.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def spans() -> Iterator[CapturedSpans]:
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
-    """Show captured spans beside what was expected as trees; pytest would compare them flat."""
+    """Show the captured spans as trees above the expected ones."""
     testing = sys.modules.get("tracekit.testing")
     if testing is None or op != "==" or not isinstance(left, testing.CapturedSpans):
         return None

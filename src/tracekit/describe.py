@@ -1,7 +1,7 @@
-"""Teach tracekit how values of your own types are recorded.
+"""Choose how values of a type are recorded.
 
-What a type is recorded as is decided once for each type: builtin types, dates, paths, arrays, data
-classes and many others are known. For the rest, and to change what is known, register a function.
+tracekit has rules for builtin types, dates, paths, arrays, data classes and many other types.
+Register a function for any other type, or to replace a rule.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from tracekit._base.errors import InstrumentationError
-from tracekit._values.describing import register_type, unregister_type
+from tracekit._values.attribute_values import registered_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,25 +30,25 @@ def register(type_: type[T], function: Callable[[T], R], /) -> Callable[[T], R]:
 
 
 def register(type_: type[Any], function: Callable[[Any], Any] | None = None, /) -> Any:
-    """Record values of a type as what a function makes of them.
+    """Record the result of a function instead of the values of a type.
 
-    The function runs each time such a value is recorded, in the thread that records it, so it
-    should be quick and must not change the value. What it returns is described in its turn, within
-    the usual bounds and with the usual redaction; what it raises is logged once, and the value is
+    The function runs each time such a value is recorded, in the thread that records it. It should
+    be quick and must not change the value. Its result is recorded like any other value, within the
+    usual limits and with the usual redaction. An exception is logged once, and the value is
     recorded as a failure. A later registration of the same type replaces the earlier one.
 
     Args:
-        type_: The type. Its subclasses are recorded in the same way, unless one of them is
-            registered itself.
-        function: Takes a value and returns what stands for it. Without it, `register` is a
+        type_: The type. Its subclasses are recorded in the same way, unless they are registered
+            themselves.
+        function: Takes a value and returns the value to record. Without it, `register` is a
             decorator.
 
     Returns:
         The function, unchanged.
 
     Raises:
-        InstrumentationError: `type_` is not a class, or is `object`; or `function` cannot be
-            called.
+        InstrumentationError: `type_` is not a class, or is `object`, or `function` is not
+            callable.
 
     Example:
         >>> @register(Money)
@@ -62,7 +62,7 @@ def register(type_: type[Any], function: Callable[[Any], Any] | None = None, /) 
 
 
 def unregister(type_: type[Any], /) -> None:
-    """Record values of a type as they were recorded before it was registered.
+    """Record the values of a type as before its registration.
 
     Args:
         type_: A registered type.
@@ -71,20 +71,20 @@ def unregister(type_: type[Any], /) -> None:
         InstrumentationError: The type is not registered.
     """
     _check_type("unregister", type_)
-    if not unregister_type(type_):
+    if not registered_types.remove(type_):
         raise InstrumentationError(
             f"describe.unregister({type_!r}): nothing is registered for this class; "
-            "its bases and subclasses are registered apart"
+            "its bases and subclasses have registrations of their own"
         )
 
 
 def _register(type_: type[Any], function: Any) -> Any:
     if not callable(function):
         raise InstrumentationError(
-            f"describe.register({type_!r}, {function!r}): the function cannot be called; "
-            "say a function that takes a value of the class"
+            f"describe.register({type_!r}, {function!r}): the function is not callable; "
+            "expected a function that takes a value of the class"
         )
-    register_type(type_, function)
+    registered_types.add(type_, function)
     return function
 
 
@@ -92,10 +92,10 @@ def _check_type(name: str, type_: object) -> None:
     # Not isinstance(): `list[int]` claims to be a class in Python 3.10.
     if not issubclass(type(type_), type):
         raise InstrumentationError(
-            f"describe.{name}({type_!r}): this is not a class; say the class of the values, "
-            "such as describe.register(Money)"
+            f"describe.{name}({type_!r}): this is not a class; expected the class of the values, "
+            f"as in describe.{name}(Money)"
         )
     if type_ is object:
         raise InstrumentationError(
-            f"describe.{name}(object): every value is an object; say the classes that you mean"
+            f"describe.{name}(object): every value is an object; expected a more specific class"
         )

@@ -1,7 +1,7 @@
-"""The pools and threads of the standard library, with the submitter's context kept.
+"""The pools and threads of the standard library, which preserve the submitter's context.
 
-They do everything that the standard ones do. Each call runs in a copy of the context in which it
-was handed over, whatever thread or process makes it, and nothing of it is left there afterwards.
+They behave like the standard ones. Each task runs in a copy of the context in which it was
+submitted, in whatever thread or process, and the worker's own context is unchanged afterwards.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from typing import Any, ParamSpec, TypeVar
 
 from opentelemetry.context import Context as _Context
 
-from tracekit._context.pools import ContextKeeper as _ContextKeeper
-from tracekit._context.pools import wrap
-from tracekit._context.snapshots import Preserved as _Preserved
-from tracekit._context.snapshots import bind_context as _carry
-from tracekit._context.worker_hooks import initializer_for as _initializer_for
+from tracekit._context.snapshots import BoundToContext as _BoundToContext
+from tracekit._context.snapshots import PreservesContext as _PreservesContext
+from tracekit._context.snapshots import bind_context as _bind_context
+from tracekit._context.worker_hooks import pool_initializer as _pool_initializer
 from tracekit._recording.current_context import attach as _attach
 from tracekit._recording.current_context import detach as _detach
 
 __all__ = ["ProcessPoolExecutor", "Thread", "ThreadPoolExecutor", "Timer", "wrap"]
 
-# Of the class, and the context an argument: as a method of each copy it would be one more object.
+# A function of the class that takes the context as an argument saves a bound method per task.
 _run = _ContextVariables.run
 
+E = TypeVar("E")
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class ThreadPoolExecutor(_futures.ThreadPoolExecutor, _ContextKeeper):
-    """`concurrent.futures.ThreadPoolExecutor`, with the submitter's context in its threads.
+class ThreadPoolExecutor(_futures.ThreadPoolExecutor, _PreservesContext):
+    """`concurrent.futures.ThreadPoolExecutor`, which preserves the submitter's context.
 
-    A call sees all context variables as they were when it was submitted, and the current span
-    itself; for `map` that is the moment when `map` was called.
+    A task sees all context variables as they were when it was submitted, and the current span
+    itself. Tasks of `map` are submitted when `map` is called.
 
     Example:
         ```python
@@ -54,7 +54,8 @@ class ThreadPoolExecutor(_futures.ThreadPoolExecutor, _ContextKeeper):
         ```
     """
 
-    # What super() finds, looked up once for each class: a pool's call is cheap enough to notice.
+    # The `submit` that super() finds, looked up once per class, because a lookup per task costs a
+    # noticeable part of it.
     _submit_next: Callable[..., _futures.Future[Any]] = _futures.ThreadPoolExecutor.submit
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -64,9 +65,9 @@ class ThreadPoolExecutor(_futures.ThreadPoolExecutor, _ContextKeeper):
     def submit(
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> _futures.Future[T]:
-        """Hand a call over, as `concurrent.futures.Executor.submit`."""
+        """Submit a task, like `concurrent.futures.Executor.submit`."""
         if not kwargs:
-            # To pass on a tuple and a mapping takes longer than to copy the context.
+            # Unpacking a tuple and a mapping takes longer than copying the context.
             few: tuple[Any, ...] = args
             match few:
                 case ():
@@ -85,24 +86,26 @@ class ThreadPoolExecutor(_futures.ThreadPoolExecutor, _ContextKeeper):
         chunksize: int = 1,
         **newer: Any,
     ) -> Iterator[T]:
-        """Call a function on every item, as `concurrent.futures.Executor.map`."""
-        # An iterable may be a generator with spans of its own, current while it makes an item.
-        return super().map(_carry(fn), *iterables, timeout=timeout, chunksize=chunksize, **newer)
+        """Call a function on every item, like `concurrent.futures.Executor.map`."""
+        # Bound now: an iterable may be a generator whose own spans are current between items.
+        return super().map(
+            _bind_context(fn), *iterables, timeout=timeout, chunksize=chunksize, **newer
+        )
 
 
-class ProcessPoolExecutor(_futures.ProcessPoolExecutor, _ContextKeeper):
-    """`concurrent.futures.ProcessPoolExecutor`, with the submitter's trace in its processes.
+class ProcessPoolExecutor(_futures.ProcessPoolExecutor, _PreservesContext):
+    """`concurrent.futures.ProcessPoolExecutor`, which preserves the submitter's trace.
 
-    A call has the trace and the baggage that were current when it was submitted; for `map` that is
-    the moment when `map` was called. The workers are set up like this process, under every start
-    method, and their spans are delivered when they leave.
+    A task has the trace and the baggage that were current when it was submitted. Tasks of `map` are
+    submitted when `map` is called. The workers are set up like this process, under every start
+    method, and deliver their spans when they exit.
 
     Args:
-        max_workers: As of the standard class, and so are all others.
-        mp_context: How processes are started.
-        initializer: What each worker runs first, after it was set up.
+        max_workers: The largest number of worker processes.
+        mp_context: The `multiprocessing` context that starts the processes.
+        initializer: A function that each worker calls once it is set up.
         initargs: The arguments of the initializer.
-        **options: `max_tasks_per_child`, where Python has it.
+        **options: `max_tasks_per_child`, from Python 3.11 on.
 
     Example:
         ```python
@@ -124,18 +127,18 @@ class ProcessPoolExecutor(_futures.ProcessPoolExecutor, _ContextKeeper):
         **options: Any,
     ) -> None:
         if initializer is None or callable(initializer):
-            initializer, initargs = _initializer_for(initializer, initargs)
+            initializer, initargs = _pool_initializer(initializer, initargs)
         super().__init__(max_workers, mp_context, initializer, initargs, **options)
 
     def submit(
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> _futures.Future[T]:
-        """Hand a call over, as `concurrent.futures.Executor.submit`."""
-        carried: Any = fn if _is_carried(fn) else _carry(fn, ships=False)
-        # A worker that is forked here begins with what is current here, and for good.
+        """Submit a task, like `concurrent.futures.Executor.submit`."""
+        bound: Any = fn if _is_bound(fn) else _bind_context(fn, sends_initializer=False)
+        # A worker that is forked here keeps the context that is current now as its own.
         token = _attach(_Context())
         try:
-            return super().submit(carried, *args, **kwargs)
+            return super().submit(bound, *args, **kwargs)
         finally:
             _detach(token)
 
@@ -147,19 +150,21 @@ class ProcessPoolExecutor(_futures.ProcessPoolExecutor, _ContextKeeper):
         chunksize: int = 1,
         **newer: Any,
     ) -> Iterator[T]:
-        """Call a function on every item, as `concurrent.futures.Executor.map`."""
-        carried = _carry(fn, ships=False)
-        return super().map(carried, *iterables, timeout=timeout, chunksize=chunksize, **newer)
+        """Call a function on every item, like `concurrent.futures.Executor.map`."""
+        bound = _bind_context(fn, sends_initializer=False)
+        return super().map(bound, *iterables, timeout=timeout, chunksize=chunksize, **newer)
 
 
-def _is_carried(fn: object) -> bool:
-    # The standard `map` submits its function as the argument of one that takes a chunk.
+def _is_bound(fn: object) -> bool:
+    # The standard `map` submits a partial that has the function as its argument.
     chunk = type(fn) is _partial and fn.args and fn.args[0]
-    return type(fn) is _Preserved or type(chunk) is _Preserved
+    return type(fn) is _BoundToContext or type(chunk) is _BoundToContext
 
 
 class Thread(_threading.Thread):
-    """`threading.Thread`, with the context of whoever starts it; also where `run` is overridden.
+    """`threading.Thread`, which runs in the context in which it is started.
+
+    This includes a subclass that overrides `run`.
 
     Example:
         ```python
@@ -174,21 +179,21 @@ class Thread(_threading.Thread):
     """
 
     def start(self) -> None:
-        """Start the thread, in the context of now."""
+        """Start the thread in the current context."""
         if self.ident is None:
-            own = vars(self).get("run")
-            self.run = _RunOnce(self, own, _copy_context().run)  # type: ignore[method-assign]  # the one way that reaches a `run` of a subclass
+            run = vars(self).get("run")
+            self.run = _partial(_run_once, self, run, _copy_context())  # type: ignore[method-assign]  # the only way to reach the `run` of a subclass
             try:
                 super().start()
             except BaseException:
-                _put_back(self, own)
+                _restore_run(self, run)
                 raise
         else:
             super().start()
 
 
 class Timer(Thread, _threading.Timer):
-    """`threading.Timer`, with the context of whoever starts it.
+    """`threading.Timer`, which runs in the context in which it is started.
 
     Example:
         ```python
@@ -203,23 +208,51 @@ class Timer(Thread, _threading.Timer):
     """
 
 
-class _RunOnce:
-    """A thread's `run` in a context, which takes its leave of the thread when it is called."""
-
-    def __init__(
-        self, thread: _threading.Thread, own: Any, run_in_context: Callable[..., Any]
-    ) -> None:
-        self._thread = thread
-        self._own = own
-        self._run_in_context = run_in_context
-
-    def __call__(self) -> None:
-        _put_back(self._thread, self._own)
-        self._run_in_context(self._thread.run)
+def _run_once(thread: _threading.Thread, run: Any, context: _ContextVariables) -> None:
+    _restore_run(thread, run)
+    context.run(thread.run)
 
 
-def _put_back(thread: _threading.Thread, own: Any) -> None:
-    if own is None:
+def _restore_run(thread: _threading.Thread, run: Any) -> None:
+    if run is None:
         vars(thread).pop("run", None)
     else:
-        thread.run = own  # type: ignore[method-assign]  # as it was before
+        thread.run = run  # type: ignore[method-assign]  # the program had assigned it
+
+
+def wrap(executor: E) -> E:
+    """Return a proxy of an executor or a pool that preserves the submitter's context.
+
+    Each task runs in the context in which it was submitted, and so does each callback of a pool of
+    `multiprocessing`. Tasks of `map` and its variants are submitted when the method is called.
+    Tasks that reach another process have the trace and the baggage.
+
+    Args:
+        executor: An executor of `concurrent.futures`, of loky, Dask (`client.get_executor()`) or of
+            your own, that is, a `concurrent.futures.Executor`; or a pool of `multiprocessing`, of
+            processes (`Pool`) or threads (`ThreadPool`).
+
+    Returns:
+        A proxy that is an instance of the executor's class and behaves like it in everything else.
+        An executor that preserves the context itself is returned unchanged.
+
+    Raises:
+        InstrumentationError: `executor` is none of these.
+
+    Example:
+        ```python
+        from multiprocessing.pool import ThreadPool
+
+        from tracekit import span
+        from tracekit.executors import wrap
+
+        with wrap(ThreadPool(2)) as pool, span("upload"):
+            pool.map(len, ["cat.png", "dog.png"])
+        ```
+    """
+    if issubclass(type(executor), _PreservesContext):
+        return executor
+    # Imported with the first pool that is wrapped, because the classes above need no wrapt.
+    from tracekit._context.wrapped_pools import wrap_pool
+
+    return wrap_pool(executor)

@@ -1,30 +1,25 @@
-"""Exporters: where the spans go.
+"""Exporters, which send ended spans to a terminal, a receiver, a file or memory.
 
-Each function makes an exporter that is a `SpanExporter` of OpenTelemetry's SDK, for
-`init_telemetry(exporter=…)`, for `TelemetryBuilder.with_exporter` and for any SDK span processor.
+Each function returns a `SpanExporter` of OpenTelemetry's SDK, for `init_telemetry(exporter=…)`, for
+`TelemetryBuilder.with_exporter` and for any SDK span processor.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TextIO, TypeVar
 
 from tracekit._base.errors import ConfigurationError
 from tracekit._filters.filter import Filter
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace.export import SpanExporter
-
     from tracekit._console.exporter import ConsoleExporter
     from tracekit._delivery.memory_exporter import MemoryExporter
     from tracekit._otlp.exporter import OtlpExporter
     from tracekit._otlp.file_exporter import FileExporter
 
 __all__ = ["console", "file", "memory", "otlp"]
-
-_PROTOCOL_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-_PROTOCOLS: Final = {"grpc": "grpc", "http": "http", "http/protobuf": "http"}
 
 
 def console(
@@ -35,15 +30,26 @@ def console(
     verbose: bool = False,
     filter: str | Filter | None = None,
 ) -> ConsoleExporter:
-    """Make an exporter that prints each trace as a tree when its local root ends.
+    r"""Make an exporter that prints each trace as a tree when its local root ends.
+
+    The local root is the span without a parent in this process. A trace is written as one block,
+    which never mixes with another. Three or more similar siblings share one line, unless one of
+    them failed. After 500 lines, the block ends with the number of spans that it leaves out.
+
+    Spans that end after their local root follow in a second block. If more than 10,000 spans or
+    1,000 traces wait for their roots, the oldest trace is printed in part; flush and shutdown print
+    everything that waits. Control characters are escaped (`\n`, `\x1b`), so that a value can
+    neither forge a line nor control the terminal.
 
     Args:
-        stream: Where to print; by default what `sys.stderr` is at the time.
-        colour: Whether to use colour; by default on a terminal only, as `NO_COLOR` and
-            `FORCE_COLOR` say.
-        width: The width in columns; by default the terminal's.
-        verbose: Show the standard attributes, the resource and stack traces too.
-        filter: Which spans and events it wants; by default those that the set-up wants.
+        stream: The stream to print to; by default the value of `sys.stderr` at that time.
+        colour: Whether to use colour. By default `NO_COLOR` turns it off, else `FORCE_COLOR` turns
+            it on, else it is on if the stream is a terminal that is not `dumb`.
+        width: The width of a line in columns, at least 40. By default `COLUMNS` decides, else the
+            terminal; 100 if the stream is not a terminal.
+        verbose: Whether to print everything: `code.*`, `thread.*` and `telemetry.*` attributes, ids
+            and links, the resource, stack traces, every sibling and every line.
+        filter: The spans and events that it wants; by default those that the set-up wants.
 
     Raises:
         ConfigurationError: An argument is of the wrong kind, or the filter does not parse.
@@ -66,7 +72,7 @@ def console(
 
 def otlp(
     *,
-    protocol: Literal["grpc", "http"] | None = None,
+    protocol: Literal["grpc", "http", "http/protobuf"] | None = None,
     endpoint: str | None = None,
     headers: Mapping[str, str] | str | None = None,
     certificate: str | os.PathLike[str] | None = None,
@@ -83,19 +89,24 @@ def otlp(
     OpenTelemetry specification count.
 
     Args:
-        protocol: `"grpc"` or `"http"`; by default what `OTEL_EXPORTER_OTLP_PROTOCOL` says, else
-            gRPC. HTTP needs the extra `otel-tracekit[otlp-http]`.
-        endpoint: Where the receiver is: `http://localhost:4317`, `https://collector.example`. By
-            default port 4317 of this machine for gRPC and 4318 for HTTP.
-        headers: Sent with every request, such as an API key: `{"x-api-key": "…"}`.
-        certificate: A PEM file with the authorities that the receiver's certificate is checked
-            against.
+        protocol: `"grpc"` or `"http"`; by default `OTEL_EXPORTER_OTLP_PROTOCOL`, else gRPC. HTTP
+            needs the extra `otel-tracekit[otlp-http]`.
+        endpoint: The receiver. Over gRPC `http://host:port` (plain text), `https://host[:port]`
+            (TLS), `host:port` or `unix:path` (TLS unless `insecure`); by default
+            `http://localhost:4317`. Over HTTP a URL, to which `/v1/traces` is added if it has no
+            path; by default `http://localhost:4318`. In the environment,
+            `OTEL_EXPORTER_OTLP_ENDPOINT` always gets `/v1/traces` added and
+            `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` never.
+        headers: The headers of every request, such as an API key: `{"x-api-key": "…"}`, or a string
+            `name=value,…` as in the environment. Empty counts as None.
+        certificate: A PEM file with the authorities to trust in place of the default ones.
         client_certificate: A PEM file with this client's own certificate.
-        client_key: The PEM file with its key.
-        compression: `"gzip"`, over HTTP also `"deflate"`, or `"none"`.
-        timeout: How long one attempt to send a batch may take, in seconds; 10 by default.
-        insecure: Over gRPC, whether to do without TLS where the endpoint has no scheme.
-        filter: Which spans and events it wants; by default those that the set-up wants.
+        client_key: The PEM file with its key, unencrypted; by default the certificate's own file.
+        compression: `"gzip"`, over HTTP also `"deflate"`, or `"none"` (default).
+        timeout: Seconds that one attempt to send a batch may take; 10 by default. For a span
+            processor of the SDK, the seconds for a batch with all its retries.
+        insecure: Over gRPC, whether an endpoint without a scheme is reached without TLS.
+        filter: The spans and events that it wants; by default those that the set-up wants.
 
     Raises:
         ConfigurationError: An argument, or the variable in its place, is malformed; a file cannot
@@ -111,7 +122,9 @@ def otlp(
         telemetry.shutdown()
         ```
     """
-    arguments: dict[str, Any] = {
+    from tracekit._otlp.settings import OtlpOptions, parse_protocol
+
+    options: OtlpOptions = {
         "endpoint": endpoint,
         "headers": headers,
         "certificate": certificate,
@@ -119,49 +132,28 @@ def otlp(
         "client_key": client_key,
         "compression": compression,
         "timeout": timeout,
+        "insecure": insecure,
     }
-    if (protocol or _protocol_of_environment()) == "http":
-        return _filtered(lambda: _otlp_http(**arguments), filter)
-    if protocol not in (None, "grpc"):
-        raise ConfigurationError(f"protocol={protocol!r}: say 'grpc' or 'http'")
+    if parse_protocol(protocol) == "http":
+        from tracekit._otlp.http import OtlpHttpExporter
+
+        return _filtered(lambda: OtlpHttpExporter(**options), filter)
     if compression == "deflate":
-        raise ConfigurationError("compression='deflate' is for HTTP; over gRPC say 'gzip'")
+        raise ConfigurationError("compression='deflate' is for HTTP; gRPC takes 'gzip'")
     from tracekit._otlp.grpc import OtlpGrpcExporter
 
-    return _filtered(lambda: OtlpGrpcExporter(**arguments, insecure=insecure), filter)
-
-
-def _otlp_http(**arguments: object) -> OtlpExporter:
-    try:
-        from tracekit._otlp.http import OtlpHttpExporter
-    except ImportError as error:
-        raise ConfigurationError(
-            f"OTLP over HTTP needs a package that is not installed ({error.name}); "
-            f"run: pip install 'otel-tracekit[otlp-http]'"
-        ) from error
-    return OtlpHttpExporter(**arguments)  # type: ignore[arg-type]  # as checked by the caller's signature
-
-
-def _protocol_of_environment() -> str:
-    for variable in _PROTOCOL_VARIABLES:
-        value = os.environ.get(variable, "").strip()
-        if value:
-            protocol = _PROTOCOLS.get(value.lower())
-            if protocol is None:
-                raise ConfigurationError(f"{variable}={value!r}: say 'grpc' or 'http/protobuf'")
-            return protocol
-    return "grpc"
+    return _filtered(lambda: OtlpGrpcExporter(**options), filter)
 
 
 def file(path: str | os.PathLike[str], *, filter: str | Filter | None = None) -> FileExporter:
     """Make an exporter that appends spans to a file, as OTLP JSON lines.
 
-    The format is that of OpenTelemetry's own file exporter, so that a collector can read it. Many
-    processes may append to one file, and it may be rotated under them.
+    The format is that of OpenTelemetry's own file exporter, which a collector reads. Several
+    processes may append to one file, and the file may be rotated meanwhile.
 
     Args:
         path: The file; its directory must exist.
-        filter: Which spans and events it wants; by default those that the set-up wants.
+        filter: The spans and events that it wants; by default those that the set-up wants.
 
     Raises:
         ConfigurationError: The file cannot be opened for appending, or the filter does not parse.
@@ -185,7 +177,7 @@ def memory(*, filter: str | Filter | None = None) -> MemoryExporter:
     """Make an exporter that keeps the spans, for tests and notebooks.
 
     Args:
-        filter: Which spans and events it wants; by default those that the set-up wants.
+        filter: The spans and events that it wants; by default those that the set-up wants.
 
     Raises:
         FilterSyntaxError: The filter does not parse.
@@ -206,13 +198,18 @@ def memory(*, filter: str | Filter | None = None) -> MemoryExporter:
     return _filtered(MemoryExporter, filter)
 
 
-E = TypeVar("E", bound="SpanExporter")
+class _HasOwnFilter(Protocol):
+    """An exporter that can carry a filter, which the set-up reads."""
+
+    own_filter: Filter | None
 
 
-def _filtered(make: Callable[[], E], directives: str | Filter | None) -> E:
-    # Read first, so that nothing is opened for an exporter whose filter does not parse.
-    own = None if directives is None else Filter(directives)
-    made = make()
-    # Read by the set-up; an exporter of the SDK's kind has no room for it otherwise.
-    made.own_filter = own  # type: ignore[attr-defined]  # see above
-    return made
+_Exporter = TypeVar("_Exporter", bound=_HasOwnFilter)
+
+
+def _filtered(make: Callable[[], _Exporter], directives: str | Filter | None) -> _Exporter:
+    # Parsed first, so that nothing is opened for an exporter whose filter does not parse.
+    own_filter = None if directives is None else Filter(directives)
+    exporter = make()
+    exporter.own_filter = own_filter
+    return exporter

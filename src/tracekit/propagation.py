@@ -1,4 +1,4 @@
-"""The context of a trace, sent along with messages, requests and subprocesses."""
+"""The trace context in messages, requests and the environment of subprocesses."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from typing import Any, TypeVar, overload
 from opentelemetry import trace
 from opentelemetry.context import Context
 
-from tracekit._base.errors import InstrumentationError
-from tracekit._base.log import warn_once as _warn_once
+from tracekit._base.log import log_warning_once as _log_warning_once
 from tracekit._recording import carriers as _carriers
 from tracekit._recording.current_context import attach as _attach
 from tracekit._recording.current_context import detach as _detach
 from tracekit._recording.current_context import get_current as _get_current
-from tracekit._recording.current_context import no_span as _no_span
+from tracekit._recording.current_context import without_span as _without_span
 
 __all__ = ["environ", "extract", "inject", "remote_parent"]
 
@@ -30,17 +29,16 @@ def inject(carrier: C) -> C: ...
 
 
 def inject(carrier: Any = None) -> Any:
-    """Write the current context into a carrier, for whoever gets it to go on with the trace.
+    """Write the current context into a carrier, so that its receiver continues the trace.
 
     Args:
-        carrier: A mapping that takes headers, such as those of a request; by default a new one.
+        carrier: A mutable mapping of headers, such as those of a request; by default a new one.
 
     Returns:
-        The carrier, with what the configured propagator writes: `traceparent`, `tracestate` and
-        `baggage`, unless told otherwise. Without a current span or baggage it is as it was.
+        The carrier, with the headers of the configured propagator: `traceparent`, `tracestate` and
+        `baggage` by default. Without a current span or baggage it is unchanged.
 
-    Raises:
-        InstrumentationError: `carrier` is no mapping that can be written to.
+    An object that is not a mutable mapping is returned unchanged, with a warning.
 
     Example:
         ```python
@@ -53,25 +51,29 @@ def inject(carrier: Any = None) -> Any:
     if carrier is None:
         carrier = {}
     elif not callable(getattr(carrier, "__setitem__", None)) or isinstance(carrier, (list, type)):
-        raise InstrumentationError(f"carrier={carrier!r} is no mapping that headers can be put in")
-    _carriers.write(carrier)
+        _log_warning_once(
+            ("not a mutable carrier", type(carrier)),
+            "an object of type %s is not a mutable mapping of headers; no trace is written to it",
+            type(carrier).__name__,
+        )
+        return carrier
+    _carriers.inject(carrier)
     return carrier
 
 
 def extract(carrier: Any) -> Context:
-    """Read the context that a carrier brings.
+    """Read the context in a carrier.
 
-    A carrier comes from outside, and nothing that it holds raises. Headers that are malformed,
-    binary or longer than 8,192 characters count as missing, and so does all that comes after the
-    first 1,000.
+    A carrier comes from outside, so no content of it raises. Headers that are malformed, binary or
+    longer than 8,192 characters are ignored, and so are all headers after the first 1,000.
 
     Args:
-        carrier: A mapping of names in any case to values, or pairs of them; a value is text, bytes,
+        carrier: A mapping of names in any case to values, or pairs of them. A value is text, bytes,
             or a list of these.
 
     Returns:
-        The current context, with the remote span in place of the current one and with the
-        baggage of the carrier. A carrier without a trace begins a new one.
+        The current context, with the remote span in place of the current one, and with the baggage
+        of the carrier. Without a trace in the carrier a new trace begins.
 
     Example:
         ```python
@@ -85,21 +87,21 @@ def extract(carrier: Any) -> Context:
     """
     headers = _carriers.headers_of(carrier)
     if headers is None:
-        _warn_once(
-            ("no carrier", type(carrier)),
-            "an object of type %s is no carrier of a trace; a new one begins",
+        _log_warning_once(
+            ("not a carrier", type(carrier)),
+            "an object of type %s is not a carrier of a trace; a new trace begins",
             type(carrier).__name__,
         )
         headers = {}
-    return _carriers.read(headers, _no_span(_get_current()))
+    return _carriers.extract(headers, _without_span(_get_current()))
 
 
 @contextmanager
 def remote_parent(carrier: Any) -> Iterator[Context]:
-    """Make the context that a carrier brings current in a block: its spans are in that trace.
+    """Make the context in a carrier current in a block, so that its spans are in that trace.
 
     Args:
-        carrier: What `extract` takes.
+        carrier: A carrier as `extract` accepts it.
 
     Yields:
         The context.
@@ -122,17 +124,17 @@ def remote_parent(carrier: Any) -> Iterator[Context]:
 
 
 def environ(base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Copy the environment for a subprocess, with the current context in it.
+    """Return an environment for a subprocess, with the current context in it.
 
-    A Python program that is started with it and calls `init_telemetry` goes on with the trace; so
-    does everyone else who reads the variables of the specification.
+    A Python program that starts with it and calls `init_telemetry` continues the trace. So does any
+    other program that reads the variables of the specification.
 
     Args:
-        base: The environment to copy; by default this process's own.
+        base: The environment to copy; by default that of this process.
 
     Returns:
-        The copy, with `TRACEPARENT`, `TRACESTATE` and `BAGGAGE` of now. Without a current span
-        they stay as they are.
+        A copy with the current `TRACEPARENT`, `TRACESTATE` and `BAGGAGE`. Without a current span
+        they are those of `base`.
 
     Example:
         ```python

@@ -1,4 +1,4 @@
-"""Spans in tests: captured, printed as a tree, compared with plain data."""
+"""Capture spans in tests, print them as trees and compare them with plain data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanContext
 from tracekit._delivery.memory_exporter import MemoryExporter
 from tracekit._filters.filter import Filter
 from tracekit._setup import runtime
-from tracekit._setup.builder import TelemetryBuilder, parts_of
+from tracekit._setup.components import Configuration, create_components
 
 __all__ = ["CapturedSpan", "CapturedSpans", "SteadyIds", "capture_spans"]
 
@@ -41,48 +41,42 @@ class CapturedSpan:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """Its own attributes, without `code.*` and `thread.*`; tuples for sequences."""
+        """The span's attributes without `code.*` and `thread.*`; sequences are tuples."""
         everything = dict(self.span.attributes or {})
         return {name: value for name, value in everything.items() if not name.startswith(_STANDARD)}
 
     @property
     def events(self) -> list[tuple[str, dict[str, Any]]]:
-        """Its events, as names and attributes; of an exception without the stack trace."""
-        return [
-            (
-                event.name,
-                {
-                    name: value
-                    for name, value in (event.attributes or {}).items()
-                    if name != "exception.stacktrace"
-                },
-            )
-            for event in self.span.events
-        ]
+        """The span's events as pairs of name and attributes, without stack traces."""
+        found: list[tuple[str, dict[str, Any]]] = []
+        for event in self.span.events:
+            attributes = dict(event.attributes or {})
+            attributes.pop("exception.stacktrace", None)
+            found.append((event.name, attributes))
+        return found
 
     @property
     def status(self) -> str:
-        """`UNSET`, `OK`, `ERROR`, or `ERROR: ` and the description."""
+        """The span's status: `UNSET`, `OK`, `ERROR`, or `ERROR: ` and the description."""
         status = self.span.status
         description = f": {status.description}" if status.description else ""
         return status.status_code.name + description
 
     @property
     def start(self) -> int:
-        """When it started, in nanoseconds; steady where that was asked for."""
+        """The start time in nanoseconds, since the epoch or, with `steady=True`, since zero."""
         return self._time(self.span.start_time)
 
     @property
     def end(self) -> int:
-        """When it ended, in nanoseconds; steady where that was asked for."""
+        """The end time in nanoseconds, since the epoch or, with `steady=True`, since zero."""
         return self._time(self.span.end_time)
 
-    def _time(self, moment: int | None) -> int:
-        at = moment or 0
-        return at if self._clock is None else self._clock[at]
+    def _time(self, time: int | None) -> int:
+        return time or 0 if self._clock is None else self._clock[time or 0]
 
     def as_data(self) -> tuple[str, dict[str, Any], list[Any]]:
-        """The span as plain data: its name, its attributes, its children."""
+        """Return the span as plain data: its name, its attributes and its children."""
         return self.name, self.attributes, [child.as_data() for child in self.children]
 
     def __eq__(self, other: object) -> bool:
@@ -100,9 +94,9 @@ class CapturedSpan:
 class CapturedSpans(Sequence[CapturedSpan]):
     """The finished spans of a test, in the order in which they started.
 
-    It compares with plain data: a list of the root spans, where a span is its name, or a tuple of
-    its name, its attributes (left out, they are not compared) and its children (left out, it has
-    none).
+    The object compares with plain data: a list of the root spans. Each span is its name, or a
+    tuple of its name, its attributes and a list of its children. Attributes that are left out are
+    not compared. A span whose children are left out must have none.
 
     Example:
         ```python
@@ -146,11 +140,11 @@ class CapturedSpans(Sequence[CapturedSpan]):
         return [one for one in everything if one not in below]
 
     def named(self, name: str) -> list[CapturedSpan]:
-        """All spans of this name."""
+        """Return all spans of a name."""
         return [one for one in self._all if one.name == name]
 
     def clear(self) -> None:
-        """Forget the spans so far."""
+        """Forget the spans that were captured so far."""
         self._exporter.clear()
 
     def __getitem__(self, key: Any) -> Any:
@@ -159,7 +153,7 @@ class CapturedSpans(Sequence[CapturedSpan]):
         found = self.named(key)
         if len(found) != 1:
             names = [one.name for one in self._all]
-            raise KeyError(f"{len(found)} spans are called {key!r}; captured: {names}")
+            raise KeyError(f"{len(found)} spans are named {key!r}; captured: {names}")
         return found[0]
 
     def __len__(self) -> int:
@@ -173,7 +167,7 @@ class CapturedSpans(Sequence[CapturedSpan]):
             return NotImplemented
         return _all_match(self.roots, other)
 
-    __hash__ = None  # type: ignore[assignment]  # it compares with data and changes
+    __hash__ = None  # type: ignore[assignment]  # a mutable object that compares by value
 
     def __repr__(self) -> str:
         return repr([root.as_data() for root in self.roots])
@@ -218,8 +212,8 @@ def _lines(span: CapturedSpan, indent: str) -> Iterator[str]:
 
 
 def _steady_clock(spans: Sequence[ReadableSpan]) -> dict[int, int]:
-    moments = {moment or 0 for span in spans for moment in (span.start_time, span.end_time)}
-    return {moment: tick * _STEADY_TICK for tick, moment in enumerate(sorted(moments))}
+    times = {time or 0 for span in spans for time in (span.start_time, span.end_time)}
+    return {time: tick * _STEADY_TICK for tick, time in enumerate(sorted(times))}
 
 
 class SteadyIds(IdGenerator):
@@ -229,12 +223,12 @@ class SteadyIds(IdGenerator):
         self._traces = self._spans = 0
 
     def generate_trace_id(self) -> int:
-        """The next trace id."""
+        """Return the next trace id."""
         self._traces += 1
         return self._traces
 
     def generate_span_id(self) -> int:
-        """The next span id."""
+        """Return the next span id."""
         self._spans += 1
         return self._spans
 
@@ -243,22 +237,38 @@ class SteadyIds(IdGenerator):
 def capture_spans(
     *, filter: str | Filter = "trace", steady: bool = False
 ) -> Iterator[CapturedSpans]:
-    """Capture every span that ends in the block, of `@instrument` and of other libraries alike.
+    """Capture every span that ends in the block, including spans of other libraries.
 
-    For the time of the block nothing else receives spans; afterwards all is as it was before, with
-    nothing installed.
+    Inside the block, nothing else receives spans. After the block, the previous set-up is restored.
 
     Args:
-        filter: Which spans and events are wanted; by default all.
-        steady: Give trace and span ids that count from one, and times that count in milliseconds.
+        filter: The filter of spans and events; the default captures all of them.
+        steady: Whether trace and span ids count from one, and times count in milliseconds.
 
     Yields:
         The spans that have ended so far.
+
+    Raises:
+        FilterSyntaxError: `filter` does not parse.
+
+    Example:
+        ```python
+        from tracekit import span
+        from tracekit.testing import capture_spans
+
+        with capture_spans(filter="info") as spans, span("work", level="debug"):
+            pass
+
+        assert spans == []
+        ```
     """
     exporter = MemoryExporter()
-    builder = TelemetryBuilder("test").with_exporter(exporter).with_filter(filter)
-    builder = builder.with_sampler("always_on")
-    if steady:
-        builder = builder.with_id_generator(SteadyIds())
-    with runtime.temporarily(parts_of(builder)):
+    configuration = Configuration(
+        "test",
+        exporters=((exporter, None),),
+        filter=filter,
+        sampler="always_on",
+        id_generator=SteadyIds() if steady else None,
+    )
+    with runtime.override(create_components(configuration)):
         yield CapturedSpans(exporter, steady=steady)

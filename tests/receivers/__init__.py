@@ -1,12 +1,14 @@
-"""Real OTLP receivers beside the tests: over gRPC, over HTTP, and one that is not tracekit's.
+"""Real OTLP receivers beside the tests: over gRPC, over HTTP, and one of another project.
 
-Each listens on a free port of the loopback interface, keeps what arrives, and answers as told.
+Each listens on a free port of the loopback interface, keeps the batches that
+arrive, and answers as the test wants.
 """
 
 from tests.receivers.agent import AgentReceiver
 from tests.receivers.answers import Accept, Hang, Receiver, Refuse
 from tests.receivers.grpc_server import GrpcReceiver
 from tests.receivers.http_server import HttpReceiver
+from tests.receivers.relay import Relay
 from tests.receivers.spans import SENT, SpanView, finished_spans, view_spans
 from tests.receivers.tls import TlsMaterial, make_tls_material
 
@@ -19,6 +21,7 @@ __all__ = [
     "HttpReceiver",
     "Receiver",
     "Refuse",
+    "Relay",
     "SpanView",
     "TlsMaterial",
     "finished_spans",

@@ -1,4 +1,4 @@
-"""A receiver that others wrote: Datadog's `ddapm-test-agent`, in a process of its own."""
+"""A receiver of another project, Datadog's `ddapm-test-agent`, in a process of its own."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SECONDS_TO_START = 60
 
 
 def find_command() -> list[str] | None:
-    """Return how to start the agent, None if this machine has no means to.
+    """Return the command that starts the agent; None if this machine has none.
 
     `TRACEKIT_TEST_AGENT` names the executable; else one on the path counts, else `uv` fetches it
     into an environment apart.
@@ -67,13 +67,13 @@ class AgentReceiver:
 
     @property
     def spans(self) -> list[SpanView]:
-        """What has arrived since the last `clear()`, over either protocol."""
+        """The spans that have arrived since the last `clear()`, over either protocol."""
         requests = json.loads(self._get("/test/session/traces"))
         messages = [json_format.ParseDict(request, TracesData()) for request in requests]
         return [span for message in messages for span in view_spans(message.resource_spans)]
 
     def clear(self) -> None:
-        """Forget what has arrived."""
+        """Forget the spans that have arrived."""
         self._get("/test/session/clear")
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""What a receiver answers, and what every receiver keeps."""
+"""The answers of a receiver, and what all receivers have in common."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Accept:
-    """Take the batch, `after` seconds, `rejected` spans of it only seemingly."""
+    """Accept the batch after `after` seconds, and report `rejected` spans as rejected."""
 
     rejected: int = 0
     message: str = ""
     after: float = 0.0
 
     def response(self) -> ExportTraceServiceResponse:
-        """Return the message that says so."""
+        """Return the answer's message."""
         partial = ExportTracePartialSuccess(
             rejected_spans=self.rejected, error_message=self.message
         )
-        said = self.rejected or self.message
-        return ExportTraceServiceResponse(partial_success=partial if said else None)
+        is_partial = self.rejected or self.message
+        return ExportTraceServiceResponse(partial_success=partial if is_partial else None)
 
 
 @dataclass(frozen=True)
 class Refuse:
-    """Turn the batch down with a `grpc.StatusCode` or an HTTP status code.
+    """Refuse the batch with a `grpc.StatusCode` or an HTTP status code.
 
     `headers` go with it: trailing metadata, or HTTP headers.
     """
@@ -54,7 +54,7 @@ class Refuse:
 
 @dataclass(frozen=True)
 class Hang:
-    """Say nothing until the receiver is released or killed, then take the batch."""
+    """Do not answer until the receiver is released or killed, then accept the batch."""
 
 
 ExportOutcome = Accept | Refuse | Hang
@@ -62,7 +62,7 @@ ExportOutcome = Accept | Refuse | Hang
 
 @dataclass(frozen=True)
 class Received:
-    """A batch that was taken, and the headers or metadata it came with."""
+    """An accepted batch, with its headers or metadata."""
 
     request: ExportTraceServiceRequest
     headers: Mapping[str, str]
@@ -73,9 +73,9 @@ class Receiver(ABC):
     """A server on a port of its own; a context manager that starts and kills it.
 
     Attributes:
-        received: The batches that were taken, in order.
+        received: The accepted batches, in order.
         attempts: The number of requests, refused ones included.
-        otherwise: The answer when the script has come to its end.
+        otherwise: The answer after the end of the script.
     """
 
     def __init__(self, *, api_key: str | None = None) -> None:
@@ -101,17 +101,17 @@ class Receiver(ABC):
         """Stop at once and cut every connection; what was received stays."""
 
     def script(self, *answers: ExportOutcome) -> None:
-        """Answer the next requests so, one answer each."""
+        """Set the answers to the next requests."""
         with self._changed:
             self._script.extend(answers)
 
     def release(self) -> None:
-        """Let every request that hangs go on."""
+        """Answer every request that hangs."""
         self._released.set()
 
     @property
     def spans(self) -> list[SpanView]:
-        """All spans that were taken."""
+        """All spans of accepted batches."""
         with self._changed:
             return [
                 span for one in self.received for span in view_spans(one.request.resource_spans)
@@ -135,7 +135,7 @@ class Receiver(ABC):
                 )
 
     def _answer(self, received: Received, unauthenticated: Any) -> Accept | Refuse:
-        """Count and keep a request, wait as long as the script says, and return the verdict."""
+        """Count and keep a request, wait if the script wants it, and return the answer."""
         with self._changed:
             self.attempts += 1
             self._changed.notify_all()
@@ -166,6 +166,6 @@ class Receiver(ABC):
 
 
 def deadline(seconds: float) -> Callable[[], float]:
-    """Return a function that tells how many seconds are left."""
+    """Return a function that returns the seconds that are left."""
     end = time.monotonic() + seconds
     return lambda: end - time.monotonic()

@@ -1,4 +1,4 @@
-"""Fixtures around the receivers; `tests/conftest.py` takes them in with one import."""
+"""Fixtures of the receivers; `tests/conftest.py` imports all of them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> TlsMaterial:
 
 @pytest.fixture
 def no_otlp_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away the variables of OTLP exporters that the machine may have."""
+    """Remove the variables of OTLP exporters from the environment."""
     for name in tuple(os.environ):
         if name.startswith("OTEL_EXPORTER_OTLP_"):
             monkeypatch.delenv(name)
@@ -55,7 +55,7 @@ def no_otlp_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def running_agent() -> Iterator[AgentReceiver]:
-    """The receiver that others wrote, started once; skips where it cannot be had."""
+    """The receiver of another project, started once; skips if it cannot be started."""
     command = find_command()
     if command is None:
         pytest.skip("neither ddapm-test-agent nor uv is there")
@@ -69,6 +69,6 @@ def running_agent() -> Iterator[AgentReceiver]:
 
 @pytest.fixture
 def agent_receiver(running_agent: AgentReceiver) -> AgentReceiver:
-    """The receiver that others wrote, empty."""
+    """The receiver of another project, without spans."""
     running_agent.clear()
     return running_agent

@@ -38,7 +38,7 @@ class HttpReceiver(Receiver):
         self.paths = paths
         self._tls = tls
         self._client_certificate = client_certificate
-        self.said: tuple[int, str, bytes] | None = None
+        self.fixed_answer: tuple[int, str, bytes] | None = None
         self._port = 0
         self._server: _Server | None = None
 
@@ -69,12 +69,12 @@ class HttpReceiver(Receiver):
             context.load_verify_locations(tls.authority)
         return context
 
-    def say(self, code: int, kind: str, body: bytes) -> None:
-        """Take every batch from now on and answer with this code, content type and body."""
-        self.said = (code, kind, body)
+    def answer_always(self, code: int, kind: str, body: bytes) -> None:
+        """Accept every batch from now on and answer with this code, content type and body."""
+        self.fixed_answer = (code, kind, body)
 
     def answer(self, received: Received) -> Accept | Refuse:
-        """Return the verdict on a request."""
+        """Return the answer to a request."""
         if received.path not in self.paths:
             return Refuse(404, "no such path")
         return self._answer(received, 401)
@@ -100,7 +100,7 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that hang up: tests make them do so."""
+        """Print nothing about clients that disconnect, which the tests make them do."""
 
     def cut(self) -> None:
         self.shutdown()
@@ -121,8 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
         request = ExportTraceServiceRequest.FromString(decode(body))
         headers = {name.lower(): value for name, value in self.headers.items()}
         answer = self.server.receiver.answer(Received(request, headers, self.path))
-        if self.server.receiver.said is not None:
-            self._send(*self.server.receiver.said)
+        if self.server.receiver.fixed_answer is not None:
+            self._send(*self.server.receiver.fixed_answer)
         elif isinstance(answer, Refuse):
             status = Status(message=answer.message)
             self._send(answer.code, _PROTOBUF, status.SerializeToString(), answer.headers)

@@ -1,4 +1,4 @@
-"""Spans to send, and what arrived as plain data."""
+"""Spans to send, and received spans as plain data."""
 
 from __future__ import annotations
 

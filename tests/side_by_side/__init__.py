@@ -1,21 +1,20 @@
-"""Our provider beside the SDK's: one script through both, and the same seen from outside.
+"""tracekit's provider beside the SDK's: one script on both, with the same observable result.
 
-A script is run on the SDK's `TracerProvider` and on every form of ours (`sides.py`), and what
-anyone could see of it is written into a journal: what the sampler and the id generator were asked,
-what the processors were given, what was logged, returned and raised, in its order. The journals
-must be equal. So these tests say nothing of what is right; the installed SDK says it, whatever its
-release.
+A script runs on the SDK's `TracerProvider` and on every form of tracekit's (`sides.py`). A journal
+records everything that a program can observe, in order: the calls of the sampler, of the id
+generator and of the processors, and what was logged, returned and raised. The journals must be
+equal. So the installed release of the SDK defines what is right, and not these tests.
 
-Intended differences, which no script looks at:
+Intended differences, which no script observes:
 
-| what | ours |
+| what | tracekit's |
 | --- | --- |
-| a span that no filter wants | `FilteredSpan`, with the context of the span around it |
-| what processors are given at the end | the span itself, which is over and cannot change |
+| a span that no exporter wants | `FilteredSpan`, with the context of its parent |
+| what processors get at the end | the span itself, which does not change any more |
 | the names of the classes, and `repr()` with them | subclasses of the SDK's |
-| the text of a `TypeError` about a missing or an unknown argument | names our class |
-| what is falsy and no links, or no dict and attributes | as with the newest releases |
-| the provider after a fork | goes on as a process of its own, whatever the SDK's release |
+| the text of a `TypeError` about a missing or an unknown argument | names tracekit's class |
+| falsy values that are not links, attributes that are not a dict | as with the newest releases |
+| the provider after a fork | has the resource of the new process, with every release |
 | a processor that is added twice | is called once |
 | `shutdown_on_exit`, `atexit` | the set-up's business, not the provider's |
 | `Telemetry.shutdown()` and its texts | keep a deadline |

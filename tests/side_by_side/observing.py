@@ -1,4 +1,4 @@
-"""What can be seen of a span, and of anything that goes through one, as plain data."""
+"""Spans and their values as plain data, which compares by content."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, Status
 
-# Times that a script gives lie long before; those that a clock gave are not the same twice.
+# Times in a script are smaller. Times from the clock differ from side to side.
 CLOCK_BEGINS = 10**17
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -22,7 +22,7 @@ _LIBRARY_FRAME = re.compile(
 
 
 def shown(value: Any) -> Any:
-    """Anything as plain data that compares by content and type."""
+    """Return a value as plain data that compares by content and type."""
     for kind, show in _WAYS:
         if isinstance(value, kind):
             return show(value)
@@ -30,18 +30,18 @@ def shown(value: Any) -> Any:
 
 
 def text(words: str) -> str:
-    """A text without what differs from object to object."""
+    """Return a text without addresses of objects."""
     return _ADDRESS.sub(" at 0x…", words)
 
 
 def time(value: Any) -> Any:
-    """A time as it was given, or that it came from a clock."""
+    """Return a time of a script, or "now" for a time from the clock."""
     is_from_clock = type(value) is int and value > CLOCK_BEGINS
     return "now" if is_from_clock else shown(value)
 
 
 def observed(span: ReadableSpan) -> dict[str, Any]:
-    """All that a readable span says of itself."""
+    """Return everything that a readable span shows."""
     return {
         "name": shown(span.name),
         "kind": shown(span.kind),

@@ -1,4 +1,4 @@
-"""The SDK's provider and every form of ours, and the journal of what is seen of each."""
+"""The SDK's provider and every form of tracekit's, each with a journal of what is observed."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tests.side_by_side.observing import observed, shown, text
 from tracekit import TelemetryBuilder
 from tracekit._filters.filter import Filter
 from tracekit._filters.filter_set import ALL_EXPORTERS, FilterSet
-from tracekit._recording.site_attributes import Constants
+from tracekit._recording.attributes import SiteAttributes
 from tracekit._sdk.fanout import Fanout
-from tracekit._sdk.provider import EVERYTHING, LiveTracerProvider, Pipeline
+from tracekit._sdk.provider import UNFILTERED, LiveTracerProvider, Pipeline
 from tracekit._sdk.span import is_plain
 
-# Older releases hand the sampler what stands in the place of links, and copy its attributes by a
-# method that not everything has; ours do as the newer ones.
+# Older releases pass falsy links to the sampler as they are, and copy its attributes by a method
+# that not every mapping has. tracekit does the same as newer releases.
 IS_OLDER = "links or ()" not in inspect.getsource(sdk.Tracer.start_span)
 
 Script = Callable[["Side"], Any]
@@ -36,14 +36,14 @@ Script = Callable[["Side"], Any]
 
 @dataclass
 class Settings:
-    """What a side is made with; those made from the side are given it.
+    """What a side is made with. The functions get the side as their argument.
 
     Attributes:
         sampler: Makes the sampler.
         ids: Makes the id generator.
         limits: Makes the limits; by default they come from the environment.
         processors: Makes the processors; by default one that keeps the journal.
-        resource: Who the spans come from.
+        resource: The resource of the spans.
     """
 
     sampler: Callable[[Side], Sampler] = lambda side: ALWAYS_ON
@@ -54,17 +54,17 @@ class Settings:
 
 
 class Side:
-    """One provider, and what was seen of it.
+    """One provider, and what was observed of it.
 
     Attributes:
-        name: What kind of a provider it is.
-        journal: What was seen, in its order.
-        noted: What a script has written into it, as it is.
+        name: The key of the provider in `_MAKERS`.
+        journal: What was observed, in order.
+        noted: The objects that the script has written into the journal.
         provider: The provider.
         tracer: A tracer of it.
-        ended: The spans that were handed to the processors at their end.
-        seen: Whatever a script wants to keep, by name.
-        failure: What the script ended with.
+        ended: The spans that the processors got at the end.
+        seen: Objects that the script keeps, by name.
+        failure: The exception that the script raised.
     """
 
     def __init__(self, name: str, settings: Settings) -> None:
@@ -85,37 +85,37 @@ class Side:
         self.journal.append(("note", *map(shown, what)))
 
     def attempt(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call something, and write down what it gives or raises."""
+        """Call a function, and write its result or exception into the journal."""
         try:
             result = call(*args, **kwargs)
         except BaseException as error:
-            # How a call does not fit is said with the name of the class.
+            # The text of an error about the arguments has the name of the class.
             is_misfit = type(error) is TypeError and "()" in str(error)
-            said = type(error).__qualname__ if is_misfit else shown(error)
-            self.journal.append(("raised", said))
+            raised = type(error).__qualname__ if is_misfit else shown(error)
+            self.journal.append(("raised", raised))
             return None
-        self.journal.append(("gave", shown(result)))
+        self.journal.append(("returned", shown(result)))
         return result
 
     @property
     def raised(self) -> list[Any]:
-        """What was raised by what was attempted."""
+        """The exceptions of the attempts."""
         return [entry[1] for entry in self.journal if entry[0] == "raised"]
 
     @property
     def logged(self) -> list[str]:
-        """What was logged."""
+        """The messages that were logged."""
         return [entry[3] for entry in self.journal if entry[0] == "log"]
 
     def span(self, name: str = "work", **options: Any) -> sdk.Span:
-        """A span that records."""
+        """Start a span that records."""
         made = self.tracer.start_span(name, **options)
         assert isinstance(made, sdk.Span)
         return made
 
 
 class Witness(sdk.SpanProcessor):
-    """A processor that writes down what it is given."""
+    """A processor that writes its calls into the journal."""
 
     def __init__(self, side: Side, label: str = "") -> None:
         self.side = side
@@ -148,7 +148,7 @@ class Witness(sdk.SpanProcessor):
 
 
 class CountingIds(IdGenerator):
-    """Ids in their order, each asked for in the journal."""
+    """Generates consecutive ids, and writes each call into the journal."""
 
     def __init__(self, side: Side, *, first: int = 1, is_random: bool = False) -> None:
         self.side = side
@@ -193,7 +193,7 @@ def _make_sdk(side: Side, settings: Settings) -> sdk.TracerProvider:
 
 
 def _make_live(
-    side: Side, settings: Settings, filters: FilterSet = EVERYTHING
+    side: Side, settings: Settings, filters: FilterSet = UNFILTERED
 ) -> LiveTracerProvider:
     sampler, ids, limits = settings.sampler(side), settings.ids(side), _limits(settings)
     fanout = Fanout(settings.processors(side))
@@ -205,7 +205,7 @@ def _make_partly(side: Side, settings: Settings) -> LiveTracerProvider:
 
 
 def _make_asked(side: Side, settings: Settings) -> LiveTracerProvider:
-    directives = "trace,[{nobody=42}]=off"
+    directives = "trace,[{absent=42}]=off"
     return _make_live(side, settings, FilterSet([Filter(directives)]))
 
 
@@ -220,9 +220,9 @@ def _make_built(side: Side, settings: Settings) -> sdk.TracerProvider:
 
 
 def _through_filters(tracer: Any) -> Callable[..., trace.Span]:
-    """What starts spans as `@instrument` and `span()` do, where they could have said the same.
+    """Return a function that starts a span as `@instrument` and `span()` do, if they could.
 
-    They have asked the filters before, and know some of the attributes of all their spans.
+    These ask the filters before, and have some attributes that all spans of a call site share.
     """
     start = tracer.start_span
 
@@ -233,9 +233,15 @@ def _through_filters(tracer: Any) -> Callable[..., trace.Span]:
         if len(args) > 3 or options or not _are_clean(attributes):
             return start(name, context, *args, **kwargs)
         items = list(attributes.items())
-        constants, given = items[: len(items) // 2], items[len(items) // 2 :]
+        site, own = items[: len(items) // 2], items[len(items) // 2 :]
         return tracer.start_wanted(
-            ALL_EXPORTERS, name, context, kind, links or (), dict(given), Constants(dict(constants))
+            ALL_EXPORTERS,
+            name,
+            context,
+            kind,
+            links or (),
+            dict(own),
+            SiteAttributes(dict(site)),
         )
 
     return start_span
@@ -246,9 +252,8 @@ def _are_clean(attributes: Any) -> bool:
     return is_filled and all(map(is_plain, attributes, attributes.values()))
 
 
-# By the name of the side. "wanted" is ours for spans that went through the filters already,
-# "partly" where some exporter does not want the spans, "asked" where the filter looks at names and
-# attributes.
+# By the name of the side. "wanted" is for spans about which the filters have decided, "partly" for
+# spans that one of two exporters wants, "asked" for filters that match names and attributes.
 _MAKERS: dict[str, Callable[[Side, Settings], sdk.TracerProvider]] = {
     "sdk": _make_sdk,
     "live": _make_live,
@@ -266,13 +271,13 @@ class _Logs(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        said = record.name, record.levelname, text(record.getMessage())
-        self.side.journal.append(("log", *said, shown(error)))
+        message = record.name, record.levelname, text(record.getMessage())
+        self.side.journal.append(("log", *message, shown(error)))
 
 
 @contextmanager
 def _watched(side: Side) -> Iterator[None]:
-    """Write down what is logged and warned of; nothing stays in the context."""
+    """Write what is logged and warned into the journal, with an empty context."""
     logger = logging.getLogger("opentelemetry")
     handler = _Logs(side)
     logger.addHandler(handler)
@@ -280,7 +285,7 @@ def _watched(side: Side) -> Iterator[None]:
     try:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
-            # Said by a finalizer, of what another test has left, whenever the collector runs.
+            # A finalizer of an object that another test left warns when the collector runs.
             warnings.simplefilter("ignore", ResourceWarning)
             yield
     finally:
@@ -290,11 +295,11 @@ def _watched(side: Side) -> Iterator[None]:
 
 
 def run(name: str, script: Script, settings: Settings) -> Side:
-    """Run a script on one side, and write down how it ended."""
+    """Run a script on one side, and write its result into the journal."""
     side = Side(name, settings)
     with _watched(side):
         try:
-            side.journal.append(("script gave", shown(script(side))))
+            side.journal.append(("script returned", shown(script(side))))
         except BaseException as error:
             side.failure = error
             side.journal.append(("script raised", shown(error)))
@@ -308,23 +313,23 @@ def assert_same(
     without: Sequence[str] = (),
     **settings: Any,
 ) -> Side:
-    """Run a script on all sides, and make sure that they cannot be told apart.
+    """Run a script on all sides, and assert that their journals are equal.
 
     Args:
-        script: What is done; called with a side.
-        raises: What the script ends with.
-        without: Sides that differ on purpose.
-        **settings: What the sides are made with; see `Settings`.
+        script: The script, which is called with a side.
+        raises: The exception that the script raises.
+        without: Sides with an intended difference.
+        **settings: The fields of `Settings`.
 
     Returns:
-        The side of the SDK, to make sure that the script came to its point.
+        The side of the SDK, so that a test can assert that the script did what it is for.
     """
     made = Settings(**settings)
     # The builder takes no limits; they come from the environment.
     left_out = [*without, "built"] if made.limits else without
     names = [name for name in _MAKERS if name not in left_out]
     reference, *ours = [run(name, script, made) for name in names]
-    # Else a script that fails on its way would look the same on all sides.
+    # Otherwise a script that fails too early would be the same on all sides.
     if reference.failure is not None and type(reference.failure) is not raises:
         raise reference.failure
     assert (raises is None) == (reference.failure is None)

@@ -151,7 +151,7 @@ WAYS = {
 
 
 @pytest.fixture(params=WAYS.values(), ids=WAYS.keys())
-def hand_over(request):
+def pass_to(request):
     """Hand attributes over to a span, end all spans, and give what it became."""
     way = request.param
 
@@ -170,15 +170,15 @@ def hand_over(request):
 
 
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
-def test_values(hand_over, value):
-    """Any value, good or bad, becomes the same in every place for attributes."""
-    assert_same(lambda side: hand_over(side, {"first": 1, "key": value(), "last": 2}))
+def test_values(pass_to, value):
+    """Any value, valid or not, has the same effect wherever attributes are passed."""
+    assert_same(lambda side: pass_to(side, {"first": 1, "key": value(), "last": 2}))
 
 
 @pytest.mark.parametrize("key", KEYS, ids=repr)
-def test_keys(hand_over, key):
-    """Any key, good or bad, is taken or refused alike."""
-    assert_same(lambda side: hand_over(side, {"first": 1, key: "value", "last": 2}))
+def test_keys(pass_to, key):
+    """Any key, valid or not, is accepted or rejected alike."""
+    assert_same(lambda side: pass_to(side, {"first": 1, key: "value", "last": 2}))
 
 
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
@@ -239,20 +239,20 @@ COLLECTIONS = {
 
 
 @pytest.mark.parametrize("attributes", COLLECTIONS.values(), ids=COLLECTIONS.keys())
-def test_collections(hand_over, attributes):
-    """Whatever stands in the place of a mapping is taken or refused alike."""
+def test_collections(pass_to, attributes):
+    """Any object in place of a mapping is accepted or rejected alike."""
     if IS_OLDER and type(attributes()) in (str, Odd):
         pytest.skip("an older release of the SDK copies it by a method of its own")
-    assert_same(lambda side: hand_over(side, attributes()))
+    assert_same(lambda side: pass_to(side, attributes()))
 
 
-def test_what_changes_afterwards(hand_over):
+def test_what_changes_afterwards(pass_to):
     """Attributes are copied, with the sequences in them."""
 
     def script(side):
         inner, nested = [1, 2], {"x": [1]}
         given = {"a": 1, "list": inner, "nested": nested}
-        hand_over(side, given)
+        pass_to(side, given)
         given["b"] = 2
         inner.append(3)
         nested["x"].append(2)
@@ -262,23 +262,23 @@ def test_what_changes_afterwards(hand_over):
     assert_same(script)
 
 
-def test_the_given_mapping_stays_as_it_was(hand_over):
-    """Nothing is written into what the program hands over."""
+def test_the_given_mapping_stays_as_it_was(pass_to):
+    """The mapping that the program passes is not changed."""
 
     def script(side):
         given = {f"a{number}": [number, None] for number in range(140)}
-        hand_over(side, given)
+        pass_to(side, given)
         side.note(given)
 
     assert_same(script)
 
 
-def test_attributes_of_a_finished_span_as_those_of_another(hand_over):
-    """Read-only attributes are taken like any mapping."""
+def test_attributes_of_a_finished_span_as_those_of_another(pass_to):
+    """Read-only attributes are accepted like any mapping."""
 
     def script(side):
         side.span(attributes={"a": [1, 2], "b": "x"}).end()
-        hand_over(side, side.ended[0].attributes)
+        pass_to(side, side.ended[0].attributes)
 
     assert_same(script)
 
@@ -298,7 +298,7 @@ def test_order_and_replacement():
 
 
 def test_the_attributes_are_a_live_view():
-    """A mapping that was read before sees what is set afterwards, and cannot be written to."""
+    """A mapping that was read earlier shows later changes, and is read-only."""
 
     def script(side):
         span = side.span()

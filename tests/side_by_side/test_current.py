@@ -53,7 +53,7 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 @pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS.keys())
 def test_what_leaves_the_block(way, error):
-    """The block fails alike, and the span says alike how it ended."""
+    """The block fails alike, and the span records it alike."""
 
     def script(side):
         side.attempt(leave, side, way, error())
@@ -102,7 +102,7 @@ def test_a_status_before_the_exception(way, status):
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 def test_a_span_that_ends_in_its_block(way):
-    """What happens on the way out of the block is said alike."""
+    """Leaving the block logs the same."""
 
     def script(side):
         with way(side) as span:
@@ -114,7 +114,7 @@ def test_a_span_that_ends_in_its_block(way):
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 def test_a_caught_exception(way):
-    """What does not leave the block is not recorded."""
+    """An exception that does not leave the block is not recorded."""
 
     def script(side):
         with way(side):
@@ -190,7 +190,7 @@ def test_as_a_decorator_of_coroutine_functions():
 
 
 def test_a_context_manager_used_twice():
-    """It serves once."""
+    """The second use fails alike."""
 
     def script(side):
         manager = side.tracer.start_as_current_span("a")
@@ -220,7 +220,7 @@ def test_a_block_that_is_never_left():
 
 
 def test_blocks_left_in_the_wrong_order():
-    """It is said alike, and both spans end."""
+    """The same is logged, and both spans end."""
 
     def script(side):
         first = side.tracer.start_as_current_span("first")
@@ -235,7 +235,7 @@ def test_blocks_left_in_the_wrong_order():
 
 
 def test_baggage_and_other_values_of_the_context():
-    """What else is in the context stays there."""
+    """Other values of the context stay there."""
 
     def script(side):
         context_api.attach(context_api.set_value("other", 1))
@@ -249,7 +249,7 @@ def test_baggage_and_other_values_of_the_context():
 
 @pytest.mark.parametrize("sampler", [ALWAYS_ON, ALWAYS_OFF], ids=["sampled", "unsampled"])
 def test_carriers(sampler):
-    """What is written into a message, and read from it, is the same."""
+    """The headers that are injected and extracted are the same."""
 
     def script(side):
         around = NonRecordingSpan(remote(state=[("a", "1")], flags=3))

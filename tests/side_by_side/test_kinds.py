@@ -1,4 +1,4 @@
-"""What provider, tracer and span are instances of, beside the SDK's."""
+"""The types of provider, tracer and span, beside the SDK's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SUBJECTS = {
 
 @pytest.mark.parametrize("subject", SUBJECTS.values(), ids=SUBJECTS.keys())
 def test_kinds(subject):
-    """Everything is an instance of the classes of the SDK and of the API, by its real classes."""
+    """Each object is an instance of the same classes of the SDK and of the API."""
     make, kinds = subject
 
     def script(side):
@@ -49,7 +49,7 @@ def test_public_names(subject):
 
 
 def test_the_finished_span():
-    """Processors are given a readable span at the end, which is over."""
+    """At the end processors get a readable span that has ended."""
 
     def script(side):
         span = side.span()
@@ -122,8 +122,8 @@ def test_a_span_is_made_by_a_tracer():
     assert_same(lambda side: sdk.Span("a", None), raises=TypeError)
 
 
-def test_what_others_reach_into():
-    """The attributes of the SDK's span that programs are known to read are there."""
+def test_private_attributes_that_programs_read():
+    """The attributes of the SDK's span that programs are known to read exist."""
     names = (
         "name context kind parent resource attributes events links status start_time end_time "
         "instrumentation_scope"

@@ -85,7 +85,7 @@ def make_application(side):
     async def get_user(number: int):
         trace.get_current_span().set_attribute("user", number)
         if number == 0:
-            raise HTTPException(404, "nobody")
+            raise HTTPException(404, "no such user")
         if number < 0:
             raise ValueError("no such number")
         with side.tracer.start_as_current_span("inside"):
@@ -113,7 +113,7 @@ def test_fastapi(sampler):
 
 
 def test_a_database_behind_a_web_application(instrument_engine):
-    """The spans of both libraries stand in one tree."""
+    """The spans of both libraries are in one tree."""
 
     def script(side):
         engine = make_engine()

@@ -1,4 +1,4 @@
-"""Limits, given or from the environment, beside the SDK's."""
+"""Limits, from arguments or from the environment, beside the SDK's."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def overflow(side, times=12):
 @pytest.mark.parametrize("limit", [SpanLimits.UNSET, 0, 1, 3, 7], ids=str)
 @pytest.mark.parametrize("name", NAMES)
 def test_given_limits(name, limit):
-    """Each limit holds alone, at its edges too."""
+    """Each limit applies alone, also at its bounds."""
     assert_same(overflow, limits=lambda: SpanLimits(**{name: limit}))
 
 
 def test_default_limits():
-    """Nothing given is the specification's 128."""
+    """Without an argument it is the specification's 128."""
     side = assert_same(lambda side: overflow(side, 150))
     assert [(128, 128, 128)] == [
         (len(span.attributes), len(span.events), len(span.links)) for span in side.ended
@@ -65,7 +65,7 @@ def test_default_limits():
 
 
 def test_no_limits():
-    """All may be lifted."""
+    """All limits can be removed."""
     limits = dict.fromkeys(NAMES, SpanLimits.UNSET)
     side = assert_same(lambda side: overflow(side, 150), limits=lambda: SpanLimits(**limits))
     assert [(151, 155)] == [(len(span.events), len(span.links)) for span in side.ended]
@@ -74,13 +74,13 @@ def test_no_limits():
 @pytest.mark.parametrize("limit", ["", "0", "1", " 3 ", "7"], ids=repr)
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_limits_of_the_environment(variable, limit, monkeypatch):
-    """Each variable holds alone, in every way to set tracing up."""
+    """Each variable applies alone, in every way to set tracing up."""
     monkeypatch.setenv(variable, limit)
     assert_same(overflow)
 
 
 def test_given_limits_over_those_of_the_environment(monkeypatch):
-    """A limit that is given wins over its variable, and a special one over a general one."""
+    """An argument takes precedence over its variable, and a special limit over a general one."""
     for variable in VARIABLES:
         monkeypatch.setenv(variable, "2")
     assert_same(overflow)

@@ -1,4 +1,4 @@
-"""What the SDK counts of itself, beside the SDK's."""
+"""The SDK's metrics about its own spans, beside the SDK's."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def point_of(point):
 @pytest.mark.parametrize("decision", Decision, ids=str)
 @pytest.mark.parametrize("enabled", ["true", "false"])
 def test_started_and_open_spans(decision, enabled, monkeypatch):
-    """They are counted alike, at every moment, by the releases that count them."""
+    """The releases that count them count the same at every point."""
     monkeypatch.setenv(ENABLED, enabled)
     # The global one, as a set-up finds it.
     monkeypatch.setattr(metrics_state, "_METER_PROVIDER", None)

@@ -1,4 +1,4 @@
-"""What a span is told while it is open, and after its end, beside the SDK's."""
+"""Calls on a span while it is open and after its end, beside the SDK's."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ STATUSES = {
 
 @pytest.mark.parametrize("first", STATUSES.values(), ids=STATUSES.keys())
 def test_statuses(first):
-    """In every sequence of two and three the same one is left."""
+    """Every sequence of two and three statuses ends with the same one."""
 
     def script(side):
         for rest in itertools.product(STATUSES.values(), repeat=2):
@@ -61,7 +61,7 @@ def test_statuses(first):
 
 
 def test_updated_names():
-    """The last name is the span's, whatever it is."""
+    """The last name applies, whatever it is."""
 
     def script(side):
         for name in ["b", "", None, 7, "c" * 1000]:
@@ -76,7 +76,7 @@ def test_updated_names():
 @pytest.mark.parametrize("timestamp", [None, 0, 1, -1, 10**12, 1.5, "noon", True], ids=repr)
 @pytest.mark.parametrize("name", ["e", "", None, 7], ids=repr)
 def test_events(name, timestamp):
-    """Events have the name and the time that they are given."""
+    """Events have the name and the time of the call."""
 
     def script(side):
         with side.span() as span:
@@ -118,7 +118,7 @@ def test_the_events_of_a_span():
 )
 @pytest.mark.parametrize("attributes", [None, {}, {"a": 1}, {"": 1}], ids=str)
 def test_added_links(context, attributes):
-    """Links are added or refused alike."""
+    """Links are added or rejected alike."""
 
     def script(side):
         with side.span(links=[Link(remote(span_id=77))]) as span:
@@ -187,7 +187,7 @@ def test_recorded_exceptions(error):
 
 
 def test_recorded_attributes_of_a_wrong_type():
-    """They are refused alike, and the event is made or not alike."""
+    """They are rejected alike, and the event is added or not alike."""
 
     def script(side):
         with side.span() as span:
@@ -224,7 +224,7 @@ ENDED = {
 
 @pytest.mark.parametrize("call", ENDED.values(), ids=ENDED.keys())
 def test_after_the_end(call):
-    """A span that has ended says the same, and what was handed over does not change."""
+    """The same is logged, and the span that the processors got does not change."""
 
     def script(side):
         span = side.span(attributes={"a": 1}, start_time=1)
@@ -254,7 +254,7 @@ def test_before_the_end(call):
 
 
 def test_the_context_of_a_span():
-    """It is one object, the same in every place."""
+    """It is the same object wherever it is read."""
 
     def script(side):
         span = side.span()
@@ -299,7 +299,7 @@ def without_resource(json):
 
 
 def test_json_of_odd_values():
-    """What cannot be written in JSON fails alike."""
+    """A value that JSON does not have fails alike."""
 
     def script(side):
         span = side.span(attributes={"a": b"bytes", "b": {"c": 1}}, start_time=1)

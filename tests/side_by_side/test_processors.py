@@ -24,7 +24,7 @@ from opentelemetry.trace import Link, Status, StatusCode
 
 from tests.side_by_side.sides import Witness, assert_same
 from tests.side_by_side.test_starting import in_context, remote
-from tracekit._otlp.json import encode_traces
+from tracekit._otlp.json_encoding import encode_traces
 
 MOMENTS = ["on_start", "_on_ending", "on_end"]
 
@@ -42,15 +42,15 @@ class Doing(sdk.SpanProcessor):
         setattr(self, moment, at_moment)
 
 
-def tell_all(side, span):
-    """Everything that a program may tell a span."""
+def change_all(side, span):
+    """Call every method that changes a span."""
     span.set_attribute("a", 1)
     span.set_attributes({"b": 2})
-    span.add_event("told", {"c": 3}, 4)
+    span.add_event("changed", {"c": 3}, 4)
     span.add_link(remote(), {"d": 4})
-    span.update_name("told")
-    span.set_status(StatusCode.ERROR, "told")
-    span.record_exception(ValueError("told"), timestamp=5)
+    span.update_name("changed")
+    span.set_status(StatusCode.ERROR, "changed")
+    span.record_exception(ValueError("changed"), timestamp=5)
 
 
 def start_inner(side, span):
@@ -65,7 +65,7 @@ def ask_another_thread(side, span):
     """Let another thread have the span, and wait for it."""
     if not isinstance(span, trace.Span):
         return
-    thread = threading.Thread(target=lambda: (tell_all(side, span), span.end(), span.end()))
+    thread = threading.Thread(target=lambda: (change_all(side, span), span.end(), span.end()))
     if not side.seen.setdefault("asked", False):
         side.seen["asked"] = True
         thread.start()
@@ -74,7 +74,7 @@ def ask_another_thread(side, span):
 
 
 WORKS = {
-    "tell": tell_all,
+    "change": change_all,
     "end": lambda side, span: span.end(),
     "end at a time": lambda side, span: span.end(77),
     "start": lambda side, span: span.start(),
@@ -85,7 +85,7 @@ WORKS = {
 }
 
 
-# What is handed over at the end is ours to choose, as long as it can be read.
+# The object that processors get at the end is an intended difference.
 AT_MOMENTS = [
     pytest.param(moment, work, id=f"{moment}-{name}")
     for moment in MOMENTS
@@ -96,7 +96,7 @@ AT_MOMENTS = [
 
 @pytest.mark.parametrize(("moment", "work"), AT_MOMENTS)
 def test_processors_that_work_on_the_span(moment, work):
-    """What a processor does is seen by those behind it, at every moment."""
+    """A change by a processor is visible to the processors after it, in every hook."""
 
     def script(side):
         with side.tracer.start_as_current_span("work", attributes={"early": 1}) as span:
@@ -119,7 +119,7 @@ class Failing(sdk.SpanProcessor):
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_processors_that_fail(moment):
-    """The failure goes where it goes with the SDK, and the same processors were called."""
+    """The failure has the same effect, and the same processors were called."""
 
     def script(side):
         span = side.attempt(side.tracer.start_span, "work")
@@ -141,7 +141,7 @@ def test_processors_that_fail(moment):
 
 
 def test_the_parent_context_of_a_processor():
-    """It is the very context that the span was started with."""
+    """It is the context object that the span was started with."""
 
     class Parent(sdk.SpanProcessor):
         def __init__(self, side):
@@ -163,7 +163,7 @@ def test_the_parent_context_of_a_processor():
 
 
 def test_processors_that_come_later():
-    """One that is added sees what happens from then on, also of spans that are open."""
+    """A new processor gets all later calls, also those about open spans."""
 
     def script(side):
         early = side.span("early")
@@ -180,7 +180,7 @@ def test_processors_that_come_later():
 
 @pytest.mark.parametrize("multi", [SynchronousMultiSpanProcessor, ConcurrentMultiSpanProcessor])
 def test_processors_of_processors(multi):
-    """The SDK's processors that pass on to several work as a processor."""
+    """The SDK's processors that call several others can be a processor."""
 
     def processors(side):
         both = multi()
@@ -236,7 +236,7 @@ class FailingExporter(SpanExporter):
 
 
 def test_exporters_that_fail():
-    """It is logged, and the program goes on."""
+    """The failure is logged, and the program continues."""
 
     def script(side):
         side.provider.add_span_processor(SimpleSpanProcessor(FailingExporter()))
@@ -263,7 +263,7 @@ def test_the_console_of_the_sdk():
 
 
 def test_messages_of_the_wire():
-    """The official encoder makes the same message of the spans, and so does ours for files."""
+    """The official encoder and tracekit's for files make the same message of the spans."""
 
     def script(side):
         parent = side.span("parent", start_time=1, kind=trace.SpanKind.SERVER)
@@ -282,7 +282,7 @@ def test_messages_of_the_wire():
 
 
 def test_deprecated_properties():
-    """What the SDK warns of is there, and warned of."""
+    """They exist, with the same warning."""
 
     def script(side):
         span = side.span()
@@ -295,13 +295,13 @@ def test_deprecated_properties():
 
 
 def test_finished_spans_stay_as_they_were():
-    """What was handed over at the end and the span that it came from change no more."""
+    """Neither the span that processors got at the end nor the open one changes any more."""
 
     def script(side):
         span = side.span(attributes={"a": [1]})
         span.add_event("e")
         span.end(5)
-        tell_all(side, span)
+        change_all(side, span)
         span.end(9)
         side.note(side.ended, span)
         side.attempt(lambda: side.ended[0].attributes.update(b=1))
@@ -311,7 +311,7 @@ def test_finished_spans_stay_as_they_were():
 
 
 def test_a_finished_span_for_each_moment():
-    """Every processor is given the same finished span."""
+    """Every processor gets the same finished span."""
 
     def script(side):
         span = side.span()

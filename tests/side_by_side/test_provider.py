@@ -28,7 +28,7 @@ ARGUMENTS = {
 
 @pytest.mark.parametrize("arguments", ARGUMENTS.values(), ids=ARGUMENTS.keys())
 def test_tracers(arguments):
-    """A tracer has the scope that it was asked for with, and odd names are said alike."""
+    """A tracer has the scope of the arguments, and unusual names are logged alike."""
 
     def script(side):
         tracer = side.attempt(lambda: shown_tracer(side, side.provider.get_tracer(*arguments)))
@@ -45,7 +45,7 @@ def shown_tracer(side, tracer):
 
 
 def test_tracers_by_name():
-    """Arguments may be named as the interface names them."""
+    """Arguments can be passed by the names of the interface."""
 
     def script(side):
         tracer = side.provider.get_tracer(
@@ -60,7 +60,7 @@ def test_tracers_by_name():
 
 
 def test_the_same_tracer():
-    """Asking twice gives one tracer where the SDK gives one."""
+    """Two calls return one tracer if the SDK returns one."""
 
     def script(side):
         get = side.provider.get_tracer
@@ -72,8 +72,8 @@ def test_the_same_tracer():
     assert_same(script)
 
 
-def test_what_a_provider_shows():
-    """The attributes of provider and tracer are the parts that were given."""
+def test_the_attributes_of_a_provider():
+    """Provider and tracer have the objects that they were made with."""
     resource = Resource({"side.a": 1}, "https://schema")
 
     def script(side):
@@ -90,7 +90,7 @@ def test_what_a_provider_shows():
 
 
 def test_whole_resources():
-    """The resource is the given one, with nothing added."""
+    """The resource is the one of the argument, without additions."""
     resource = Resource({"a": 1, "service.name": "x"}, "https://schema")
 
     def script(side):
@@ -101,7 +101,7 @@ def test_whole_resources():
 
 
 def test_flush_and_shutdown():
-    """They reach every processor in its order, and give the same answers."""
+    """They reach the processors in the same order, and return the same."""
 
     def script(side):
         side.span("open")
@@ -123,7 +123,7 @@ class Reluctant(Witness):
 
 @pytest.mark.parametrize("answer", [False, None, True, 0], ids=repr)
 def test_a_flush_that_fails(answer):
-    """One processor that does not flush is the provider's answer, as the SDK understands it."""
+    """If one processor does not flush, the provider returns the same as the SDK's."""
 
     def script(side):
         side.note(side.provider.force_flush())
@@ -140,7 +140,7 @@ class Stubborn(Witness):
 
 
 def test_processors_that_fail_at_the_end():
-    """Their failures go to the caller."""
+    """The caller gets their exceptions."""
 
     def script(side):
         side.attempt(side.provider.force_flush)
@@ -152,7 +152,7 @@ def test_processors_that_fail_at_the_end():
 
 @pytest.mark.parametrize("value", ["true", "TRUE ", "false", "", "1"])
 def test_a_disabled_sdk(monkeypatch, value):
-    """`OTEL_SDK_DISABLED` gives tracers that do nothing."""
+    """With `OTEL_SDK_DISABLED` the tracers do nothing."""
     monkeypatch.setenv("OTEL_SDK_DISABLED", value)
 
     def script(side):
@@ -169,7 +169,7 @@ def test_a_disabled_sdk(monkeypatch, value):
     reason="this release of the SDK has no configurators",
 )
 def test_tracer_configurators():
-    """A tracer that is switched off records nothing, and passes its parent's context on."""
+    """A disabled tracer records nothing, and passes the context of the parent on."""
 
     def script(side):
         other = side.provider.get_tracer("other")
@@ -198,7 +198,7 @@ def test_tracer_configurators():
 
 
 def test_the_api_over_a_provider():
-    """`trace.get_tracer` takes the provider that it is given."""
+    """`trace.get_tracer` uses the provider of its argument."""
 
     def script(side):
         tracer = trace.get_tracer("api", "1", side.provider, "https://schema", {"a": 1})

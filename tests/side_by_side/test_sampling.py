@@ -25,7 +25,7 @@ from tests.side_by_side.test_starting import in_context, remote
 
 
 class Asked(Sampler):
-    """Writes down what it is asked, and answers what it is told to."""
+    """Writes its calls into the journal, and returns what a function returns."""
 
     def __init__(self, side, answer=None):
         self.side = side
@@ -90,8 +90,8 @@ def test_samplers_of_the_sdk(sampler):
     assert_same(script, sampler=lambda side: sampler, ids=SpreadIds)
 
 
-def test_what_a_sampler_is_asked():
-    """It is given the very arguments of the program, in the same places."""
+def test_the_arguments_of_a_sampler():
+    """It gets the objects of the program, in the same positions."""
 
     def script(side):
         context = in_context(NonRecordingSpan(remote(state=[("a", "1")])))
@@ -128,8 +128,8 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
-def test_answers_of_a_sampler(answer):
-    """Its attributes, its trace state and its failures are taken alike."""
+def test_results_of_a_sampler(answer):
+    """Its attributes, its trace state and its failures have the same effect."""
 
     def script(side):
         side.attempt(side.tracer.start_span, "bare")
@@ -144,12 +144,12 @@ def test_answers_of_a_sampler(answer):
 
 
 def test_a_sampler_that_keeps_its_attributes():
-    """Attributes that a sampler hands out to many spans stay as they are."""
+    """A mapping that a sampler returns for many spans is not changed."""
     shared = {}
 
     def script(side):
         shared[side.name] = attributes = {"shared": 1}
-        side.tracer.sampler = Asked(side, lambda given: handed_out(attributes))
+        side.tracer.sampler = Asked(side, lambda _: result_with(attributes))
         first = side.span()
         first.set_attribute("own", 1)
         second = side.span()
@@ -157,14 +157,14 @@ def test_a_sampler_that_keeps_its_attributes():
         attributes["late"] = 1
         side.note(first, second)
 
-    def handed_out(attributes):
+    def result_with(attributes):
         return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes)
 
     assert_same(script)
 
 
 def test_a_sampler_that_traces_itself():
-    """A sampler may start spans."""
+    """A sampler can start spans."""
 
     class Tracing(Sampler):
         def __init__(self, side):
@@ -186,7 +186,7 @@ def test_a_sampler_that_traces_itself():
 
 @pytest.mark.parametrize("is_random", [False, True])
 def test_ids(is_random):
-    """Ids are asked for once a span, and once a trace, in the same order."""
+    """The generator is called once for each span and each trace, in the same order."""
 
     def script(side):
         with side.tracer.start_as_current_span("a"), side.tracer.start_as_current_span("b"):
@@ -201,7 +201,7 @@ def test_ids(is_random):
 
 @pytest.mark.parametrize("sampler", [ALWAYS_OFF, RECORD_ONLY], ids=["off", "record only"])
 def test_ids_of_unsampled_spans(sampler):
-    """They have ids of their own, too."""
+    """They have ids of their own as well."""
 
     def script(side):
         with side.tracer.start_as_current_span("a"), side.tracer.start_as_current_span("b"):
@@ -227,7 +227,7 @@ class FewIds(IdGenerator):
     "ids", [(1, 1), (0, 0), (1 << 128, 1), (1, 1 << 64), ("a", 1), (None, None)], ids=str
 )
 def test_odd_ids(ids):
-    """Odd ids are carried, or fail, alike."""
+    """Unusual ids are propagated or fail alike."""
 
     def script(side):
         with trace.use_span(side.attempt(side.tracer.start_span, "a") or trace.INVALID_SPAN):
@@ -242,7 +242,7 @@ class Raising(CountingIds):
 
 
 def test_ids_that_fail():
-    """The failure goes to whoever starts the span."""
+    """The caller of `start_span` gets the exception."""
     side = assert_same(lambda side: side.attempt(side.tracer.start_span, "a"), ids=Raising)
     assert [("OSError", "no entropy")] == side.raised
 
@@ -262,8 +262,8 @@ def test_random_ids():
     assert_same(script, ids=lambda side: RandomIdGenerator(), processors=lambda side: [])
 
 
-def test_what_a_tracer_is_told_later():
-    """A sampler, generator or resource that is put into a tracer holds for its next spans."""
+def test_parts_that_are_assigned_to_a_tracer():
+    """A sampler, a generator or a resource applies to the next spans."""
 
     def script(side):
         side.tracer.sampler = ALWAYS_OFF

@@ -1,4 +1,4 @@
-"""`start_span` with all that it takes, beside the SDK's."""
+"""The arguments of `start_span`, beside the SDK's."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def ended(side):
 @pytest.mark.parametrize("parent", PARENTS.values(), ids=PARENTS.keys())
 @pytest.mark.parametrize("around", [False, True], ids=["alone", "inside"])
 def test_a_parent_in_the_context_argument(parent, around):
-    """The trace, the parent and the flags come from the context that is given."""
+    """The trace, the parent and the flags come from the argument."""
 
     def script(side):
         if around:
@@ -97,7 +97,7 @@ def test_a_parent_that_is_current(parent):
 
 @pytest.mark.parametrize("kind", [*SpanKind, "client", None, 3], ids=str)
 def test_kinds(kind):
-    """The kind is what was given."""
+    """The kind is that of the argument."""
 
     def script(side):
         side.tracer.start_span("a", None, kind).end()
@@ -108,7 +108,7 @@ def test_kinds(kind):
 
 @pytest.mark.parametrize("name", ["", "work", "ä/ö ☃", "x" * 5000, None, 7, b"bytes"], ids=repr)
 def test_names(name):
-    """The name is what was given."""
+    """The name is that of the argument."""
     side = assert_same(lambda side: side.tracer.start_span(name).end())
     assert [name] == [span.name for span in side.ended]
 
@@ -116,7 +116,7 @@ def test_names(name):
 @pytest.mark.parametrize("start", [None, 0, 1, -5, 17, 10**12, True, 1.5, "noon"], ids=repr)
 @pytest.mark.parametrize("end", [None, 0, 1, -5, 10**12, 0.5, "later"], ids=repr)
 def test_times(start, end):
-    """Given times are taken as they are."""
+    """Times are used as they are."""
 
     def script(side):
         span = side.tracer.start_span("a", start_time=start)
@@ -128,7 +128,7 @@ def test_times(start, end):
 
 
 def test_times_of_the_clock():
-    """Times that nobody gave are those of the wall clock, in nanoseconds."""
+    """Without an argument the time is that of the wall clock, in nanoseconds."""
 
     def script(side):
         before = time.time_ns()
@@ -155,7 +155,7 @@ class Starts(sdk.SpanProcessor):
 
 
 def test_the_start_is_before_the_processors():
-    """Processors see the time of the start, and take none of the span's time before it."""
+    """Processors see the start time, and their own time counts for the span."""
 
     def script(side):
         before = time.time_ns()
@@ -238,8 +238,8 @@ def test_all_arguments_by_position():
 
 @pytest.mark.parametrize("record", [True, False, None, 1, ""])
 @pytest.mark.parametrize("status", [True, False, None, 1, ""])
-def test_what_becomes_of_an_exception(record, status):
-    """`record_exception` and `set_status_on_exception` hold for `with span:`."""
+def test_the_options_about_exceptions(record, status):
+    """`record_exception` and `set_status_on_exception` apply to `with span:`."""
 
     def script(side):
         options = {"record_exception": record, "set_status_on_exception": status}
@@ -250,7 +250,7 @@ def test_what_becomes_of_an_exception(record, status):
 
 
 def test_calls_that_do_not_fit():
-    """What the interface does not take is refused."""
+    """Arguments that the interface does not have are rejected."""
 
     def script(side):
         side.attempt(side.tracer.start_span)
@@ -263,7 +263,7 @@ def test_calls_that_do_not_fit():
 
 
 def test_a_context_of_another_type():
-    """A context that is none is answered alike."""
+    """Any other object than a context has the same effect."""
 
     def script(side):
         for context in [{}, {"a": 1}, 7, "context"]:

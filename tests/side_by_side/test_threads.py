@@ -1,4 +1,4 @@
-"""Spans in the hands of several threads, beside the SDK's."""
+"""Spans that several threads use, beside the SDK's."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def in_threads(work):
     assert not errors
 
 
-def test_many_threads_tell_one_span():
-    """Nothing that was told is lost, nor counted twice."""
+def test_many_threads_that_change_one_span():
+    """No change is lost, and none is counted twice."""
 
     def script(side):
         span = side.span()
 
-        def tell(number):
+        def change(number):
             for time in range(TIMES):
                 span.set_attribute(f"{number}.{time % 10}", time)
                 span.set_attributes({f"{number}.more": time})
@@ -48,7 +48,7 @@ def test_many_threads_tell_one_span():
                 span.add_link(remote(), {"n": number})
                 span.set_status(trace.StatusCode.ERROR)
 
-        in_threads(tell)
+        in_threads(change)
         span.end()
         finished = side.ended[0]
         side.note(sorted(finished.attributes.items()))
@@ -61,14 +61,14 @@ def test_many_threads_tell_one_span():
 
 
 class Keeping(Witness):
-    """Keeps the finished spans, whose contents are in no order."""
+    """Keeps the ended spans only: their contents have no order."""
 
     def _write(self, *what):
         return
 
 
-def test_many_threads_end_one_span():
-    """It is handed over once, and every other end is told that it came late."""
+def test_many_threads_that_end_one_span():
+    """The processors get it once, and every other end logs a warning."""
 
     def script(side):
         for _ in range(50):
@@ -80,14 +80,14 @@ def test_many_threads_end_one_span():
     assert [50, 50 * (THREADS - 1)] == [side.noted[0][0], len(side.logged)]
 
 
-def test_threads_that_tell_a_span_while_it_ends():
-    """What is told is in what was handed over, or is refused; it does not change afterwards."""
+def test_threads_that_change_a_span_while_it_ends():
+    """A change is in the span that processors get, or is rejected. None comes later."""
 
     def script(side):
         for _ in range(50):
             span = side.span()
 
-            def tell(number, span=span):
+            def change(number, span=span):
                 if number == 0:
                     span.end()
                     attributes = dict(side.ended[-1].attributes)
@@ -96,7 +96,7 @@ def test_threads_that_tell_a_span_while_it_ends():
                     span.set_attribute(f"a{number}", number)
                     span.add_event("e")
 
-            in_threads(tell)
+            in_threads(change)
         side.note([span.is_recording() for span in side.seen.get("spans", [])])
         late = [dict(span.attributes) for span in side.ended]
         side.note(late == side.seen["early"])
@@ -106,8 +106,8 @@ def test_threads_that_tell_a_span_while_it_ends():
     assert True is side.noted[-1]
 
 
-def test_a_span_that_is_let_go():
-    """It is freed at once, without the collector, ended or not."""
+def test_a_span_without_references():
+    """It is freed at once, without the garbage collector, ended or not."""
 
     def script(side):
         gc.disable()

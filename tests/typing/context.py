@@ -1,4 +1,4 @@
-"""What a type checker sees of calls that are handed over: the types of the functions."""
+"""The types that a type checker sees for calls that run elsewhere: those of the functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a type checker sees of decorated code: the user's own signatures."""
+"""The types that a type checker sees for decorated code: the user's own signatures."""
 
 from __future__ import annotations
 

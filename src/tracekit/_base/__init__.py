@@ -1,1 +1,1 @@
-"""The base: errors, levels, the log and forks; the standard library alone."""
+"""Errors, levels, logging and forks, on the standard library alone."""

@@ -1,28 +1,28 @@
-"""What tracekit raises: set-up and decoration mistakes, never a failure of recording."""
+"""The exceptions that tracekit raises at set-up and decoration; recording raises none."""
 
 from __future__ import annotations
 
 
 class TracekitError(Exception):
-    """The base of every error that tracekit raises on purpose."""
+    """The base class of all errors that tracekit raises on purpose."""
 
-    # Shown in tracebacks by the name that it is imported under.
+    # A traceback shows the name that users import.
     __module__ = "tracekit"
 
 
 class ConfigurationError(TracekitError, ValueError):
-    """Set-up was asked for something that it cannot give; nothing was installed."""
+    """An argument or a variable of the set-up is not valid; nothing was installed."""
 
     __module__ = "tracekit"
 
 
 class FilterSyntaxError(ConfigurationError):
-    """A filter string does not parse; the message points at the place with a caret."""
+    """A filter does not parse; the message marks the position with a caret."""
 
     __module__ = "tracekit"
 
 
 class InstrumentationError(TracekitError, TypeError):
-    """A decoration cannot work as written: an unknown name, or a thing that cannot be decorated."""
+    """An argument names something unknown, or an object cannot be decorated."""
 
     __module__ = "tracekit"

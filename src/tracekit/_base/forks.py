@@ -1,7 +1,9 @@
-"""What has to be done around a fork, asked of each object for as long as it lives.
+"""The one registry of objects that need care when the process forks.
 
-A fork copies the memory and one thread. A lock that another thread holds stays locked in the child
-for ever, and what another thread was about to do is done by nobody.
+A fork copies the memory and only the thread that called it. In the child, a lock that another
+thread held stays locked for ever, and work that another thread had begun is never finished.
+An object registers itself once and implements the hooks of `os.register_at_fork` as methods. The
+registry holds it weakly, so that it calls the hooks while the object lives.
 """
 
 from __future__ import annotations
@@ -14,88 +16,102 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, Final, Protocol, TypeVar
 
-from tracekit._base.log import warn
+from tracekit._base.log import log_warning
 
-# How long a fork waits, for all objects together, until no thread of theirs is where a copy of it
-# would be of no use; in seconds.
-PATIENCE: Final = 1.5
+# How long a fork waits in all for the `before_fork` methods, in seconds.
+BEFORE_FORK_TIMEOUT: Final = 1.5
 
 
 class ForkAware(Protocol):
-    """What a child process cannot use as the parent left it."""
+    """An object whose state the child of a fork cannot use as it is."""
 
     def after_fork_in_child(self) -> None:
-        """Make locks and connections of one's own, in the child, whose only thread this is."""
+        """Replace the locks and connections, in the child, by its only thread."""
 
 
-class HeldDuringFork(ForkAware, Protocol):
-    """What has threads that must not be in the midst of something at the moment of a fork."""
+class PausedDuringFork(ForkAware, Protocol):
+    """An object whose threads must be at rest while the memory is copied."""
 
-    def before_fork(self, seconds: float) -> bool:
-        """Wait until the threads are out of it and keep them out; whether it came to that."""
+    def before_fork(self, timeout: float) -> bool:
+        """Wait until the threads are at rest and hold them there.
+
+        Args:
+            timeout: How long to wait at most, in seconds.
+
+        Returns:
+            Whether they are held. Only then is `after_fork_in_parent` called.
+        """
         ...
 
     def after_fork_in_parent(self) -> None:
-        """Let the threads go on, in the parent, in the thread that held them."""
+        """Release the threads, in the parent, by the thread that forked."""
 
 
-_Object = TypeVar("_Object", bound=ForkAware)
+_ForkAware = TypeVar("_ForkAware", bound=ForkAware)
 
-_all: Final[dict[int, weakref.ref[Any]]] = {}
-_number: Final = count()
+_registered: Final[dict[int, weakref.ref[Any]]] = {}
+_numbers: Final = count()
 
 
-class _Held(threading.local):
-    """What the forking thread keeps still; two threads may fork at once."""
+class _Paused(threading.local):
+    """The objects that the forking thread holds at rest; two threads may fork at once."""
 
     def __init__(self) -> None:
-        self.objects: list[HeldDuringFork] = []
+        self.objects: list[PausedDuringFork] = []
 
 
-_held: Final = _Held()
+_paused: Final = _Paused()
 
 
-def watch(one: _Object) -> _Object:
-    """Ask an object at every fork from now on, in the order in which objects came here.
+def register(one: _ForkAware) -> _ForkAware:
+    """Call the hooks of an object at every fork, while the object lives.
+
+    `before_fork` and `after_fork_in_child` are called in the order of registration,
+    `after_fork_in_parent` in the reverse order.
+
+    Args:
+        one: A `ForkAware`, or a `PausedDuringFork`.
 
     Returns:
         The object.
     """
-    number = next(_number)
-    _all[number] = weakref.ref(one, lambda _: _all.pop(number, None))
+    number = next(_numbers)
+    _registered[number] = weakref.ref(one, lambda _: _registered.pop(number, None))
     return one
 
 
-def _alive() -> list[Any]:
-    found = [reference() for _, reference in sorted(_all.copy().items())]
-    return [one for one in found if one is not None]
+def _living_objects() -> list[Any]:
+    objects = [reference() for _, reference in sorted(_registered.copy().items())]
+    return [one for one in objects if one is not None]
 
 
-def _before() -> None:
-    deadline = time.monotonic() + PATIENCE
-    _held.objects = []
-    for one in _alive():
+def _before_fork() -> None:
+    deadline = time.monotonic() + BEFORE_FORK_TIMEOUT
+    _paused.objects = []
+    for one in _living_objects():
         before_fork: Callable[[float], bool] | None = getattr(one, "before_fork", None)
         if before_fork is not None and before_fork(max(0.0, deadline - time.monotonic())):
-            _held.objects.append(one)
+            _paused.objects.append(one)
 
 
-def _after_in_parent() -> None:
-    objects, _held.objects = _held.objects, []
+def _after_fork_in_parent() -> None:
+    objects, _paused.objects = _paused.objects, []
     for one in reversed(objects):
         one.after_fork_in_parent()
 
 
-def _after_in_child() -> None:
-    _held.objects = []
-    for one in _alive():
+def _after_fork_in_child() -> None:
+    _paused.objects = []
+    for one in _living_objects():
         try:
             one.after_fork_in_child()
         except Exception as error:
-            warn("%r cannot be used in a forked process: %r", one, error)
+            log_warning("%r cannot be used in a forked process: %r", one, error)
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
     )

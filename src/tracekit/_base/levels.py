@@ -1,4 +1,4 @@
-"""Levels: how important a span or an event is, in Rust's order and names."""
+"""The levels of spans and events, with the names and the order of Rust's tracing."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from enum import IntEnum
 
 
 class Level(IntEnum):
-    """How important a span or an event is.
+    """The importance of a span or an event.
 
     The numbers are those of the standard library's `logging`, so that a `Level` compares with
-    `logging.INFO` and goes where one is expected. `OFF` is above every level: as the level of a
-    filter directive it lets nothing through.
+    `logging.INFO` and is accepted in its place. `OFF` is above every level: a filter directive with
+    this level enables nothing.
     """
 
     TRACE = 5
@@ -22,11 +22,11 @@ class Level(IntEnum):
 
     @classmethod
     def of(cls, value: Level | str | int) -> Level:
-        """Read a level from any of the forms that tracekit accepts.
+        """Return the level for any of the forms that tracekit accepts.
 
         Args:
-            value: A `Level`, its name in any case (`"info"`, also `"warning"` and `"critical"`),
-                or a number of the standard library (`logging.INFO`). A number between two levels
+            value: A `Level`, its name in any case (`"info"`, also `"warning"` and `"critical"`), or
+                a number of the standard library (`logging.INFO`). A number between two levels
                 counts as the lower one.
 
         Returns:
@@ -60,4 +60,4 @@ class Level(IntEnum):
 
 
 _STANDARD_NAMES = {"WARNING": "WARN", "CRITICAL": "ERROR", "FATAL": "ERROR"}
-_ACCEPTED = "say one of TRACE, DEBUG, INFO, WARN, ERROR, OFF or a number of the logging module"
+_ACCEPTED = "give one of TRACE, DEBUG, INFO, WARN, ERROR, OFF or a number of the logging module"

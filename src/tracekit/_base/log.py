@@ -1,49 +1,59 @@
-"""The one voice of tracekit at run time: the logger `tracekit`, and nothing that it does to anyone.
+"""The logger `tracekit`: how the library reports its own failures.
 
-A handler is the program's own code. What it raises must not reach the traced function, nor end the
-thread that exports.
+A handler of the logger is code of the program. An exception that it raises must not reach the
+traced function, and must not end a thread that exports.
 """
 
 from __future__ import annotations
 
 import logging
+from typing import Final
 
-logger = logging.getLogger("tracekit")
+logger: Final = logging.getLogger("tracekit")
 
-_MOST_REMEMBERED = 1_000
-_said: set[object] = set()
+_MAX_KEYS: Final = 1_000
+_logged_keys: Final[set[object]] = set()
 
 
-def warn_once(key: object, message: str, *args: object, error: BaseException | None = None) -> None:
-    """Log a warning the first time this key comes by.
+def log_warning_once(
+    key: object, message: str, *args: object, error: BaseException | None = None
+) -> None:
+    """Log a warning unless one with an equal key was logged before.
 
     Args:
-        key: What the warning is about; a second call with an equal key is silent.
-        message: A format string of the logging module.
-        *args: What goes into the format string.
-        error: The failure behind it, logged as its type and text and at DEBUG with its traceback.
+        key: The subject of the warning.
+        message: A format string of the `logging` module.
+        *args: The arguments of the format string.
+        error: The cause, logged with its traceback at DEBUG.
     """
-    if key in _said or len(_said) >= _MOST_REMEMBERED:
+    if key in _logged_keys or len(_logged_keys) >= _MAX_KEYS:
         return
-    _said.add(key)
-    say(logging.WARNING, message, *args, error=error)
+    _logged_keys.add(key)
+    log(logging.WARNING, message, *args, error=error)
 
 
-def warn(message: str, *args: object) -> None:
-    """Log a warning each time; the caller sees to it that it is not one for every span."""
-    say(logging.WARNING, message, *args)
+def log_failure_once(key: tuple[object, ...], failure: str, error: BaseException) -> None:
+    """Log a failure of recording, once for each key and type of exception."""
+    message = "%s (%s); the traced program is not affected"
+    kind = type(error)
+    log_warning_once((*key, kind), message, failure, kind.__name__, error=error)
 
 
-def say(level: int, message: str, *args: object, error: BaseException | None = None) -> None:
-    """Log a line, whatever the program's handlers do.
+def log_warning(message: str, *args: object) -> None:
+    """Log a warning every time; the caller makes sure that not every span logs one."""
+    log(logging.WARNING, message, *args)
 
-    Never called with a lock held that the end of a span needs: a handler may end spans.
+
+def log(level: int, message: str, *args: object, error: BaseException | None = None) -> None:
+    """Log a message, and ignore an exception that a handler raises.
+
+    The caller must not hold a lock that the end of a span needs, because a handler may end spans.
 
     Args:
-        level: A level of the logging module.
-        message: A format string of the logging module.
-        *args: What goes into the format string.
-        error: The failure behind it, logged at DEBUG with its traceback.
+        level: A level of the `logging` module.
+        message: A format string of the `logging` module.
+        *args: The arguments of the format string.
+        error: The cause, logged with its traceback at DEBUG.
     """
     try:
         logger.log(level, message, *args)
@@ -53,6 +63,6 @@ def say(level: int, message: str, *args: object, error: BaseException | None = N
         return
 
 
-def forget_logged() -> None:
-    """Say everything anew; a new set-up starts with a clean slate."""
-    _said.clear()
+def forget_logged_warnings() -> None:
+    """Forget the keys of `log_warning_once`, because a new set-up logs each warning again."""
+    _logged_keys.clear()

@@ -1,1 +1,1 @@
-"""The console: each trace as a tree."""
+"""The console exporter, which prints each trace as a tree."""

@@ -1,4 +1,4 @@
-"""Traces as trees on the terminal: the exporter, its stream and when it writes."""
+"""The exporter that prints traces as trees: when it writes, and where."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import functools
 import os
 import sys
 import threading
-import weakref
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from tracekit._base import forks
 from tracekit._base.errors import ConfigurationError
-from tracekit._base.log import warn_once
+from tracekit._base.log import log_warning_once
 from tracekit._console.render import Page, render
 from tracekit._console.trace_buffer import Block, TraceBuffer
 
@@ -21,46 +21,17 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
-_NARROWEST: Final = 40
-_WIDTH_OF_FILES: Final = 100
-_WIDTH_OF_TERMINALS: Final = 80
+    from tracekit._filters.filter import Filter
+
+_MIN_WIDTH: Final = 40
+_FILE_WIDTH: Final = 100
+_DEFAULT_TERMINAL_WIDTH: Final = 80
 
 
 class ConsoleExporter(SpanExporter):
-    r"""Prints each trace as a tree, once its local root has ended.
+    """Prints each trace as a tree; `tracekit.exporters.console` describes it and its arguments."""
 
-    The local root is the span without a parent in this process. Its block is written in one
-    piece and never mixed with another one: a header with the service, the trace id, the total
-    time, the number of spans and of errors; then a line for each span with its duration, its
-    share of the total, its name and its attributes, and its events below it. What does not fit
-    on a line goes on below it.
-
-    Three or more siblings alike are folded into one line, unless something went wrong in them.
-    A block ends after 500 lines with the number of spans that are left.
-
-    Spans that end after their local root follow in a block of their own. When more than 10,000
-    spans or 1,000 traces wait for their roots, the oldest trace is shown in part; so is all that
-    waits at `force_flush()` and `shutdown()`.
-
-    Control characters are written out (`\n`, `\x1b`), so that no value can forge a line or
-    reach the terminal.
-
-    Args:
-        stream: Where to write; None is the `sys.stderr` of the moment.
-        colour: Whether to use colour. None: not where `NO_COLOR` is set, otherwise where
-            `FORCE_COLOR` is set, otherwise on a terminal that is not `dumb`.
-        width: Columns of a line, at least 40. None: what `COLUMNS` says, else those of the
-            terminal, or 100 where the stream is none.
-        verbose: Leave nothing out: `code.*`, `thread.*` and `telemetry.*` attributes, ids and
-            links, the resource, stack traces, every sibling, every line.
-
-    Raises:
-        ConfigurationError: An argument is of the wrong kind, or the width too small.
-
-    Example:
-        >>> import io
-        >>> exporter = ConsoleExporter(stream=io.StringIO(), width=80)
-    """
+    own_filter: Filter | None = None
 
     def __init__(
         self,
@@ -81,7 +52,7 @@ class ConsoleExporter(SpanExporter):
         self._buffer = TraceBuffer()
         self._closed = False
         self._make_locks()
-        _exporters.add(self)
+        forks.register(self)
 
     def __reduce__(self) -> Any:
         if self._stream is not None:
@@ -92,15 +63,10 @@ class ConsoleExporter(SpanExporter):
         return make, ()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Take in a batch and print the traces that it completes.
-
-        Args:
-            spans: Ended spans, of any number of traces, in any order.
+        """Print the traces whose local root has ended; other spans wait, and count as exported.
 
         Returns:
-            SUCCESS when what was due is printed; spans that wait for their root count as taken.
-            FAILURE when the stream does not take a block, which is then lost, or after
-            `shutdown()`. Never an exception.
+            FAILURE if the stream raised, which loses the block, or after `shutdown()`.
         """
         if self._closed:
             return SpanExportResult.FAILURE
@@ -108,37 +74,27 @@ class ConsoleExporter(SpanExporter):
             with self._buffer_lock:
                 blocks = self._buffer.add(spans)
         except Exception as error:
-            _warn(error)
+            _log_failure(error)
             return SpanExportResult.FAILURE
-        return SpanExportResult.SUCCESS if self._print(blocks) else SpanExportResult.FAILURE
+        return SpanExportResult.SUCCESS if self._print_all(blocks) else SpanExportResult.FAILURE
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Print what waits for its root, as parts of their traces.
-
-        Args:
-            timeout_millis: Not needed: nothing is waited for.
-
-        Returns:
-            Whether the stream took it.
-        """
+        """Print the spans that wait, and return whether the stream accepted everything."""
         try:
             with self._buffer_lock:
                 blocks = self._buffer.take_all()
         except Exception as error:
-            _warn(error)
+            _log_failure(error)
             return False
-        return self._print(blocks)
+        return self._print_all(blocks)
 
     def shutdown(self) -> None:
-        """Print what waits for its root; from now on every `export` fails.
-
-        The stream stays open. A second call does nothing.
-        """
+        """Print the spans that wait, and refuse further spans; the stream stays open."""
         self._closed = True
         self.force_flush()
 
-    def _print(self, blocks: Iterable[Block]) -> bool:
-        # All of them first: a block that fails must not keep the others from being tried.
+    def _print_all(self, blocks: Iterable[Block]) -> bool:
+        # A list, because `all` alone would stop at the first block that fails.
         printed = [self._print_block(block) for block in blocks]
         return all(printed)
 
@@ -147,7 +103,7 @@ class ConsoleExporter(SpanExporter):
             stream = sys.stderr if self._stream is None else self._stream
             self._write(stream, render(block, self._page_for(stream)))
         except Exception as error:
-            _warn(error)
+            _log_failure(error)
             return False
         return True
 
@@ -164,47 +120,35 @@ class ConsoleExporter(SpanExporter):
         with self._write_lock:
             try:
                 stream.write(text)
-            except UnicodeEncodeError:  # the stream says nothing of its encoding, or not the truth
+            except UnicodeEncodeError:  # the stream has no `encoding`, or a wrong one
                 stream.write(text.encode("ascii", "backslashreplace").decode("ascii"))
             stream.flush()
 
     def _make_locks(self) -> None:
-        # Reentrant: a signal handler may flush while its own thread is in here.
+        # Reentrant, because a signal handler may flush while its own thread holds them.
         self._buffer_lock = threading.RLock()
         self._write_lock = threading.RLock()
 
-    def _start_anew_in_child(self) -> None:
-        # A thread that is not here may hold the locks, and the parent will print what waits.
+    def after_fork_in_child(self) -> None:
+        """Replace the locks, and drop the spans that wait, which the parent prints."""
         self._make_locks()
         self._buffer.clear()
-
-
-_exporters: weakref.WeakSet[ConsoleExporter] = weakref.WeakSet()
-
-
-def _start_all_anew_in_child() -> None:
-    for exporter in list(_exporters):
-        exporter._start_anew_in_child()  # pyright: ignore[reportPrivateUsage]  # of this module
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_all_anew_in_child)
 
 
 def _find_width(stream: TextIO, *, is_terminal: bool) -> int:
     columns = os.environ.get("COLUMNS", "")
     width = int(columns) if columns.isascii() and columns.isdigit() else 0
     if not width:
-        width = _ask_terminal(stream) if is_terminal else _WIDTH_OF_FILES
-    return max(width, _NARROWEST)
+        width = _terminal_width(stream) if is_terminal else _FILE_WIDTH
+    return max(width, _MIN_WIDTH)
 
 
-def _ask_terminal(stream: TextIO) -> int:
+def _terminal_width(stream: TextIO) -> int:
     try:
-        # Of this very stream: `shutil.get_terminal_size` asks standard output, which may be a pipe.
-        return os.get_terminal_size(stream.fileno()).columns or _WIDTH_OF_TERMINALS
+        # `shutil.get_terminal_size` would ask standard output, which may be a pipe.
+        return os.get_terminal_size(stream.fileno()).columns or _DEFAULT_TERMINAL_WIDTH
     except (OSError, ValueError, AttributeError):
-        return _WIDTH_OF_TERMINALS
+        return _DEFAULT_TERMINAL_WIDTH
 
 
 def _wants_colour(*, is_terminal: bool) -> bool:
@@ -226,21 +170,18 @@ def _check_stream(stream: object) -> None:
 
 def _check_flag(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if not any(value is each for each in allowed):
-        raise ConfigurationError(f"{name}={value!r} is not understood; give {_either(allowed)}")
-
-
-def _either(allowed: tuple[object, ...]) -> str:
-    return ", ".join(map(repr, allowed[:-1])) + f" or {allowed[-1]!r}"
+        first = ", ".join(map(repr, allowed[:-1]))
+        raise ConfigurationError(f"{name}={value!r} is not valid; give {first} or {allowed[-1]!r}")
 
 
 def _check_width(width: Any) -> None:
     if width is None:
         return
-    if not isinstance(width, int) or isinstance(width, bool) or width < _NARROWEST:
+    if not isinstance(width, int) or isinstance(width, bool) or width < _MIN_WIDTH:
         raise ConfigurationError(
-            f"width={width!r} is not a width; give a whole number of columns, {_NARROWEST} or more"
+            f"width={width!r} is not a width; give a whole number of columns, {_MIN_WIDTH} or more"
         )
 
 
-def _warn(error: Exception) -> None:
-    warn_once("console exporter", "spans cannot be shown: %r", error, error=error)
+def _log_failure(error: Exception) -> None:
+    log_warning_once("console exporter", "spans cannot be shown: %r", error, error=error)

@@ -1,4 +1,4 @@
-"""Finished spans that wait for the end of their trace, in bounded memory."""
+"""Ended spans that wait for their local root, in bounded memory."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from tracekit._console.tree import FinishedSpan, is_local_root
+from tracekit._console.tree import context_of, is_local_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from opentelemetry.sdk.trace import ReadableSpan
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,34 +20,37 @@ class Block:
     """Spans of one trace that are shown together.
 
     Attributes:
-        trace_id: The trace that they belong to.
+        trace_id: The id of the trace.
         spans: The spans, never empty.
-        known_parents: Ids of their parents that an earlier block showed.
-        mark: Empty for a whole trace; otherwise how this block stands to the rest of it.
+        known_parents: The ids of their parents that an earlier block showed.
+        mark: Which part of the trace this is; empty for a whole trace.
     """
 
     trace_id: int
-    spans: list[FinishedSpan]
+    spans: list[ReadableSpan]
     known_parents: frozenset[int] = frozenset()
     mark: str = ""
 
 
 @dataclass(slots=True)
 class _Pending:
-    """Spans of one trace that were not shown yet."""
+    """The spans of one trace that wait."""
 
-    children: dict[int, list[FinishedSpan]] = field(default_factory=dict[int, list[FinishedSpan]])
-    tops: list[FinishedSpan] = field(default_factory=list[FinishedSpan])
+    # The spans whose parent was not shown, by the parent's id.
+    children: dict[int, list[ReadableSpan]] = field(default_factory=dict)
+    # Local roots, and spans whose parent was shown.
+    tops: list[ReadableSpan] = field(default_factory=list)
     root_ended: bool = False
 
-    def take_whole(self) -> list[FinishedSpan]:
-        """Take what hangs together with the local root; what it lacks a parent for stays."""
+    def take_complete(self) -> list[ReadableSpan]:
+        """Remove and return `tops` and everything below them."""
         taken, self.tops = self.tops, []
-        for span in taken:  # grows while it is read: everything below is appended
-            taken.extend(self.children.pop(span.context.span_id, ()))
+        for span in taken:  # the list grows during the loop
+            taken.extend(self.children.pop(context_of(span).span_id, ()))
         return taken
 
-    def take_all(self) -> list[FinishedSpan]:
+    def take_all(self) -> list[ReadableSpan]:
+        """Remove and return everything."""
         taken = [*self.tops, *(span for spans in self.children.values() for span in spans)]
         self.tops, self.children = [], {}
         return taken
@@ -53,26 +58,24 @@ class _Pending:
 
 @dataclass(slots=True)
 class _Shown:
-    """What is remembered of a trace that was shown."""
+    """The ids of the shown spans of one trace, and whether its local root is among them."""
 
     ids: set[int] = field(default_factory=set[int])
     root_ended: bool = False
 
 
 class TraceBuffer:
-    """Collects finished spans and says which of them to show, and when.
+    """Collects ended spans, and returns those that are due to be shown.
 
-    A trace is shown when its local root ends. Whatever ends later is shown as soon as it hangs
-    together with something that was shown. More than `max_spans` or `max_traces` waiting make
-    the oldest trace be shown in part. Adding costs the same for every span, whatever waits.
+    A trace is due when its local root has ended. A span that ends later is due when its parent was
+    shown, or is due too. If more than `max_spans` or `max_traces` wait, the oldest trace is due in
+    part. The cost of adding a span does not depend on how many wait.
 
-    Not safe for threads: the caller holds a lock, a reentrant one, since a signal handler may end
-    spans while its own thread is in here.
+    The buffer is not thread-safe. The caller holds a lock, which must be reentrant because a signal
+    handler may end spans while its own thread holds it. A signal handler may also raise at any line
+    of this class. The buffer then still works, but may have lost spans.
 
-    Args:
-        max_spans: How many spans may wait, of all traces together.
-        max_traces: How many traces may wait.
-        max_shown: How many ids of shown spans are remembered.
+    The ids of at most `max_shown` spans that were shown are kept.
     """
 
     def __init__(
@@ -84,45 +87,40 @@ class TraceBuffer:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all spans, and the ids of those that were shown."""
         self._pending: OrderedDict[int, _Pending] = OrderedDict()
         self._shown: OrderedDict[int, _Shown] = OrderedDict()
-        self._waiting = 0
-        self._remembered = 0
+        self.waiting = 0
+        self._id_count = 0
 
-    @property
-    def waiting(self) -> int:
-        """How many spans wait."""
-        return self._waiting
-
-    def add(self, spans: Iterable[FinishedSpan]) -> list[Block]:
-        """Take in a batch and return what is to be shown now, oldest first."""
-        touched = {self._put(span): None for span in spans}
-        blocks = [block for trace_id in touched for block in self._settle(trace_id)]
+    def add(self, spans: Iterable[ReadableSpan]) -> list[Block]:
+        """Add spans, and return the blocks that are due, the oldest first."""
+        touched = {self._add_one(span): None for span in spans}
+        blocks = [block for trace_id in touched for block in self._take_due(trace_id)]
         while self._pending and (
-            self._waiting > self.max_spans or len(self._pending) > self.max_traces
+            self.waiting > self.max_spans or len(self._pending) > self.max_traces
         ):
-            blocks += self._show_oldest()
+            blocks += self._take_oldest()
         return blocks
 
     def take_all(self) -> list[Block]:
-        """Return everything that waits, in parts where a root is missing, and wait for the rest."""
+        """Return all spans that wait, as parts of their traces if the root is missing."""
         blocks: list[Block] = []
         while self._pending:
-            blocks += self._show_oldest()
+            blocks += self._take_oldest()
         return blocks
 
-    def _put(self, span: FinishedSpan) -> int:
-        trace_id: int = span.context.trace_id
+    def _add_one(self, span: ReadableSpan) -> int:
+        trace_id: int = context_of(span).trace_id
         pending = self._pending.get(trace_id)
         if pending is None:
             pending = self._pending[trace_id] = _Pending()
-        # An exception can strike between any two steps: a span that is counted is placed.
-        self._place(span, pending, self._shown.get(trace_id))
-        self._waiting += 1
+        # In this order, because an exception between the two must not leave a count without a span.
+        self._insert(span, pending, self._shown.get(trace_id))
+        self.waiting += 1
         return trace_id
 
-    def _place(self, span: FinishedSpan, pending: _Pending, shown: _Shown | None) -> None:
+    def _insert(self, span: ReadableSpan, pending: _Pending, shown: _Shown | None) -> None:
         parent = span.parent
         if parent is None or parent.is_remote:
             pending.root_ended = True
@@ -132,7 +130,7 @@ class TraceBuffer:
         else:
             pending.children.setdefault(parent.span_id, []).append(span)
 
-    def _settle(self, trace_id: int) -> list[Block]:
+    def _take_due(self, trace_id: int) -> list[Block]:
         pending, shown = self._pending.get(trace_id), self._shown.get(trace_id)
         if (
             pending is None
@@ -140,48 +138,47 @@ class TraceBuffer:
             or not (pending.root_ended or (shown and shown.root_ended))
         ):
             return []
-        spans = pending.take_whole()
+        spans = pending.take_complete()
         if pending.children:
             pending.root_ended = False
         else:
             del self._pending[trace_id]
-        return [self._show(trace_id, spans)]
+        return [self._make_block(trace_id, spans)]
 
-    def _show_oldest(self) -> list[Block]:
-        # The entry goes first, whatever it holds, so that each turn of a loop over this is one
-        # trace fewer.
+    def _take_oldest(self) -> list[Block]:
+        # Removed first, so that each turn of the callers' loops leaves one trace fewer.
         trace_id, pending = self._pending.popitem(last=False)
         spans = pending.take_all()
-        return [self._show(trace_id, spans)] if spans else []
+        return [self._make_block(trace_id, spans)] if spans else []
 
-    def _show(self, trace_id: int, spans: list[FinishedSpan]) -> Block:
-        self._waiting = max(0, self._waiting - len(spans)) if self._pending else 0
-        before = self._shown.get(trace_id)
-        block = Block(trace_id, spans, _known_parents(spans, before), _mark(spans, before))
-        self._remember(trace_id, spans)
+    def _make_block(self, trace_id: int, spans: list[ReadableSpan]) -> Block:
+        self.waiting = max(0, self.waiting - len(spans)) if self._pending else 0
+        earlier = self._shown.get(trace_id)
+        block = Block(trace_id, spans, _known_parents(spans, earlier), _mark(spans, earlier))
+        self._keep_ids(trace_id, spans)
         return block
 
-    def _remember(self, trace_id: int, spans: list[FinishedSpan]) -> None:
+    def _keep_ids(self, trace_id: int, spans: list[ReadableSpan]) -> None:
         shown = self._shown.pop(trace_id, None) or _Shown()
         self._shown[trace_id] = shown
         shown.root_ended = shown.root_ended or any(map(is_local_root, spans))
-        before = len(shown.ids)
-        shown.ids.update(span.context.span_id for span in islice(spans, self.max_shown - before))
-        self._remembered += len(shown.ids) - before
-        while self._remembered > self.max_shown:
-            self._remembered -= len(self._shown.popitem(last=False)[1].ids)
+        count = len(shown.ids)
+        shown.ids.update(context_of(span).span_id for span in islice(spans, self.max_shown - count))
+        self._id_count += len(shown.ids) - count
+        while self._id_count > self.max_shown:
+            self._id_count -= len(self._shown.popitem(last=False)[1].ids)
 
 
-def _known_parents(spans: list[FinishedSpan], before: _Shown | None) -> frozenset[int]:
-    if before is None:
+def _known_parents(spans: list[ReadableSpan], earlier: _Shown | None) -> frozenset[int]:
+    if earlier is None:
         return frozenset()
     parents = (span.parent.span_id for span in spans if span.parent)
-    return frozenset(parent for parent in parents if parent in before.ids)
+    return frozenset(parent for parent in parents if parent in earlier.ids)
 
 
-def _mark(spans: list[FinishedSpan], before: _Shown | None) -> str:
+def _mark(spans: list[ReadableSpan], earlier: _Shown | None) -> str:
     if any(map(is_local_root, spans)):
-        return "continued" if before else ""
-    if before and before.root_ended:
+        return "continued" if earlier else ""
+    if earlier and earlier.root_ended:
         return "late: ended after the root"
-    return "continued, root still open" if before else "part: root still open"
+    return "continued, root still open" if earlier else "part: root still open"

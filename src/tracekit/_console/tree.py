@@ -1,129 +1,81 @@
-"""Finished spans as a tree, and repeated siblings of it as one row.
+"""Ended spans as a tree, and similar siblings as one row.
 
-Nothing here knows a terminal or the SDK: anything with the attributes of `ReadableSpan` will do.
-No function recurses, so that a trace may be as deep as it likes.
+No function recurses, so that a deep trace does not exhaust the stack.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, StatusCode
 
-_FEWEST_TO_FOLD = 3
-_UNFOLDABLE = -1
-_LOUD_LEVELS = ("WARN", "WARNING", "ERROR", "CRITICAL", "FATAL")
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import Event, ReadableSpan
 
-
-class SpanEvent(Protocol):
-    """The attributes of an SDK `Event` that are read."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def attributes(self) -> Mapping[str, Any] | None: ...
-
-
-class FinishedSpan(Protocol):
-    """The attributes of an SDK `ReadableSpan` that are read; times are nanoseconds."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def context(self) -> Any: ...
-    @property
-    def parent(self) -> SpanContext | None: ...
-    @property
-    def start_time(self) -> int | None: ...
-    @property
-    def end_time(self) -> int | None: ...
-    @property
-    def kind(self) -> SpanKind: ...
-    @property
-    def status(self) -> Status: ...
-    @property
-    def attributes(self) -> Mapping[str, Any] | None: ...
-    @property
-    def events(self) -> Sequence[SpanEvent]: ...
-    @property
-    def links(self) -> Sequence[Any]: ...
-    @property
-    def resource(self) -> Any: ...
-    @property
-    def instrumentation_scope(self) -> Any: ...
+_MIN_FOLDED = 3
+_NO_SHAPE = -1
+_NOTABLE_LEVELS = ("WARN", "WARNING", "ERROR", "CRITICAL", "FATAL")
 
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One span in its place.
+    """A span and its children, in the order of their start."""
 
-    Attributes:
-        span: The span itself.
-        children: Its children, in the order in which they started.
-        parent_note: For a span at the top: what became of its parent; otherwise empty.
-        shape: Equal for subtrees that may be folded into one; -1 for one that may not.
-    """
-
-    span: FinishedSpan
+    span: ReadableSpan
     children: list[Node] = field(default_factory=list["Node"])
+    # Why a span at the top has no parent here; empty for all others.
     parent_note: str = ""
-    shape: int = _UNFOLDABLE
+    # Equal for subtrees that may be folded into one.
+    shape: int = _NO_SHAPE
 
 
 Row = Sequence[Node]
-"""What is shown as one line: a single node, or several that were folded."""
+"""The nodes that share a line: a single node, or several that are folded."""
 
 
-def is_local_root(span: FinishedSpan) -> bool:
-    """Return whether the trace begins in this process with `span`."""
+def is_local_root(span: ReadableSpan) -> bool:
+    """Whether the parent of `span` is absent or in another process."""
     return span.parent is None or span.parent.is_remote
 
 
-def duration_of(span: FinishedSpan) -> int:
-    """Return how long `span` took, in nanoseconds; 0 where a time is missing."""
+def context_of(span: ReadableSpan) -> SpanContext:
+    """Return the context of `span`; the invalid one if it has none, which the SDK's type allows."""
+    return span.context or INVALID_SPAN_CONTEXT
+
+
+def duration_of(span: ReadableSpan) -> int:
+    """Return the duration of `span` in nanoseconds; 0 if a time is missing."""
     if span.start_time is None or span.end_time is None:
         return 0
     return span.end_time - span.start_time
 
 
-def has_failed(span: FinishedSpan) -> bool:
-    """Return whether the status of `span` is ERROR."""
+def has_failed(span: ReadableSpan) -> bool:
+    """Whether the status of `span` is ERROR."""
     return span.status.status_code is StatusCode.ERROR
 
 
-def build_tree(spans: Iterable[FinishedSpan], known: Collection[int] = ()) -> list[Node]:
-    """Hang every span under its parent and return those that have none here.
+def build_tree(spans: Iterable[ReadableSpan], known: Collection[int] = ()) -> list[Node]:
+    """Add every span to its parent, and return the nodes without a parent among the spans.
 
-    Every span comes out exactly once, even where parents form a ring or ids occur twice.
-
-    Args:
-        spans: Finished spans of one trace, in any order.
-        known: Ids of spans that were shown before; a child of theirs is no orphan.
-
-    Returns:
-        The nodes at the top, in the order in which they started.
+    Every span is in the tree exactly once, even if parents form a cycle or an id occurs twice.
+    The nodes are in the order of their start. `known` has the ids of spans in earlier blocks.
     """
-    nodes = sorted(map(Node, spans), key=_start_of)
-    tops = _hang(nodes, known)
+    nodes = sorted(map(Node, spans), key=lambda node: node.span.start_time or 0)
+    tops = _link(nodes, known)
     order = _walk(tops)
     if len(order) < len(nodes):
-        order = _break_rings(nodes, tops, order)
+        order = _break_cycles(nodes, tops, order)
     _find_shapes(order)
     return tops
 
 
-def _start_of(node: Node) -> int:
-    return node.span.start_time or 0
-
-
-def _hang(nodes: Sequence[Node], known: Collection[int]) -> list[Node]:
+def _link(nodes: Sequence[Node], known: Collection[int]) -> list[Node]:
     by_id: dict[int, Node] = {}
     for node in nodes:
-        by_id.setdefault(node.span.context.span_id, node)
+        by_id.setdefault(context_of(node.span).span_id, node)
     tops: list[Node] = []
     for node in nodes:
         parent = node.span.parent
@@ -146,14 +98,14 @@ def _note_parent(parent: SpanContext | None, known: Collection[int]) -> str:
 
 
 def _walk(tops: Iterable[Node]) -> list[Node]:
-    """Return all nodes below and with `tops`, parents before their children."""
+    """Return `tops` and all nodes below them, parents before their children."""
     order = list(tops)
-    for node in order:  # grows while it is read: breadth first without a queue
+    for node in order:  # the list grows during the loop: breadth first without a queue
         order.extend(node.children)
     return order
 
 
-def _break_rings(nodes: Iterable[Node], tops: list[Node], order: list[Node]) -> list[Node]:
+def _break_cycles(nodes: Iterable[Node], tops: list[Node], order: list[Node]) -> list[Node]:
     reached = set(map(id, order))
     for node in nodes:
         if id(node) in reached:
@@ -174,36 +126,30 @@ def _find_shapes(order: Sequence[Node]) -> None:
     known: dict[object, int] = {}
     for node in reversed(order):
         below = frozenset(child.shape for child in node.children)
-        if _UNFOLDABLE in below or _is_loud(node.span):
+        if _NO_SHAPE in below or _is_notable(node.span):
             continue
         shape = (node.span.name, node.span.kind, below)
         node.shape = known.setdefault(shape, len(known))
 
 
-def _is_loud(span: FinishedSpan) -> bool:
-    """Return whether something happened in `span` itself that folding would hide."""
-    return has_failed(span) or any(map(_is_loud_event, span.events))
+def _is_notable(span: ReadableSpan) -> bool:
+    """Whether `span` itself has a failure or a warning, which folding would hide."""
+    return has_failed(span) or any(map(_is_notable_event, span.events))
 
 
-def _is_loud_event(event: SpanEvent) -> bool:
+def _is_notable_event(event: Event) -> bool:
     attributes = event.attributes or {}
     if event.name == "exception" and not attributes.get("exception.expected"):
         return True
-    return str(attributes.get("level", "")).upper() in _LOUD_LEVELS
+    return str(attributes.get("level", "")).upper() in _NOTABLE_LEVELS
 
 
 def fold(siblings: Sequence[Node]) -> list[Row]:
-    """Put siblings of the same shape together, where there are at least three of them.
+    """Fold siblings of the same shape into one row if there are at least three of them.
 
-    Two subtrees have the same shape when their spans have the same name and kind and their
-    children come in the same shapes, however many of each. A subtree in which something failed,
-    an exception was recorded or a warning was given is never folded.
-
-    Args:
-        siblings: Nodes below one parent, or the nodes at the top.
-
-    Returns:
-        The rows; one that was folded stands where its first node stood.
+    Two subtrees have the same shape if their spans have the same name and kind, and their children
+    have the same set of shapes. A subtree with a failure, an exception or a warning has no shape
+    and is not folded. The rows are in the order of their first nodes.
     """
     groups: dict[object, list[Node]] = {}
     for node in siblings:
@@ -211,7 +157,7 @@ def fold(siblings: Sequence[Node]) -> list[Row]:
     rows: list[Row] = []
     for node in siblings:
         group = groups[_fold_key(node)]
-        if len(group) < _FEWEST_TO_FOLD:
+        if len(group) < _MIN_FOLDED:
             rows.append([node])
         elif group[0] is node:
             rows.append(group)
@@ -219,10 +165,10 @@ def fold(siblings: Sequence[Node]) -> list[Row]:
 
 
 def _fold_key(node: Node) -> object:
-    # At the top the note tells parents apart; below it is empty.
-    return node if node.shape == _UNFOLDABLE else (node.shape, node.parent_note)
+    # The note separates children of different missing parents. Below the top it is empty.
+    return node if node.shape == _NO_SHAPE else (node.shape, node.parent_note)
 
 
 def children_of(row: Row) -> list[Node]:
-    """Return the children of all nodes of `row`, those of the first node first."""
+    """Return the children of all nodes of `row`, in the order of the nodes."""
     return [child for node in row for child in node.children]

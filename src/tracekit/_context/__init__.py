@@ -1,1 +1,1 @@
-"""Context across threads and processes: snapshots, stepping, pools, blocking calls, workers."""
+"""Context across threads and processes: snapshots, pools, blocking calls, workers."""

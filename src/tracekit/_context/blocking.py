@@ -28,27 +28,27 @@ async def run_blocking(func: Callable[P, T], /, *args: P.args, **kwargs: P.kwarg
 async def run_blocking(
     func: Callable[..., Any], /, *args: Any, executor: Any = None, **kwargs: Any
 ) -> Any:
-    """Await a blocking call that is made elsewhere, in the context of now.
+    """Await a blocking call on a thread or an executor, in the current context.
 
-    It runs on asyncio, and on trio where anyio is installed. Without an executor the call is made
-    on a thread: of the event loop's own pool, or of anyio's.
+    It runs on asyncio, and on trio if anyio is installed. Without an executor the call runs on a
+    thread of the event loop's default pool, or of anyio's.
 
-    Where the awaiting task is cancelled, it goes on at once, as with `asyncio.to_thread`: a call
-    that waits for a worker is never made, and one that has begun runs to its end unheard.
+    A cancelled task continues at once, as with `asyncio.to_thread`. A call that waits for a worker
+    is never made. A call that has begun runs to its end, and its result is ignored.
 
     Args:
-        func: What is called.
+        func: The function to call.
         *args: Its arguments.
-        executor: Where the call is made: an executor with `submit`, or a pool of `multiprocessing`.
-        **kwargs: Its named arguments; one called `executor` has to be bound with
+        executor: Where the call runs: an executor with `submit`, or a pool of `multiprocessing`.
+        **kwargs: Its keyword arguments. An argument called `executor` has to be bound with
             `functools.partial`.
 
     Returns:
-        What the call returned.
+        The result of the call.
 
     Raises:
         InstrumentationError: `executor` is not an executor.
-        ConfigurationError: On trio, anyio is missing.
+        ConfigurationError: On trio, anyio is not installed.
 
     Example:
         ```python
@@ -62,17 +62,17 @@ async def run_blocking(
     """
     if executor is None:
         if _runs_trio():
-            return await _on_anyio(functools.partial(func, *args, **kwargs))
+            return await _run_on_anyio(functools.partial(func, *args, **kwargs))
         call = functools.partial(copy_context().run, func, *args, **kwargs)
         return await _asyncio().get_running_loop().run_in_executor(None, call)
     future = _submit(executor, functools.partial(bind_context(func), *args, **kwargs))
     if _runs_trio():
-        return await _until_done(future)
+        return await _wait_on_trio(future)
     return await _asyncio().wrap_future(future)
 
 
 def _asyncio() -> Any:
-    # Whoever gets here on asyncio has loaded it; a library that only decorates has not.
+    # A program that runs asyncio has imported it. A library that only decorates need not.
     import asyncio
 
     return asyncio
@@ -88,7 +88,7 @@ def _runs_trio() -> bool:
         return False
 
 
-async def _on_anyio(call: Callable[[], Any]) -> Any:
+async def _run_on_anyio(call: Callable[[], Any]) -> Any:
     try:
         from anyio import to_thread
     except ModuleNotFoundError:
@@ -105,7 +105,7 @@ def _submit(executor: Any, call: Callable[[], Any]) -> Future[Any]:
         submit = functools.partial(_apply_async, executor)
     if submit is None or isinstance(executor, type):
         raise InstrumentationError(
-            f"executor={executor!r} is not valid: say an executor with submit(), such as those of "
+            f"executor={executor!r} is not valid: use an executor with submit(), such as those of "
             f"concurrent.futures, or a pool of multiprocessing"
         )
     future: Future[Any] = submit(call)
@@ -114,23 +114,23 @@ def _submit(executor: Any, call: Callable[[], Any]) -> Future[Any]:
 
 def _apply_async(pool: Any, call: Callable[[], Any]) -> Future[Any]:
     future: Future[Any] = Future()
-    # From here on it cannot be cancelled: a pool takes nothing back.
+    # A pool cannot cancel a task, so the future cannot be cancelled either.
     future.set_running_or_notify_cancel()
     pool.apply_async(call, callback=future.set_result, error_callback=future.set_exception)
     return future
 
 
-async def _until_done(future: Future[Any]) -> Any:
-    import trio  # pyright: ignore[reportMissingImports]  # the program runs it, or this is not reached
+async def _wait_on_trio(future: Future[Any]) -> Any:
+    import trio  # pyright: ignore[reportMissingImports]  # only reached on trio
 
     done, token = trio.Event(), trio.lowlevel.current_trio_token()
 
-    def announce(_: Future[Any]) -> None:
-        # After the end of trio's run no one waits any more.
+    def set_done(_: Future[Any]) -> None:
+        # Nothing waits after the end of trio's run.
         with contextlib.suppress(trio.RunFinishedError):
             token.run_sync_soon(done.set)
 
-    future.add_done_callback(announce)
+    future.add_done_callback(set_done)
     try:
         await done.wait()
     except BaseException:

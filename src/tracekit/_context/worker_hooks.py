@@ -1,98 +1,102 @@
-"""Worker processes: what they need to be set up like the process that they work for."""
+"""Hooks around the tasks of worker processes, registered by the set-up.
+
+This package sends tasks to worker processes and knows nothing of set-ups. The set-up registers how
+a worker is initialized, and what happens around each task there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 Initializer = Callable[..., object]
-# A picklable callable that sets up the process in which it is called, or None where there is
-# nothing to be set up.
-SetUp = Callable[[], object]
 
 
-class _Above:
-    """What the floor above puts here, once there is something to be set up."""
+@dataclass
+class _Hooks:
+    """The registered hooks, which do nothing before a set-up has registered its own."""
 
-    def __init__(self) -> None:
-        self.set_up: Callable[[], SetUp | None] | None = None
-        self.begin_task: Callable[[], object] | None = None
-        self.end_task: Callable[[], object] | None = None
-
-
-_above: Final = _Above()
+    get_initializer: Callable[[], Initializer | None] = lambda: None
+    begin_task: Callable[[], object] = lambda: None
+    end_task: Callable[[], object] = lambda: None
 
 
-def set_source(ask: Callable[[], SetUp | None]) -> None:
-    """Have the set-up of worker processes made by the floor that knows it."""
-    _above.set_up = ask
+_hooks: Final = _Hooks()
 
 
-def initializer_for(
-    initializer: Initializer | None, initargs: tuple[Any, ...]
-) -> tuple[Initializer | None, tuple[Any, ...]]:
-    """What a worker process of our own pool runs first.
+def register(
+    *,
+    get_initializer: Callable[[], Initializer | None],
+    begin_task: Callable[[], object],
+    end_task: Callable[[], object],
+) -> None:
+    """Register the hooks of a set-up.
 
     Args:
-        initializer: What the user wants to run first, or None.
-        initargs: Its arguments.
+        get_initializer: Returns a picklable function that sets up the process that calls it, or
+            None if there is nothing to set up.
+        begin_task: Called in a worker before a task.
+        end_task: Called in a worker after a task.
+    """
+    _hooks.get_initializer = get_initializer
+    _hooks.begin_task = begin_task
+    _hooks.end_task = end_task
+
+
+def worker_initializer() -> Initializer | None:
+    """Return the function that sets up a worker process; picklable, or None."""
+    return _hooks.get_initializer()
+
+
+@contextmanager
+def worker_task() -> Iterator[None]:
+    """Run a block as a task that another process has sent."""
+    # A task that sets up its process registers hooks. They are not of this task.
+    end_task = _hooks.end_task
+    _hooks.begin_task()
+    try:
+        yield
+    finally:
+        end_task()
+
+
+def pool_initializer(
+    initializer: Initializer | None, initargs: tuple[Any, ...]
+) -> tuple[Initializer, tuple[Any, ...]]:
+    """Return an initializer for a process pool, which sets up a worker and then runs the user's.
 
     Returns:
-        An initializer and its arguments, both as picklable as the given ones, that set the worker
-        up like this process is when the worker starts, and then run the user's.
+        The initializer and its arguments. They can be pickled if the user's can.
     """
-    return _initialize, (_ShippedAtStart(), initializer, initargs)
-
-
-class _ShippedAtStart:
-    """Stands for the set-up of the moment in which a worker is started, not of the pool's making.
-
-    A forked worker gets it as it is and needs nothing: it has a copy of all that its parent has.
-    """
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _same, (shipment(),)
-
-
-def _same(shipped: object) -> object:
-    return shipped
+    return _initialize, (_CurrentInitializer(), initializer, initargs)
 
 
 def _initialize(
-    shipped: object, initializer: Initializer | None, initargs: tuple[Any, ...]
+    worker_initializer: Initializer | None,
+    initializer: Initializer | None,
+    initargs: tuple[Any, ...],
 ) -> None:
-    if not isinstance(shipped, _ShippedAtStart):
-        unpack(shipped)
+    if worker_initializer is not None:
+        worker_initializer()
     if initializer is not None:
         initializer(*initargs)
 
 
-def shipment() -> object:
-    """What travels with a task to a process that may not be set up; small, picklable, or None."""
-    return None if _above.set_up is None else _above.set_up()
+class _CurrentInitializer:
+    """Pickles as the worker initializer at the start of a worker, not of the pool.
 
+    A forked worker receives the object itself and calls it to no effect: it has a copy of
+    everything that its parent has.
+    """
 
-def set_turns(begin: Callable[[], object], end: Callable[[], object]) -> None:
-    """Have this done around each task that arrives from another process."""
-    _above.begin_task, _above.end_task = begin, end
-
-
-@contextmanager
-def at_work() -> Iterator[None]:
-    """The time of one task that arrived from another process."""
-    begin, end = _above.begin_task, _above.end_task
-    if begin is None or end is None:
-        yield
+    def __call__(self) -> None:
         return
-    begin()
-    try:
-        yield
-    finally:
-        end()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _return, (worker_initializer(),)
 
 
-def unpack(shipped: object) -> None:
-    """Set this process up by what travelled with a task, unless that was done before."""
-    if callable(shipped):
-        shipped()
+def _return(value: object) -> object:
+    return value

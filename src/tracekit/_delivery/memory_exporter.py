@@ -1,4 +1,4 @@
-"""An exporter that keeps the spans, for tests and notebooks."""
+"""An exporter that keeps spans in memory, for tests and notebooks."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from tracekit._base import forks
+from tracekit._filters.filter import Filter
 
 
 class MemoryExporter(SpanExporter):
-    """Keeps every ended span until it is cleared.
+    """Keeps every ended span until `clear` is called.
 
-    The spans are there as soon as they have ended, without a flush.
+    A span is there as soon as it has ended, without a flush.
 
     Example:
         ```python
@@ -34,11 +35,13 @@ class MemoryExporter(SpanExporter):
         ```
     """
 
+    own_filter: Filter | None = None
+
     def __init__(self) -> None:
         self._spans: list[ReadableSpan] = []
-        # Reentrant: a signal handler or a finalizer may end spans while its own thread is in here.
+        # Reentrant: a signal handler or a finalizer can end spans while its thread holds the lock.
         self._lock = threading.RLock()
-        forks.watch(self)
+        forks.register(self)
 
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:
@@ -47,7 +50,7 @@ class MemoryExporter(SpanExporter):
             return tuple(self._spans)
 
     def get_finished_spans(self) -> tuple[ReadableSpan, ...]:
-        """The same as `spans`, by the name that the SDK's exporter in memory has for it."""
+        """Return `spans`, under the name that the SDK's in-memory exporter uses."""
         return self.spans
 
     def clear(self) -> None:
@@ -62,12 +65,12 @@ class MemoryExporter(SpanExporter):
         return SpanExportResult.SUCCESS
 
     def after_fork_in_child(self) -> None:
-        """Go on in a forked process, with a lock that nobody holds."""
+        """Replace the lock, which a thread of the parent process may hold."""
         self._lock = threading.RLock()
 
     def shutdown(self) -> None:
-        """Nothing is held that would have to be given back; the spans stay readable."""
+        """Do nothing. The spans stay readable."""
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Nothing waits."""
+        """Return True. No span waits."""
         return True

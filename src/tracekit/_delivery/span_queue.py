@@ -1,4 +1,4 @@
-"""The line in which ended spans wait for their exporter, with exact accounts of them."""
+"""The queue in which ended spans wait for their exporter, with an exact count of each."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from itertools import repeat, starmap
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from tracekit._delivery.counts import Tally
+from tracekit._delivery.export_outcome import ExportBatch
+from tracekit._delivery.stats import SpanCounts
 from tracekit._sdk.views import view_of
 
 
 class Batch:
-    """Spans that are exported together.
+    """Spans that were taken from the queue together.
 
     Attributes:
-        position: How many had left for good at the head of the line when it came to stand there.
+        position: The position of its first span in the queue.
         spans: The spans.
     """
 
@@ -30,137 +31,149 @@ class Batch:
 
     @property
     def end(self) -> int:
-        """The position behind its last span."""
+        """The position after its last span."""
         return self.position + len(self.spans)
 
     @cached_property
-    def views(self) -> list[ReadableSpan]:
-        """The spans as the exporter is to see them; one list, however often the batch is tried.
-
-        An exporter may know by it that it has encoded the batch already.
-        """
-        return [view_of(span, self._bit) or span for span in self.spans]
+    def for_exporter(self) -> ExportBatch:
+        """The batch as the exporter is to see it, which is one object for all attempts."""
+        return ExportBatch([view_of(span, self._bit) or span for span in self.spans])
 
 
 class SpanQueue:
-    """Spans in the order in which they ended; the oldest make room when there are too many.
+    """Spans in the order in which they ended. A full queue drops the oldest ones.
 
-    Each span that came is at one place: it waits, or is in the batch in hand, or is in the tally as
-    exported, failed or dropped. Who ends a span appends it to `waiting`, which takes one step of
-    the interpreter and no lock. All else is done under one reentrant lock of the caller's, within
-    which a signal handler or a finalizer may append at any time, and come in once more.
+    At any time each span is in exactly one place: it waits, or is in the batch in flight, or is
+    counted as exported, failed or dropped.
+
+    A thread that ends a span appends it to `waiting`, which is atomic and takes no lock. The caller
+    holds one reentrant lock for all methods. Under that lock, a signal handler or a finalizer can
+    append a span at any time, and can call the methods too.
+
+    A position is a number of spans: `head` counts those that have left at the head of the queue,
+    and `end` counts those that are still in it as well.
+
+    Args:
+        capacity: The largest number of spans that wait.
+        counts: The counts of the spans that have left the queue.
+        bit: The exporter's bit in the masks of filter decisions.
 
     Attributes:
-        capacity: The most spans that may wait.
-        waiting: Those that wait.
-        in_hand: The batch that is being exported.
-        head: How many spans have left for good at the head of the line.
-        tally: What became of all that have left.
+        capacity: As above.
+        waiting: The spans that wait.
+        in_flight: The batch that is being exported.
+        head: The number of spans that have left at the head of the queue.
+        counts: As above.
+        closed_at: The position from which on spans came too late, or None while the queue is open.
     """
 
-    def __init__(self, capacity: int, bit: int = 0) -> None:
+    def __init__(self, capacity: int, counts: SpanCounts, bit: int = 0) -> None:
         self.capacity = capacity
         self.waiting: deque[ReadableSpan] = deque()
         self.in_flight: Batch | None = None
         self.head = 0
-        self.tally = Tally()
+        self.counts = counts
+        self.closed_at: int | None = None
         self._bit = bit
-        self._again: Batch | None = None
+        self._requeued: Batch | None = None
 
     def __len__(self) -> int:
         return len(self.waiting) + (len(self.in_flight) if self.in_flight is not None else 0)
 
     @property
     def end(self) -> int:
-        """The position behind the last span."""
+        """The position after the newest span."""
         return self.head + len(self)
 
     def is_past(self, position: int) -> bool:
-        """Whether all spans before a position have left the line for good."""
-        # With a batch in hand, younger ones may have been dropped before it.
+        """Whether all spans before a position have left the queue."""
+        # While a batch is in flight, younger spans than its own may have been dropped.
         return self.in_flight is None and self.head >= position
 
-    def make_room(self) -> int:
-        """Drop the oldest of those that are too many, and give their number."""
+    def drop_excess(self) -> int:
+        """Drop the oldest spans beyond the capacity, and return their number."""
         dropped = 0
         while len(self.waiting) > self.capacity:
             self.waiting.popleft()
             self.head += 1
-            self.tally.dropped += 1
+            self.counts.dropped += 1
             dropped += 1
         return dropped
 
-    def drop_behind(self, position: int) -> int:
-        """Drop what came when this position had been the end, and give the number."""
+    def drop_from(self, position: int) -> int:
+        """Drop the waiting spans from a position on, and return their number."""
         dropped = 0
-        if self._again is not None and self._again.end > position:
-            self._again = None
+        if self._requeued is not None and self._requeued.end > position:
+            self._requeued = None
         while self.waiting and self.end > position:
             self.waiting.pop()
-            self.tally.dropped += 1
+            self.counts.dropped += 1
             dropped += 1
         return dropped
 
     def drop_all(self) -> int:
-        """Drop all that have not left, the batch in hand included, and give their number."""
+        """Drop all spans, those in flight included, and return their number."""
         dropped, self.in_flight = len(self.in_flight or ()), None
-        dropped += len(self._take(len(self.waiting)))
+        dropped += len(self._pop(len(self.waiting)))
         self.head += dropped
-        self.tally.dropped += dropped
+        self.counts.dropped += dropped
         return dropped
 
     def take(self, size: int) -> Batch | None:
-        """Take the oldest spans in hand.
+        """Take the oldest spans, which are in flight from now on.
+
+        A batch that was requeued is taken as the same object, unless some of it was dropped.
 
         Args:
-            size: The most that are taken. A batch that was put back is taken as it was, as long as
-                none of it was dropped.
+            size: The largest number of spans to take.
 
         Returns:
-            The batch, or None if nothing waits.
+            The batch. None if no span waits, or another batch is in flight.
         """
-        again, self._again = self._again, None
-        if again is not None and again.position == self.head:
-            self._take(len(again))
-            self.in_flight = again
+        if self.in_flight is not None:
+            return None
+        requeued, self._requeued = self._requeued, None
+        if requeued is not None and requeued.position == self.head:
+            self._pop(len(requeued))
+            self.in_flight = requeued
         elif self.waiting:
-            spans = self._take(min(size, len(self.waiting)))
+            spans = self._pop(min(size, len(self.waiting)))
             self.in_flight = Batch(self.head, spans, self._bit)
         return self.in_flight
 
-    def _take(self, size: int) -> list[ReadableSpan]:
-        # In one step of the interpreter: nobody finds a span to be nowhere.
+    def _pop(self, size: int) -> list[ReadableSpan]:
+        # One step of the interpreter: no signal handler sees a span in neither place.
         return list(starmap(self.waiting.popleft, repeat((), size)))
 
-    def settle(self, batch: Batch, delivered: int) -> int | None:
-        """Count what became of a batch.
+    def settle(self, batch: Batch, exported: int) -> int | None:
+        """Count the spans of a batch that was exported.
 
         Args:
             batch: The batch.
-            delivered: How many of its spans were delivered; the others failed.
+            exported: The number of its spans that were delivered. The others failed.
 
         Returns:
-            How many failed, or None if the batch was dropped meanwhile.
+            The number of spans that failed, or None if the batch was dropped meanwhile.
         """
         if batch is not self.in_flight:
             return None
         self.in_flight = None
-        failed = len(batch) - delivered
+        failed = len(batch) - exported
         self.head += len(batch)
-        self.tally.exported += delivered
-        self.tally.failed += failed
+        self.counts.exported += exported
+        self.counts.failed += failed
         return failed
 
     def requeue(self, batch: Batch) -> int:
-        """Put a batch back to the head of the line.
+        """Put a batch back to the head of the queue.
 
         Returns:
-            How many spans were dropped, because too many came meanwhile.
+            The number of spans that this drops, because the queue has filled up meanwhile.
         """
         if batch is not self.in_flight:
             return 0
-        # Some that came after it may have been dropped before it.
+        # Spans that came after the batch may have been dropped before it.
         batch.position = self.head
-        self.in_flight, self._again = None, batch
+        self.in_flight, self._requeued = None, batch
         self.waiting.extendleft(reversed(batch.spans))
-        return self.make_room()
+        return self.drop_excess()

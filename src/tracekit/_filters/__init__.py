@@ -1,1 +1,1 @@
-"""Filters: directives, their syntax, the filters in force, and call sites with their interest."""
+"""Filters: their directives and syntax, their decisions, and the call sites that cache them."""

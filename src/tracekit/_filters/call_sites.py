@@ -1,7 +1,14 @@
-"""The gate between the code that is traced and the set-up, and the call sites that pass it.
+"""Call sites, and the registry that keeps their interest up to date.
 
-A call site holds its verdict, so that a call which nobody wants costs one attribute read. The
-verdicts are computed anew, for all call sites at once, when the gate changes.
+A call site is a piece of the program that makes spans: a decorated function, or a `span()` block.
+What the filters say about its target and level is the same for every call, so the call site caches
+the answer, its *interest*, as in Rust's tracing:
+
+- *never*: `disabled` is true. A call costs one attribute read.
+- *sometimes*: `dynamic_filter` decides call by call.
+- *always*: `exporter_mask` says which exporters take the spans of every call.
+
+The registry rebuilds the interest of all call sites when the filters change.
 """
 
 from __future__ import annotations
@@ -12,135 +19,127 @@ from typing import Any, Final, Protocol
 
 from tracekit._base import forks
 from tracekit._base.levels import Level
-from tracekit._filters.filter import Filter
-from tracekit._filters.filter_set import ALL_EXPORTERS, NO_EXPORTER, DynamicFilter, FilterSet
+from tracekit._filters.filter import filter_from_environment
+from tracekit._filters.filter_set import ALL_EXPORTERS, NO_EXPORTERS, DynamicFilter, FilterSet
 
 
 class Backend(Protocol):
-    """What the set-up floor hands down: who makes the spans.
+    """The part of a set-up that makes spans; a higher room implements it."""
 
-    Attributes:
-        ends_traces: Whether nothing is ever recorded inside of an unsampled trace.
-    """
-
-    ends_traces: bool
+    # Whether a span whose parent is not sampled is never recorded.
+    drops_unsampled_children: bool
 
     def tracer(self, target: str) -> Any:
-        """The OpenTelemetry tracer for a target, or None where nothing is to be recorded."""
+        """Return the OpenTelemetry tracer for a target, or None if nothing is recorded."""
 
 
 class CallSite:
-    """A place in the program that makes spans, with all that is known before it is called.
+    """A piece of the program that makes spans, and its interest in being called.
 
     Attributes:
-        target: What filters match on.
-        level: How important its spans are.
-        off: The verdict: True where no span of this place is wanted, whatever the call.
-        judge: What decides call by call; None where `wanted` is the answer to every call.
-        wanted: The mask of those who want its spans.
-        inherits: Whether its spans may stand in a scope, which they pass on to what is inside.
-        tracer: The tracer for this place, kept while `tracer_source` is still the one in force.
+        target: The name that filters match.
+        level: The level of its spans.
+        disabled: Whether no call makes a span.
+        dynamic_filter: Decides call by call; None if `exporter_mask` holds for every call.
+        exporter_mask: The exporters that take its spans wherever they stand.
+        inherits_scope: Whether its spans pass on the filter scope around them.
+        tracer: The tracer of `tracer_source` for the target.
+        tracer_source: The object that `tracer` came from; another one in force makes it stale.
     """
 
     __slots__ = (
         "__weakref__",
+        "disabled",
         "dynamic_filter",
-        "inherits",
+        "exporter_mask",
+        "inherits_scope",
         "level",
-        "off",
         "target",
         "tracer",
         "tracer_source",
-        "wanted",
     )
 
     def __init__(self, target: str, level: Level) -> None:
         self.target = target
         self.level = level
-        self.off = False
+        self.disabled = False
         self.dynamic_filter: DynamicFilter | None = None
-        self.wanted = ALL_EXPORTERS
-        self.inherits = False
+        self.exporter_mask = ALL_EXPORTERS
+        self.inherits_scope = False
         self.tracer: Any = None
         self.tracer_source: object = None
-        registry.admit(self)
+        registry.register(self)
 
-    def refresh(self, filters: FilterSet) -> None:
-        """Take a new verdict and forget what the old set-up made."""
+    def update_interest(self, filters: FilterSet) -> None:
+        """Cache what the filters say about this call site, and drop the tracer."""
         self.tracer = self.tracer_source = None
-        self.wanted = filters.static_mask(self.target, self.level)
-        self.inherits = filters.is_dynamic
-        self.dynamic_filter = self.make_dynamic_filter(filters)
-        self.off = self.wanted == NO_EXPORTER and self.dynamic_filter is None
+        self.exporter_mask = filters.static_mask(self.target, self.level)
+        self.inherits_scope = filters.is_dynamic
+        self.dynamic_filter = self.find_dynamic_filter(filters)
+        self.disabled = self.exporter_mask == NO_EXPORTERS and self.dynamic_filter is None
 
-    def make_dynamic_filter(self, filters: FilterSet) -> DynamicFilter | None:
-        """What decides call by call, for a place whose spans have any name."""
-        return filters.dynamic_filter(self.target, self.level, None)
+    def find_dynamic_filter(self, filters: FilterSet) -> DynamicFilter | None:
+        """Return the filter to ask at each call; a subclass whose spans have one name passes it."""
+        return filters.dynamic_filter_for(self.target, self.level, None)
 
 
 class CallSiteRegistry:
-    """What is in force for the whole process: the filters, and who makes spans.
-
-    Attributes:
-        backend: Who makes the spans, or None where no set-up was made and OpenTelemetry's global
-            provider is asked.
-    """
+    """All call sites of the process, and the set-up that they work for."""
 
     def __init__(self) -> None:
+        # None without a set-up, where OpenTelemetry's global provider makes the spans.
         self.backend: Backend | None = None
         self._filters: FilterSet | None = None
         self._sites: weakref.WeakSet[CallSite] = weakref.WeakSet()
-        self._lock = threading.RLock()
-        forks.watch(self)
+        self.lock = threading.RLock()
+        forks.register(self)
 
     @property
     def filters(self) -> FilterSet:
         """The filters in force."""
         if self._filters is None:
-            self._filters = FilterSet([Filter.from_environment()])
+            self._filters = FilterSet([filter_from_environment()])
         return self._filters
 
-    def change(self, backend: Backend | None, filters: FilterSet | None) -> None:
-        """Put a set-up in force, effective for the next call everywhere.
+    def configure(self, backend: Backend | None, filters: FilterSet | None) -> None:
+        """Put a set-up in force; the next call of every call site follows it.
 
         Args:
-            backend: Who makes the spans from now on; None leaves it to OpenTelemetry's global
-                provider.
-            filters: What is wanted from now on; None reads the environment.
+            backend: Makes the spans from now on; None for OpenTelemetry's global provider.
+            filters: The filters from now on; None reads the environment.
         """
-        with self._lock:
+        with self.lock:
             self.backend = backend
             self._filters = filters
-            self.refresh()
+            self.rebuild_interest()
 
-    def refresh(self) -> None:
-        """Compute every verdict anew."""
-        with self._lock:
+    def register(self, site: CallSite) -> None:
+        """Keep the interest of a call site up to date while it lives."""
+        with self.lock:
+            self._sites.add(site)
+            site.update_interest(self.filters)
+
+    def rebuild_interest(self) -> None:
+        """Update the interest of every call site."""
+        with self.lock:
             filters = self.filters
-            for site in self._all_sites():
-                site.refresh(filters)
+            for site in self._living_sites():
+                site.update_interest(filters)
 
-    def _all_sites(self) -> list[CallSite]:
+    def _living_sites(self) -> list[CallSite]:
         while True:
             try:
                 return list(self._sites)
             except RuntimeError:
-                # A finalizer that decorates something ran in between.
+                # A finalizer that decorates something changed the set meanwhile.
                 continue
 
     def after_fork_in_child(self) -> None:
-        """Go on in a forked process, where nobody will ever release the lock that was held."""
-        held_elsewhere = not self._lock.acquire(blocking=False)
-        self._lock = threading.RLock()
-        if held_elsewhere:
-            # The thread that was at it is not here to bring it to its end.
-            self.refresh()
-
-    def admit(self, site: CallSite) -> None:
-        """Give a new call site its verdict, and keep it up to date while it lives."""
-        with self._lock:
-            self._sites.add(site)
-            site.refresh(self.filters)
+        """Replace the lock, and finish what a thread of the parent had begun under it."""
+        was_held_by_another_thread = not self.lock.acquire(blocking=False)
+        self.lock = threading.RLock()
+        if was_held_by_another_thread:
+            self.rebuild_interest()
 
 
 registry: Final = CallSiteRegistry()

@@ -1,21 +1,29 @@
-"""Directives: what one part of a filter is about, and which of two is the more specific one."""
+"""Directives: the parts of a filter, and which of two is the more specific one."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Final, NamedTuple, Protocol
 
 from tracekit._base.levels import Level
-from tracekit._filters.quoting import quote
-
-if TYPE_CHECKING:
-    from tracekit._filters.field_values import Value
 
 ANY_SEGMENT: Final = "*"
+_Test = tuple[str, "Callable[[object], bool] | None"]
 
-# As text, and compiled where a directive is written that names a span or a field.
+# Strings, because the default filter needs neither and compiling them takes time at import.
 _PLAIN_SPAN: Final = r"[^\s\[\]{}\"](?:[^\n\[\]{}\"]*[^\s\[\]{}\"])?"
 _PLAIN_FIELD: Final = r"[^\s=,{}\[\]\"]+"
+
+
+class FieldValue(Protocol):
+    """The value of a field in a directive; `str` writes it as the syntax reads it."""
+
+    is_pattern: ClassVar[bool]
+
+    def accepts(self, recorded: object) -> bool:
+        """Whether a recorded value matches."""
+        ...
 
 
 class Field(NamedTuple):
@@ -23,11 +31,11 @@ class Field(NamedTuple):
 
     Attributes:
         name: The name of the attribute.
-        value: What its value must be, or None where any value will do.
+        value: The value that the attribute must match, or None for any value.
     """
 
     name: str
-    value: Value | None = None
+    value: FieldValue | None = None
 
     def __str__(self) -> str:
         name = _plain_or_quoted(self.name, _PLAIN_FIELD)
@@ -35,13 +43,13 @@ class Field(NamedTuple):
 
 
 class Directive(NamedTuple):
-    """One part of a filter: what it is about, and the level that is wanted there.
+    """One part of a filter: a subject, and the level that is enabled for it.
 
     Attributes:
-        segments: The parts of the target; none stand for every target.
-        level: The least important level that is wanted.
-        span: The name of the span, or None for any span and, with fields, any event.
-        fields: What all must be there, in the order of their text.
+        segments: The segments of the target; empty for every target.
+        level: The most verbose level that is enabled.
+        span: The name of the span; None for any span and, if there are fields, any event.
+        fields: The fields that must all match, in the order of their text.
     """
 
     segments: tuple[str, ...]
@@ -51,21 +59,21 @@ class Directive(NamedTuple):
 
     @property
     def is_dynamic(self) -> bool:
-        """Whether the target and the level alone do not tell if it applies."""
+        """Whether it names a span or fields, so that target and level do not decide alone."""
         return self.span is not None or bool(self.fields)
 
     @property
     def subject(self) -> tuple[object, ...]:
-        """What it is about: directives with an equal subject replace each other."""
+        """Everything but the level; a later directive with an equal subject replaces this one."""
         return self.segments, self.span, self.fields
 
     @property
     def precedence(self) -> tuple[Any, ...]:
-        """What puts the more specific directive first when directives are sorted by it.
+        """The key that sorts the more specific directive first.
 
-        One with a span or fields, the longer target, more fields; then, where these are equal, one
-        with a span name, with more values, with fewer patterns and with fewer `*`, and of two with
-        as many the one whose `*` come later.
+        These come first: a directive with a span or fields, then the longer target, then more
+        fields. Among equals: a span name, more values, fewer patterns, fewer `*`, and the target
+        whose `*` come later.
         """
         values = [field.value for field in self.fields if field.value is not None]
         return (
@@ -82,7 +90,7 @@ class Directive(NamedTuple):
         )
 
     def matches(self, segments: tuple[str, ...]) -> bool:
-        """Whether a target is this directive's module or one below it."""
+        """Whether a target is the module of this directive or one below it."""
         above = segments[: len(self.segments)]
         if above == self.segments:
             return True
@@ -94,8 +102,8 @@ class Directive(NamedTuple):
 
     def __str__(self) -> str:
         name = self.level.name.lower()
-        about = self._target + self._bracket
-        return f"{about}={name}" if about else name
+        subject = self._target + self._bracket
+        return f"{subject}={name}" if subject else name
 
     @property
     def _target(self) -> str:
@@ -111,17 +119,61 @@ class Directive(NamedTuple):
         return f"[{name}{{{fields}}}]" if fields else f"[{name}]"
 
 
+class DynamicRules:
+    """The directives with a span or fields for one call site, whose fields are left to compare.
+
+    Args:
+        directives: The directives that match target and span name, the most specific first; at
+            least one.
+
+    Attributes:
+        needed_fields: The names of the fields whose values decide. If it is empty, `decide` returns
+            the same level for all fields, and never None.
+    """
+
+    __slots__ = ("_rules", "needed_fields")
+
+    def __init__(self, directives: Iterable[Directive]) -> None:
+        self._rules: list[tuple[Level, list[_Test]]] = []
+        for directive in directives:
+            tests: list[_Test] = [
+                (one.name, None if one.value is None else one.value.accepts)
+                for one in directive.fields
+            ]
+            self._rules.append((directive.level, tests))
+            if not tests:
+                # It matches any fields, so the directives after it are never reached.
+                break
+        self.needed_fields = frozenset(name for _, tests in self._rules for name, _ in tests)
+
+    def decide(self, fields: Mapping[str, object]) -> Level | None:
+        """Return the level of the most specific directive whose fields match, or None.
+
+        Args:
+            fields: Recorded values by name, at least those of `needed_fields`. A value of None
+                counts as absent.
+        """
+        for level, tests in self._rules:
+            for name, accepts in tests:
+                value = fields.get(name)
+                if value is None or (accepts is not None and not accepts(value)):
+                    break
+            else:
+                return level
+        return None
+
+
 def is_plain_segment(segment: str) -> bool:
-    """Whether a part of a target needs no quotes."""
+    """Whether a segment of a target can be written without quotes."""
     if segment == ANY_SEGMENT:
         return True
     return bool(segment) and all(char.isalnum() or char in "_-:<>" for char in segment)
 
 
-def in_order(directives: list[Directive]) -> tuple[Directive, ...]:
-    """The most specific first, and of those with an equal subject only the last."""
-    last_of_each = {directive.subject: directive for directive in directives}
-    return tuple(sorted(last_of_each.values(), key=lambda directive: directive.precedence))
+def quote(text: str) -> str:
+    """Return a text in the quotes of the filter syntax."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _plain_or_quoted(text: str, plain: str) -> str:

@@ -1,11 +1,11 @@
-"""Values of fields in a directive: how they are written, and what recorded values they accept.
+"""The values of fields in a directive: their syntax, and the recorded values that they accept.
 
 | written | accepts |
 | --- | --- |
-| `true`, `false`, in any case | that boolean, and nothing else |
+| `true`, `false`, in any case | this boolean, and no other value |
 | `42`, `-1.5`, `2e3` | equal numbers: `42` accepts `42` and `42.0`, not `True`, not `"42"` |
-| `"GET /"` | what has exactly this text: `"42"` accepts the string and the number |
-| anything else | what has a text that the regular expression matches in full |
+| `"GET /"` | a value with exactly this text: `"42"` accepts the string and the number |
+| anything else | a value whose whole text matches the regular expression |
 
 The text of a recorded value is its `str`.
 """
@@ -15,29 +15,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import ClassVar, Final, TypeAlias
+from typing import ClassVar, Final
 
-from tracekit._filters.quoting import quote
+from tracekit._filters.directives import FieldValue, quote
 
-MAX_PATTERN: Final = 1_000
-"""Characters of a regular expression."""
-
-MAX_MATCHED: Final = 1_000
-"""Characters of a recorded text that a regular expression looks at."""
+# In characters: of a regular expression, and of the recorded text that it is compared with.
+_MAX_LENGTH: Final = 1_000
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,3})?")
-_NO_PATTERN: Final = re.compile(r"[^\\.^$*+?{}\[\]|()]*")
+_LITERAL: Final = re.compile(r"[^\\.^$*+?{}\[\]|()]*")
 _PLAIN: Final = re.compile(r"[^\s\\.^$*+?{}\[\]|(),\"]+")
-_MOST_EXACT: Final = 2**53
+_MAX_EXACT_FLOAT: Final = 2**53
 _BOOLEANS: Final = {"true": True, "false": False}
 
 
 class PatternError(ValueError):
-    """A regular expression does not compile.
-
-    Attributes:
-        offset: Where in the expression the mistake is, in characters.
-    """
+    """A regular expression does not compile, because of the character at `offset`."""
 
     def __init__(self, message: str, offset: int = 0) -> None:
         super().__init__(message)
@@ -45,8 +38,8 @@ class PatternError(ValueError):
 
 
 @dataclass(frozen=True)
-class Boolean:
-    """Accepts one of the booleans."""
+class BooleanValue:
+    """Accept one boolean."""
 
     is_pattern: ClassVar[bool] = False
     value: bool
@@ -60,18 +53,18 @@ class Boolean:
 
 
 @dataclass(frozen=True)
-class Number:
-    """Accepts numbers by their value, whatever their type."""
+class NumberValue:
+    """Accept equal numbers, int or float."""
 
     is_pattern: ClassVar[bool] = False
     value: int | float
 
     def accepts(self, recorded: object) -> bool:
-        """Whether a recorded value is a number that is equal to this one."""
+        """Whether a recorded value is an equal number."""
         kind = type(recorded)
         if kind is int or kind is float:
             return recorded == self.value
-        # A subclass, such as an enum of numbers; asked by its type, as a proxy may raise otherwise.
+        # A subclass, such as an IntEnum. `isinstance` would ask a proxy, which may raise.
         return kind is not bool and issubclass(kind, (int, float)) and bool(recorded == self.value)
 
     def __str__(self) -> str:
@@ -79,30 +72,26 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Text:
-    """Accepts what has exactly this text."""
+class TextValue:
+    """Accept a value with exactly this text."""
 
     is_pattern: ClassVar[bool] = False
     value: str
 
     def accepts(self, recorded: object) -> bool:
-        """Whether the text of a recorded value is this one."""
+        """Whether the text of a recorded value is equal."""
         return (recorded if type(recorded) is str else _text_of(recorded)) == self.value
 
     def __str__(self) -> str:
-        plain = _PLAIN.fullmatch(self.value) and isinstance(value_of_word(self.value), Text)
+        plain = _PLAIN.fullmatch(self.value) and isinstance(parse_unquoted(self.value), TextValue)
         return self.value if plain else quote(self.value)
 
 
 @dataclass(frozen=True)
-class Pattern:
-    """Accepts what has a text that a regular expression matches in full.
+class PatternValue:
+    """Accept a value whose whole text matches a regular expression.
 
-    A dot also matches a line break. Of a longer text the first `MAX_MATCHED` characters are looked
-    at.
-
-    Raises:
-        PatternError: The expression does not compile, or is longer than `MAX_PATTERN`.
+    A dot also matches a line break. Making one raises `PatternError`.
     """
 
     is_pattern: ClassVar[bool] = True
@@ -113,34 +102,31 @@ class Pattern:
         object.__setattr__(self, "_compiled", _compile(self.value))
 
     def accepts(self, recorded: object) -> bool:
-        """Whether the expression matches the text of a recorded value, or its beginning."""
+        """Whether the text of a recorded value matches, cut to `_MAX_LENGTH` characters."""
         text = recorded if type(recorded) is str else _text_of(recorded)
-        return text is not None and self._compiled.fullmatch(text[:MAX_MATCHED]) is not None
+        return text is not None and self._compiled.fullmatch(text[:_MAX_LENGTH]) is not None
 
     def __str__(self) -> str:
         return self.value
 
 
-Value: TypeAlias = Boolean | Number | Text | Pattern
-
-
-def value_of_word(word: str) -> Value:
-    """Read a value that is written without quotes.
+def parse_unquoted(word: str) -> FieldValue:
+    """Parse a value that is written without quotes.
 
     Raises:
         PatternError: It is a regular expression that does not compile.
     """
     boolean = _BOOLEANS.get(word.lower())
     if boolean is not None:
-        return Boolean(boolean)
-    number = _number(word)
+        return BooleanValue(boolean)
+    number = _parse_number(word)
     if number is not None:
-        return Number(number)
-    # Comparing is several times faster than matching, and most values are plain words.
-    return Text(word) if _NO_PATTERN.fullmatch(word) else Pattern(word)
+        return NumberValue(number)
+    # Most values are plain words, and comparing is several times faster than matching.
+    return TextValue(word) if _LITERAL.fullmatch(word) else PatternValue(word)
 
 
-def _number(word: str) -> int | float | None:
+def _parse_number(word: str) -> int | float | None:
     match = _NUMBER.fullmatch(word)
     if match is None:
         return None
@@ -149,27 +135,27 @@ def _number(word: str) -> int | float | None:
     number = float(word)
     if not isfinite(number):
         return None
-    return int(number) if number.is_integer() and abs(number) < _MOST_EXACT else number
+    return int(number) if number.is_integer() and abs(number) < _MAX_EXACT_FLOAT else number
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
-    if len(pattern) > MAX_PATTERN:
-        raise PatternError(f"of at most {MAX_PATTERN:,} characters", MAX_PATTERN)
+    if len(pattern) > _MAX_LENGTH:
+        raise PatternError(f"of at most {_MAX_LENGTH:,} characters", _MAX_LENGTH)
     try:
         return re.compile(pattern, re.DOTALL)
     except re.error as error:
         raise PatternError(f"({error.msg})", error.pos or 0) from None
     except (OverflowError, RecursionError, Warning) as error:
-        # Warnings arrive here where the program turned them into errors.
+        # A program may turn warnings into errors.
         raise PatternError(f"({error})") from None
 
 
 def _text_of(recorded: object) -> str | None:
     try:
         if isinstance(recorded, (list, tuple)):
-            # What comes later stands behind the characters that are looked at.
-            recorded = recorded[:MAX_MATCHED]
+            # Later items are beyond `_MAX_LENGTH` characters.
+            recorded = recorded[:_MAX_LENGTH]
         return str(recorded)
     except Exception:
-        # Attributes of other libraries' spans may be anything; a filter must not fail over them.
+        # An attribute of another library's span may be any object; a filter must not raise.
         return None

@@ -1,4 +1,4 @@
-"""The text of a filter: read from left to right once, with errors that point at the place.
+"""The syntax of filters, parsed from left to right once.
 
 ```
 filter    := directive ("," directive)*
@@ -7,10 +7,10 @@ directive := level | target | [target] "[" [span] ["{" field ("," field)* "}"] "
 field     := name ["=" value]
 ```
 
-White space between the parts is free, and empty directives are skipped. A target, a span, the name
-of a field and a value may stand in quotes, where a backslash escapes a quote or a backslash and
-everything else stands for itself. Without quotes a value that is no number and no boolean is a
-regular expression, which ends at a comma or a closing bracket outside of its own brackets.
+White space between the parts and empty directives are skipped. A target, a span, a field's name and
+a value may be quoted. A backslash in quotes escapes a quote or a backslash, and every other
+character is literal. An unquoted value that is not a number or a boolean is a regular expression,
+which ends at a comma or a closing bracket outside its own brackets.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from typing import Final
 
 from tracekit._base.errors import FilterSyntaxError
 from tracekit._base.levels import Level
-from tracekit._filters.directives import Directive, Field, is_plain_segment
-from tracekit._filters.field_values import PatternError, Text, Value, value_of_word
-from tracekit._filters.syntax_errors import syntax_error
+from tracekit._filters.directives import Directive, Field, FieldValue, is_plain_segment
+from tracekit._filters.field_values import PatternError, TextValue, parse_unquoted
 
 _LEVEL_DIGITS: Final = {
     "0": Level.OFF,
@@ -34,6 +33,10 @@ _LEVEL_DIGITS: Final = {
     "5": Level.TRACE,
 }
 
+# How many characters an error shows, in all and before the position.
+_SHOWN: Final = 100
+_SHOWN_BEFORE: Final = 70
+
 _SPACE: Final = re.compile(r"\s*")
 _TARGET: Final = re.compile(r"[^,=\[]*")
 _LEVEL: Final = re.compile(r"[^,]*")
@@ -41,129 +44,121 @@ _SPAN: Final = re.compile(r"[^\[\]{}\"]*")
 _FIELD: Final = re.compile(r"[^\s=,{}\[\]\"]*")
 _QUOTED: Final = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
-# A part of a regular expression: an escape, a class with all that is in it, a run, one character.
-_PART: Final = re.compile(
+# A token of a regular expression: an escape, a whole character class, a run, or one character.
+_REGEX_TOKEN: Final = re.compile(
     r"\\.|\[\^?\]?[^\\\]\"]*(?:\\.[^\\\]\"]*)*\]|[^\\\[\](){},\"\s]+|\s+|.", re.DOTALL
 )
 _UNFINISHED: Final = {
     '"': '\\" for a quote, or quotes around all of it',
     "[": "a ']' that closes this one",
 }
-_CLOSED_BY: Final = {"(": ")", "{": "}"}
-# What decides where a directive ends that does not parse.
+_ENDS_OF_VALUE: Final = (",", "}", "]")
+_CLOSING: Final = {"(": ")", "{": "}"}
+# The tokens that decide where a directive that does not parse ends.
 _STRUCTURE: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|\\.|[\[\],"]', re.DOTALL)
 
-_LEVELS: Final = "a level (off, error, warn, info, debug, trace or 0 to 5)"
-_A_TARGET: Final = "the name of a module, such as shop.db"
-_IN_BRACKETS: Final = "the name of a span, or fields in braces"
-_A_VALUE: Final = "a value: a number, true, false, a text in quotes or a regular expression"
+_EXPECTED_LEVEL: Final = "a level (off, error, warn, info, debug, trace or 0 to 5)"
+_EXPECTED_TARGET: Final = "the name of a module, such as shop.db"
+_EXPECTED_IN_BRACKETS: Final = "the name of a span, or fields in braces"
+_EXPECTED_VALUE: Final = "a value: a number, true, false, a text in quotes or a regular expression"
 
 
-def parse(text: str) -> list[Directive]:
-    """Read a filter in which nothing may be wrong.
-
-    Raises:
-        FilterSyntaxError: A directive does not parse, or there is none.
-    """
-    reader = _Reader(text)
-    directives = []
-    while reader.begin():
-        directives.append(reader.directive())
-    if not directives:
-        raise syntax_error(text, 0, "a directive such as 'info' or 'shop.db=debug'")
-    return directives
-
-
-def parse_leniently(text: str, report: Callable[[FilterSyntaxError], None]) -> list[Directive]:
-    """Read a filter and skip what does not parse.
+def parse(
+    text: str, on_error: Callable[[FilterSyntaxError], None] | None = None
+) -> list[Directive]:
+    """Parse a filter.
 
     Args:
         text: The directives.
-        report: Told about each directive that is skipped.
+        on_error: Called for each directive that does not parse, which is then skipped. With None
+            the error is raised, as is one for a text without directives.
+
+    Raises:
+        FilterSyntaxError: A directive does not parse, or the text has none.
     """
-    reader = _Reader(text)
+    parser = _Parser(text)
     directives = []
-    while reader.begin():
-        start = reader.place
+    while parser.next_directive():
+        start = parser.position
         try:
-            directives.append(reader.directive())
+            directives.append(parser.directive())
         except FilterSyntaxError as error:
-            report(error)
-            reader.skip_directive(start)
+            if on_error is None:
+                raise
+            on_error(error)
+            parser.skip_directive(start)
+    if not directives and on_error is None:
+        raise _syntax_error(text, 0, "a directive such as 'info' or 'shop.db=debug'")
     return directives
 
 
-class _Reader:
-    """A place in the text of a filter, and what can be read from there.
-
-    Attributes:
-        place: How many characters were read.
-    """
+class _Parser:
+    """The text of a filter, and the position of the next character."""
 
     def __init__(self, text: str) -> None:
-        self.place = 0
+        self.position = 0
         self._text = text
         self._end = len(text)
-        self._trusts_brackets = True
+        self._brackets_match = True
 
-    def begin(self) -> bool:
-        """Go to where the next directive begins; False where there is none."""
-        while self.place < len(self._text):
-            if not self._trusts_brackets:
-                self._end = self._next_comma(self.place)
+    def next_directive(self) -> bool:
+        """Move to the next directive; return False at the end of the text."""
+        while self.position < len(self._text):
+            if not self._brackets_match:
+                self._end = self._next_comma(self.position)
             self._skip_space()
-            if self.place < self._end and self._next != ",":
+            if self.position < self._end and self._next != ",":
                 return True
-            self.place += 1
+            self.position += 1
         return False
 
     def skip_directive(self, start: int) -> None:
-        """Go to the end of a directive that does not parse.
+        """Move to the end of a directive that does not parse.
 
-        A bracket or a quote that is never closed makes all others worthless: from there on every
-        comma ends a directive.
+        After a bracket or quote that is never closed, every comma ends a directive.
         """
-        end = self._end_by_structure(start) if self._trusts_brackets else self._end
+        end = self._end_by_structure(start) if self._brackets_match else self._end
         if end is None:
-            self._trusts_brackets = False
+            self._brackets_match = False
             end = self._next_comma(start)
-        self.place = end
+        self.position = end
 
     def directive(self) -> Directive:
-        """Read a directive and stop at the comma behind it."""
-        start = self.place
-        word = None if self._next == '"' else self._take(_TARGET).rstrip()
-        segments = self._quoted_target() if word is None else ()
+        """Parse a directive and move to the comma after it."""
+        start = self.position
+        is_quoted = self._next == '"'
+        word = self._quoted() if is_quoted else self._take(_TARGET).rstrip()
         self._skip_space()
-        if word and self._at_end:
-            level = _level(word)
+        if word and self._at_end and not is_quoted:
+            level = _parse_level(word)
             if level is not None:
                 return Directive((), level)
             if word.isdigit():
-                raise self._wrong(_LEVELS, start)
-        if word or (word == "" and self._next != "["):
-            segments = self._segments(word, start)
+                raise self._error(_EXPECTED_LEVEL, start)
+        segments: tuple[str, ...] = ()
+        if word or is_quoted or self._next != "[":
+            segments = self._segments(word, start, is_quoted=is_quoted)
         span, fields = self._bracket() if self._next == "[" else (None, ())
         if span is None and not fields and not segments:
-            raise self._wrong(_IN_BRACKETS, start + 1)
-        return Directive(segments, self._level_behind(), span, fields)
+            raise self._error(_EXPECTED_IN_BRACKETS, start + 1)
+        return Directive(segments, self._level_after(), span, fields)
 
     @property
     def _next(self) -> str:
-        return self._text[self.place] if self.place < self._end else ""
+        return self._text[self.position] if self.position < self._end else ""
 
     @property
     def _at_end(self) -> bool:
         return self._next in ("", ",")
 
-    def _wrong(self, expected: str, place: int | None = None) -> FilterSyntaxError:
-        return syntax_error(self._text, self.place if place is None else place, expected)
+    def _error(self, expected: str, position: int | None = None) -> FilterSyntaxError:
+        return _syntax_error(self._text, self.position if position is None else position, expected)
 
     def _take(self, pattern: re.Pattern[str]) -> str:
-        # Every pattern that is taken also matches nothing.
-        match = pattern.match(self._text, self.place, self._end)
+        # Each pattern that is passed here also matches the empty string.
+        match = pattern.match(self._text, self.position, self._end)
         taken = match[0] if match else ""
-        self.place += len(taken)
+        self.position += len(taken)
         return taken
 
     def _skip_space(self) -> None:
@@ -172,12 +167,12 @@ class _Reader:
     def _expect(self, char: str, expected: str) -> None:
         self._skip_space()
         if self._next != char:
-            raise self._wrong(expected)
-        self.place += 1
+            raise self._error(expected)
+        self.position += 1
         self._skip_space()
 
-    def _next_comma(self, place: int) -> int:
-        comma = self._text.find(",", place)
+    def _next_comma(self, position: int) -> int:
+        comma = self._text.find(",", position)
         return len(self._text) if comma < 0 else comma
 
     def _end_by_structure(self, start: int) -> int | None:
@@ -190,43 +185,36 @@ class _Reader:
             depth = max(0, depth + {"[": 1, "]": -1}.get(token[0], 0))
         return None if depth else len(self._text)
 
-    def _segments(self, word: str, start: int) -> tuple[str, ...]:
-        place = start
-        for segment in word.split("."):
+    def _segments(self, word: str, start: int, *, is_quoted: bool) -> tuple[str, ...]:
+        segments = word.split(".")
+        for segment in [] if word and is_quoted else segments:
             if not is_plain_segment(segment):
                 bad = next((at for at, c in enumerate(segment) if not is_plain_segment(c)), 0)
-                raise self._wrong(_A_TARGET, place + bad)
-            place += len(segment) + 1
-        return tuple(word.split("."))
-
-    def _quoted_target(self) -> tuple[str, ...]:
-        start = self.place
-        target = self._quoted()
-        if not target:
-            raise self._wrong(_A_TARGET, start)
-        return tuple(target.split("."))
+                raise self._error(_EXPECTED_TARGET, start + bad)
+            start += len(segment) + 1
+        return tuple(segments)
 
     def _quoted(self) -> str:
-        match = _QUOTED.match(self._text, self.place, self._end)
+        match = _QUOTED.match(self._text, self.position, self._end)
         if match is None:
-            raise self._wrong("a quote that closes this one")
+            raise self._error("a quote that closes this one")
         for escape in _ESCAPE.finditer(match[1]):
             if escape[1] not in '"\\':
-                place = match.start(1) + escape.start()
-                raise self._wrong('\\" or \\\\: what stands in quotes is no pattern', place)
-        self.place = match.end()
+                position = match.start(1) + escape.start()
+                raise self._error('\\" or \\\\: quoted text is not a pattern', position)
+        self.position = match.end()
         return _ESCAPE.sub(r"\1", match[1])
 
-    def _level_behind(self) -> Level:
+    def _level_after(self) -> Level:
         self._skip_space()
         if self._at_end:
             return Level.TRACE
         self._expect("=", "'=' and a level, or a comma")
-        place = self.place
+        position = self.position
         word = self._take(_LEVEL).rstrip()
-        level = _level(word) if word else Level.TRACE
+        level = _parse_level(word) if word else Level.TRACE
         if level is None:
-            raise self._wrong(_LEVELS, place)
+            raise self._error(_EXPECTED_LEVEL, position)
         return level
 
     def _bracket(self) -> tuple[str | None, tuple[Field, ...]]:
@@ -249,7 +237,7 @@ class _Reader:
     def _field(self) -> Field:
         name = self._quoted() if self._next == '"' else self._take(_FIELD)
         if not name:
-            raise self._wrong("the name of a field")
+            raise self._error("the name of a field")
         self._skip_space()
         if self._next != "=":
             return Field(name)
@@ -258,48 +246,59 @@ class _Reader:
         self._skip_space()
         return Field(name, value)
 
-    def _value(self) -> Value:
+    def _value(self) -> FieldValue:
         if self._next == '"':
-            return Text(self._quoted())
-        start = self.place
-        word = self._word()
+            return TextValue(self._quoted())
+        start = self.position
+        word = self._unquoted()
         if not word:
-            raise self._wrong(_A_VALUE, start)
+            raise self._error(_EXPECTED_VALUE, start)
         try:
-            return value_of_word(word)
+            return parse_unquoted(word)
         except PatternError as error:
             expected = f"a regular expression {error}"
-            raise self._wrong(expected, start + error.offset) from None
+            raise self._error(expected, start + error.offset) from None
 
-    def _word(self) -> str:
-        start = end = self.place
-        inside: list[str] = []
-        for part in _PART.finditer(self._text, start, self._end):
-            piece = part[0]
-            if piece in _UNFINISHED:
-                raise self._wrong(_UNFINISHED[piece], part.start())
-            if _ends_value(piece, inside):
+    def _unquoted(self) -> str:
+        start = end = self.position
+        closing: list[str] = []
+        for match in _REGEX_TOKEN.finditer(self._text, start, self._end):
+            token = match[0]
+            if token in _UNFINISHED:
+                raise self._error(_UNFINISHED[token], match.start())
+            if token in _ENDS_OF_VALUE and (not closing or token not in (",", closing[-1])):
                 break
-            if inside and piece == inside[-1]:
-                inside.pop()
-            elif piece in _CLOSED_BY:
-                inside.append(_CLOSED_BY[piece])
-            # White space at the end does not count, unless it is escaped.
-            end = end if piece.isspace() else part.end()
-        self.place = end
+            if closing and token == closing[-1]:
+                closing.pop()
+            elif token in _CLOSING:
+                closing.append(_CLOSING[token])
+            # White space at the end is ignored unless it is escaped.
+            end = end if token.isspace() else match.end()
+        self.position = end
         return self._text[start:end]
 
 
-def _ends_value(piece: str, inside: list[str]) -> bool:
-    if piece in ("}", "]"):
-        return not inside or piece != inside[-1]
-    return piece == "," and not inside
-
-
-def _level(word: str) -> Level | None:
+def _parse_level(word: str) -> Level | None:
     if word in _LEVEL_DIGITS:
         return _LEVEL_DIGITS[word]
     try:
         return Level.of(word)
     except ValueError:
         return None
+
+
+def _syntax_error(text: str, position: int, expected: str) -> FilterSyntaxError:
+    """Return an error that shows the line of the position, cut to a width, with a caret below."""
+    start = text.rfind("\n", 0, position) + 1
+    end = text.find("\n", position)
+    end = len(text) if end < 0 else end
+    first = max(start, position - _SHOWN_BEFORE)
+    last = min(end, first + _SHOWN)
+    before, after = "…" * (first > start), "…" * (last < end)
+    line = "".join(
+        char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text[first:last]
+    )
+    indent = " " * (position - first + len(before))
+    return FilterSyntaxError(
+        f"filter does not parse, expected {expected}\n  {before}{line}{after}\n  {indent}^"
+    )

@@ -1,64 +1,101 @@
-"""Functions made to measure: wrappers and captures written from a function's own parameter list.
+"""Functions that are compiled from the parameter list of another function.
 
-A wrapper that is compiled with the parameters of the function it wraps lets the interpreter bind
-the arguments: a wrong call fails with the very `TypeError` of the undecorated function, defaults
-are filled in, and nothing is bound twice. What the made function needs reaches it through its
-closure, so that its globals can stay those of the user's module, where tools look annotations up.
+A wrapper with the parameters of the function that it wraps lets the interpreter bind the arguments:
+a wrong call fails with the `TypeError` of the undecorated function, defaults are filled in, and the
+arguments are bound only once. The compiled function gets what it needs through its closure, so that
+its globals can be those of the user's module, where annotations are resolved.
+
+To compile takes longer than everything else in a decoration. So a wrapper is compiled once for each
+form of parameter list, with names that stand in for the parameters. Each wrapper has a copy of that
+code with the names of its function, in the function's own file and line.
 """
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import inspect
-import linecache
 import sys
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-_Parameter = inspect.Parameter
+_Kind = inspect._ParameterKind
+_POSITIONAL_ONLY: Final = _Kind.POSITIONAL_ONLY
+_POSITIONAL: Final = _Kind.POSITIONAL_OR_KEYWORD
+_KEYWORD_ONLY: Final = _Kind.KEYWORD_ONLY
+_PREFIXES: Final[Mapping[_Kind, str]] = {_Kind.VAR_POSITIONAL: "*", _Kind.VAR_KEYWORD: "**"}
 _NO_DEFAULTS: Final[Mapping[str, Any]] = {}
 
 
 class Parameters(NamedTuple):
-    """A parameter list as source text.
+    """A parameter list.
 
     Attributes:
-        names: The names, in order; without the stars.
-        declared: What stands between the parentheses of the `def`; a default stands as `None` and
-            is put in its place afterwards.
-        passed: What stands between the parentheses of a call that hands every argument on.
-        defaults: The defaults by name, where they are not filled in before; else empty.
+        names: The names in order, without stars.
+        kinds: The kind of each.
+        defaults: The defaults by name; empty if the caller of the compiled function fills them in.
     """
 
     names: tuple[str, ...]
-    declared: str
-    passed: str
+    kinds: tuple[_Kind, ...]
     defaults: Mapping[str, Any] = _NO_DEFAULTS
 
     @classmethod
-    def of(cls, signature: inspect.Signature, *, with_defaults: bool = False) -> Parameters:
-        """Write the parameter list of a signature.
+    def of_function(cls, function: types.FunctionType) -> Parameters:
+        """Return the parameters to which calls of a function are bound, without the defaults.
 
-        Args:
-            signature: The signature.
-            with_defaults: Whether the defaults are kept, for a function that is called with the
-                arguments as the caller wrote them.
+        `inspect.signature` may return others: those of `__signature__` or `__wrapped__`.
         """
-        parameters = list(signature.parameters.values())
+        code = function.__code__
+        positional, keyword = code.co_argcount, code.co_kwonlyargcount
+        has_star = bool(code.co_flags & inspect.CO_VARARGS)
+        has_stars = bool(code.co_flags & inspect.CO_VARKEYWORDS)
+        kinds = _kinds(code.co_posonlyargcount, positional, keyword, has_star, has_stars)
+        names = code.co_varnames[: len(kinds)]
+        if has_star:
+            star = positional + keyword
+            names = (*names[:positional], names[star], *names[positional:star], *names[star + 1 :])
+        return cls(names, kinds)
+
+    @classmethod
+    def of_signature(cls, signature: inspect.Signature) -> Parameters:
+        """Return the parameters of a signature, with their defaults."""
+        parameters = signature.parameters.values()
         return cls(
-            names=tuple(parameter.name for parameter in parameters),
-            declared=", ".join(_declared(parameters)),
-            passed=", ".join(map(_passed, parameters)),
-            defaults={
-                parameter.name: parameter.default
-                for parameter in parameters
-                if with_defaults and parameter.default is not _Parameter.empty
-            },
+            names=tuple(one.name for one in parameters),
+            kinds=tuple(one.kind for one in parameters),
+            defaults={one.name: one.default for one in parameters if one.default is not one.empty},
         )
 
-    def fill_in(self, function: types.FunctionType) -> None:
-        """Give a function with these parameters their defaults."""
+    @property
+    def declared(self) -> str:
+        """The text between the parentheses of the `def`, without defaults."""
+        return ", ".join(self._declared())
+
+    @property
+    def passed(self) -> str:
+        """The text between the parentheses of a call that passes every argument on."""
+        return ", ".join(
+            f"{name}={name}" if kind is _KEYWORD_ONLY else _PREFIXES.get(kind, "") + name
+            for name, kind in zip(self.names, self.kinds, strict=True)
+        )
+
+    def _declared(self) -> Iterable[str]:
+        kinds = self.kinds
+        last_positional_only = kinds.count(_POSITIONAL_ONLY) - 1
+        needs_star = _Kind.VAR_POSITIONAL not in kinds
+        for index, (name, kind) in enumerate(zip(self.names, kinds, strict=True)):
+            if kind is _KEYWORD_ONLY and needs_star:
+                yield "*"
+                needs_star = False
+            yield _PREFIXES.get(kind, "") + name
+            if index == last_positional_only:
+                yield "/"
+
+    def set_defaults(self, function: types.FunctionType) -> None:
+        """Set the defaults of a function that has these parameters."""
         if self.defaults:
             code = function.__code__
             positional = code.co_varnames[: code.co_argcount]
@@ -70,149 +107,126 @@ class Parameters(NamedTuple):
             }
 
     def free_name(self, wanted: str) -> str:
-        """A name like the wanted one that no parameter has."""
+        """Return the wanted name, with underscores appended until no parameter begins with it."""
         while any(name.startswith(wanted) for name in self.names):
             wanted += "_"
         return wanted
 
 
-def own_signature(function: types.FunctionType) -> inspect.Signature:
-    """The parameters that calls of a function are bound to, whatever it says of itself.
-
-    What `inspect.signature` gives may be a `__signature__` set for show, or that of a function
-    below.
-    """
-    bare = types.FunctionType(
-        function.__code__, {}, "bare", function.__defaults__, function.__closure__
+@lru_cache(maxsize=1_024)
+def _kinds(
+    positional_only: int, positional: int, keyword: int, has_star: bool, has_stars: bool
+) -> tuple[_Kind, ...]:
+    return (
+        *[_POSITIONAL_ONLY] * positional_only,
+        *[_POSITIONAL] * (positional - positional_only),
+        *[_Kind.VAR_POSITIONAL] * has_star,
+        *[_KEYWORD_ONLY] * keyword,
+        *[_Kind.VAR_KEYWORD] * has_stars,
     )
-    bare.__kwdefaults__ = function.__kwdefaults__
-    return inspect.signature(bare)
 
 
-def _declared(parameters: list[_Parameter]) -> Iterable[str]:
-    kinds = [parameter.kind for parameter in parameters]
-    starred = False
-    for index, parameter in enumerate(parameters):
-        if parameter.kind is _Parameter.KEYWORD_ONLY and not starred:
-            yield "*"
-            starred = True
-        starred = starred or parameter.kind is _Parameter.VAR_POSITIONAL
-        default = "" if parameter.default is _Parameter.empty else "=None"
-        yield _STARS.get(parameter.kind, "") + parameter.name + default
-        last_positional_only = parameter.kind is _Parameter.POSITIONAL_ONLY and (
-            _Parameter.POSITIONAL_ONLY not in kinds[index + 1 :]
-        )
-        if last_positional_only:
-            yield "/"
+ANY_PARAMETERS: Final = Parameters(("args", "kwargs"), (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD))
+"""`*args, **kwargs`, for a callable whose arguments only it can bind."""
 
 
-def _passed(parameter: _Parameter) -> str:
-    if parameter.kind is _Parameter.KEYWORD_ONLY:
-        return f"{parameter.name}={parameter.name}"
-    return _STARS.get(parameter.kind, "") + parameter.name
+class Place(NamedTuple):
+    """Where a compiled function is for tracebacks, debuggers and `inspect`."""
+
+    name: str
+    qualname: str
+    file: str
+    line: int
 
 
-_STARS: dict[Any, str] = {_Parameter.VAR_POSITIONAL: "*", _Parameter.VAR_KEYWORD: "**"}
+def compile_code(definition: str, free_names: Iterable[str]) -> types.CodeType:
+    """Compile one function definition, and return the code of the function.
 
-
-def make_function(
-    source: str,
-    *,
-    name: str,
-    closure: Mapping[str, object],
-    module_globals: dict[str, Any],
-    title: str,
-    cells: Mapping[str, types.CellType] | None = None,
-) -> types.FunctionType:
-    """Compile one function definition.
+    All of it is on one line and has no columns: the source line of a frame is the line of the
+    `Place` where the code is put.
 
     Args:
-        source: The definition, of a function called `name`.
-        name: What the definition calls the function.
-        closure: The free names of the source and what they stand for.
-        module_globals: What the function's `__globals__` are to be.
-        title: What a traceback shows as the file of the function's frame.
-        cells: More free names of the source, with the very cells that they are to share.
-
-    Returns:
-        The function.
+        definition: The source text. It consists of identifiers and of literals that `repr` wrote.
+        free_names: The names in it that a closure holds.
     """
-    shared = cells or {}
-    body = "".join(f"    {line}\n" for line in source.splitlines())
-    text = f"def _factory({', '.join([*closure, *shared])}):\n{body}    return {name}\n"
-    namespace: dict[str, Any] = {}
-    exec(_compiled(text, title), module_globals, namespace)  # noqa: S102 - the text is made here, from identifiers alone
-    factory: Callable[..., types.FunctionType] = namespace["_factory"]
-    made = factory(**closure, **dict.fromkeys(shared))
-    return _with_cells(made, shared) if shared else made
-
-
-def _compiled(text: str, title: str) -> types.CodeType:
-    # Closures are decorated anew at every call of the function around them, from the same text.
-    code = _codes.get((text, title))
+    code = _codes.get(definition)
     if code is None:
-        code = compile(text, title, "exec", dont_inherit=True)
-        while len(_codes) >= _MOST_CODES:
+        body = "".join(f"    {line}\n" for line in definition.splitlines())
+        tree = ast.parse(f"def _factory({', '.join(free_names)}):\n{body}")
+        for node in ast.walk(tree):
+            if "lineno" in node._attributes:
+                vars(node).update(lineno=1, end_lineno=1, col_offset=-1, end_col_offset=-1)
+        factory = _inner_code(compile(tree, "<tracekit>", "exec", dont_inherit=True))
+        code = _inner_code(factory)
+        while len(_codes) >= _MAX_CODES:
             with contextlib.suppress(KeyError, StopIteration, RuntimeError):
-                oldest = next(iter(_codes))
-                del _codes[oldest]
-                linecache.cache.pop(oldest[1], None)
-        _codes[text, title] = code
-    # Without an entry a traceback shows a frame with no source line; None keeps checkcache() off.
-    linecache.cache[title] = (len(text), None, text.splitlines(keepends=True), title)
+                del _codes[next(iter(_codes))]
+        _codes[definition] = code
     return code
 
 
-_MOST_CODES: Final = 4_096
-_codes: Final[dict[tuple[str, str], types.CodeType]] = {}
+_MAX_CODES: Final = 1_024
+_codes: Final[dict[str, types.CodeType]] = {}
 
 
-def _with_cells(
-    made: types.FunctionType, cells: Mapping[str, types.CellType]
-) -> types.FunctionType:
-    own = dict(zip(made.__code__.co_freevars, made.__closure__ or (), strict=True))
-    closure = tuple((own | dict(cells))[name] for name in own)
-    return types.FunctionType(made.__code__, made.__globals__, made.__name__, None, closure)
+def _inner_code(code: types.CodeType) -> types.CodeType:
+    return next(one for one in code.co_consts if type(one) is types.CodeType)
 
 
-def disguise(made: types.FunctionType, original: Callable[..., Any], defaults_of: object) -> None:
-    """Give a made function the name and the defaults of the function that it stands for.
+def put_at(
+    code: types.CodeType, place: Place, renamed: Mapping[str, str] | None = None
+) -> types.CodeType:
+    """Return a copy of a code at another place, with other names of the parameters.
 
     Args:
-        made: The function that was compiled.
-        original: What it stands for; the source of its name.
-        defaults_of: The function that the defaults are shared with.
+        code: The code.
+        place: Where the copy is.
+        renamed: The new name of each parameter that is renamed.
     """
-    name = getattr(original, "__name__", made.__name__)
-    qualname = getattr(original, "__qualname__", name)
-    renamed = {"co_name": name}
-    if hasattr(made.__code__, "co_qualname"):
-        renamed["co_qualname"] = qualname
-    made.__code__ = made.__code__.replace(**renamed)  # type: ignore[arg-type]  # co_qualname is new in 3.11
-    made.__name__, made.__qualname__ = name, qualname
-    made.__defaults__ = getattr(defaults_of, "__defaults__", None)
-    made.__kwdefaults__ = getattr(defaults_of, "__kwdefaults__", None)
+    changes: dict[str, Any] = {
+        "co_name": place.name,
+        "co_filename": place.file,
+        "co_firstlineno": place.line,
+    }
+    if sys.version_info >= (3, 11):
+        changes["co_qualname"] = place.qualname
+    if renamed:
+        changes["co_varnames"] = tuple([renamed.get(name, name) for name in code.co_varnames])
+        # The names of keyword arguments of a call are constants.
+        changes["co_consts"] = tuple([_rename_constant(one, renamed) for one in code.co_consts])
+    return code.replace(**changes)
 
 
-def code_of_same_closure(
-    function: types.FunctionType, made: types.FunctionType
-) -> types.CodeType | None:
-    """A function's own code, in a form that the function made for it can run in its place.
+def _rename_constant(constant: Any, renamed: Mapping[str, str]) -> Any:
+    if type(constant) is str:
+        return renamed.get(constant, constant)
+    if type(constant) is tuple:
+        return tuple([_rename_constant(one, renamed) for one in constant])
+    return constant
 
-    Python lets a function change its code for one with as many free names. Those of the made one
-    are added to a code that has none, and never looks at them.
 
-    Returns:
-        The code, or None where the function has free names of its own, or would find those that
-        were added among its locals.
+def make_function(
+    code: types.CodeType,
+    place: Place,
+    cells: Iterable[Any],
+    module_globals: dict[str, Any],
+) -> types.FunctionType:
+    """Make a function of a code, with a cell for each of its free names."""
+    made = types.FunctionType(code, module_globals, place.name, None, tuple(cells))
+    made.__qualname__ = place.qualname
+    return made
+
+
+def can_run_in_wrapper(code: types.CodeType) -> bool:
+    """Whether a wrapper can run its function's own code.
+
+    Python lets a function exchange its code for one with as many free names. So the free names of
+    the wrapper are added to the function's code, which never reads them. A function with free names
+    of its own, or one that would find the added names among its locals, does not allow that.
     """
-    code = function.__code__
-    if code.co_freevars or not _LOCALS_LEAVE_OUT_WHAT_IS_UNBOUND:
-        return None
-    return code.replace(co_freevars=made.__code__.co_freevars)
+    return not code.co_freevars and _UNBOUND_NAMES_ARE_NOT_IN_LOCALS
 
 
 # Before Python 3.13 a frame's locals hold every free name of its code. In 3.10 the function would
-# see the wrapper's; in 3.11 and 3.12, where they are never bound, `locals()` ends the process. What
-# a later release makes of them is to be tried first.
-_LOCALS_LEAVE_OUT_WHAT_IS_UNBOUND: Final = sys.version_info[:2] == (3, 13)
+# see the wrapper's; in 3.11 and 3.12, where the names are never bound, `locals()` crashes.
+_UNBOUND_NAMES_ARE_NOT_IN_LOCALS: Final = sys.version_info >= (3, 13)

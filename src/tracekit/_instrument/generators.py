@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import _AsyncGeneratorContextManager, _GeneratorContextManager
 from types import FrameType
 from typing import Any, Final
@@ -11,63 +11,69 @@ from typing import Any, Final
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, Tracer
 
+from tracekit._recording.arguments import Parentage
 from tracekit._recording.current_context import SPAN_KEY, attach, detach, reset
-from tracekit._recording.parents import Parentage
-from tracekit._recording.recording import RecordingSite, finish, finish_failed, start_span
+from tracekit._recording.filter_decisions import DecidedSpan
+from tracekit._recording.span_lifecycle import (
+    SpanCallSite,
+    end_failed_span,
+    end_span,
+    start_span,
+)
 
 
-class Steps:
-    """The span of a generator, current only while the generator's body runs.
+class GeneratorSpan:
+    """The span of a generator. It is current only while the generator's body runs.
 
-    What the body has set in the OpenTelemetry context goes on from step to step, so that a
-    `with span(...)` that is open across a `yield` is found again at the next step. Everything else
-    is at each step what it is for the consumer. The wrapper attaches the context that this gives,
-    and resets it, around each step.
+    What the body sets in the OpenTelemetry context is kept from step to step, so that a
+    `with span(...)` around a `yield` is still current at the next step. Everything else in the
+    context is what it is for the consumer at each step. The wrapper attaches the context that
+    `body_context` returns before a step, and resets it afterwards.
     """
 
-    __slots__ = ("_inside", "_own", "_site", "_span")
+    __slots__ = ("_at_start", "_own", "_site", "_span")
 
     attach = staticmethod(attach)
     reset = staticmethod(reset)
 
-    def __init__(self, site: RecordingSite, span: Span) -> None:
+    def __init__(self, site: SpanCallSite, span: Span) -> None:
         self._site = site
         self._span = span
         self._own: Mapping[str, object] = {SPAN_KEY: span}
-        self._inside = Context()
+        self._at_start = Context()
 
-    def inside(self, around: Context) -> Context:
-        """The context of the body, where the consumer has this one."""
-        self._inside = Context({**around, **self._own})
-        return self._inside
+    def body_context(self, consumer: Context) -> Context:
+        """Return the context of the body for a consumer's context."""
+        self._at_start = Context({**consumer, **self._own})
+        return self._at_start
 
-    def keep(self, now: Context) -> Context:
-        """Take the context with which the body has ended its step into the next one."""
-        before, self._inside = self._inside, now
-        changed = {key: value for key, value in now.items() if before.get(key) is not value}
+    def keep(self, at_end: Context) -> Context:
+        """Keep what the body changed in its context during a step, for the next step."""
+        at_start, self._at_start = self._at_start, at_end
+        changed = {key: value for key, value in at_end.items() if at_start.get(key) is not value}
         self._own = {**self._own, **changed}
-        return now
+        return at_end
 
     def succeed(self, result: object) -> None:
         """End the span of a generator that is exhausted."""
-        finish(self._site, self._span, result)
+        end_span(self._site, self._span, result)
 
     def fail(self, error: BaseException) -> None:
-        """End the span of a generator that an exception, or its closing, left."""
-        finish_failed(self._site, self._span, error)
+        """End the span of a generator that raised or was closed."""
+        end_failed_span(self._site, self._span, error)
 
 
-class _HeldSteps(Steps):
-    """The steps below `@contextmanager`: the span is current in the with-block, too."""
+class _WithBlockSpan(GeneratorSpan):
+    """The span of a function below `@contextmanager`. It is current in the with-block, too."""
 
     __slots__ = ("_token",)
 
-    def __init__(self, site: RecordingSite, span: Span) -> None:
+    def __init__(self, site: SpanCallSite, span: Span) -> None:
         super().__init__(site, span)
         self._token: Any = None
 
     def reset(self, token: Any) -> None:
-        # What the first step has replaced is what there was before the with-block.
+        # The token of the first step restores what was current before the with-block.
         if self._token is None:
             self._token = token
 
@@ -80,8 +86,8 @@ class _HeldSteps(Steps):
         super().fail(error)
 
 
-class _NoSteps(Steps):
-    """The steps of a generator that is not recorded, which change nothing."""
+class _NoSpan(GeneratorSpan):
+    """Stands in for the span of a generator that is not recorded."""
 
     __slots__ = ()
 
@@ -96,11 +102,11 @@ class _NoSteps(Steps):
     def reset(token: object) -> None:
         pass
 
-    def inside(self, around: Context) -> Context:
-        return around
+    def body_context(self, consumer: Context) -> Context:
+        return consumer
 
-    def keep(self, now: Context) -> Context:
-        return now
+    def keep(self, at_end: Context) -> Context:
+        return at_end
 
     def succeed(self, result: object) -> None:
         pass
@@ -109,40 +115,50 @@ class _NoSteps(Steps):
         pass
 
 
-NO_STEPS: Final[Steps] = _NoSteps()
+NO_SPAN: Final[GeneratorSpan] = _NoSpan()
 
 
-def start_steps(
-    site: RecordingSite,
+def start_generator_span(
+    site: SpanCallSite,
     tracer: Tracer,
-    attributes: dict[str, Any] | None,
+    attributes: dict[str, Any] | DecidedSpan | None,
     parentage: Parentage | None = None,
     *,
     consumer: FrameType | None,
-) -> Steps:
-    """Start the span of a generator; no steps where its attributes say that nobody wants it.
+) -> GeneratorSpan:
+    """Start the span of a generator; return `NO_SPAN` if there are no attributes.
 
-    Args:
-        site: The place that it belongs to.
-        tracer: Who makes the span.
-        attributes: Its attributes, described already.
-        parentage: The context of its parent, and its links.
-        consumer: The frame that asks for the first item.
+    `consumer` is the frame that asks for the first item.
     """
     if attributes is None:
-        return NO_STEPS
+        return NO_SPAN
     span = start_span(site, tracer, site.name, attributes, parentage)
-    is_held = consumer is not None and consumer.f_code in _WITH_STATEMENTS
-    return _HeldSteps(site, span) if is_held else Steps(site, span)
+    is_with_block = consumer is not None and consumer.f_code in _WITH_STATEMENTS
+    return _WithBlockSpan(site, span) if is_with_block else GeneratorSpan(site, span)
 
 
-caller = sys._getframe
+frame_of_caller = sys._getframe
 
-# contextlib's own code drives a function below @contextmanager; seeing it is how such a function
-# is told from a plain generator.
+# contextlib's code takes the first step of a function below @contextmanager. Nothing else
+# distinguishes such a function from a plain generator.
 _WITH_STATEMENTS: Final = frozenset(
     {
         _GeneratorContextManager.__enter__.__code__,
         _AsyncGeneratorContextManager.__aenter__.__code__,
     }
 )
+
+
+def first_step(generator: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
+    """Return the first step of an async generator, hidden from the event loop.
+
+    When an event loop ends, it closes every async generator whose first step it saw. It sees the
+    wrapper, which closes the generator inside it. If it saw both, it would close the inner one
+    twice at the same time.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return generator.asend(None)
+    finally:
+        sys.set_asyncgen_hooks(*hooks)

@@ -1,4 +1,4 @@
-"""Callable objects, decorated: still themselves to everyone who looks, with a span when called."""
+"""Proxies of callable objects: they behave as the object, and their calls have spans."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import wrapt
 
-from tracekit._instrument.decorator import decorate, opaque_site
+from tracekit._instrument.function_site import opaque_site
+from tracekit._instrument.options import Options
 from tracekit._instrument.wrappers import wrap_opaque
-from tracekit._recording.options import Options
 
 if TYPE_CHECKING:
     _ObjectProxy = wrapt.ObjectProxy[Any]
@@ -20,49 +20,61 @@ else:
     # Older releases of wrapt have no types, and no class that could be subscripted.
     _ObjectProxy = wrapt.ObjectProxy
 
+# Decorates a copy of an object. It is a function of a module, so that it can be pickled.
+Decorate = Callable[[Any, Options], Any]
 
-class InstrumentedCallable(_ObjectProxy):
+
+class CallableProxy(_ObjectProxy):
     """A callable object whose calls have spans.
 
-    It is an instance of the object's own class and has its attributes. The calls go straight to the
-    compiled wrapper: looked up as a property, `__call__` adds no frame of its own.
+    It is an instance of the object's own class and has its attributes. `__call__` is a property
+    that returns the compiled wrapper, so that a call has no additional frame.
     """
 
-    def __init__(self, wrapped: Any, call: Callable[..., Any], options: Options) -> None:
+    def __init__(
+        self, wrapped: Any, wrapper: Callable[..., Any], options: Options, decorate: Decorate
+    ) -> None:
         super().__init__(wrapped)
-        self._self_call = call
+        self._self_wrapper = wrapper
         self._self_options = options
+        self._self_decorate = decorate
 
     @property
     def __call__(self) -> Callable[..., Any]:
-        return self._self_call
+        return self._self_wrapper
 
     def __copy__(self) -> Any:
-        return _decorate_again(copy.copy(self.__wrapped__), self._self_options)
+        return self._self_decorate(copy.copy(self.__wrapped__), self._self_options)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return _decorate_again(copy.deepcopy(self.__wrapped__, memo), self._self_options)
+        return self._self_decorate(copy.deepcopy(self.__wrapped__, memo), self._self_options)
 
     def __reduce__(self) -> tuple[Any, ...]:
         wrapped, options = self.__wrapped__, self._self_options
-        # What pickles without the decorator has to pickle with it, even where the options do not:
-        # there it arrives undecorated.
-        return (_decorate_again, (wrapped, options)) if _pickles(options) else (_itself, (wrapped,))
+        # An object that pickles without the decorator must pickle with it, even if the options do
+        # not. Then it is undecorated when it is unpickled.
+        if _is_picklable(options):
+            return self._self_decorate, (wrapped, options)
+        return _undecorated, (wrapped,)
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
         return self.__reduce__()
 
     def __set_name__(self, owner: type, name: str) -> None:
-        forward = getattr(type(self.__wrapped__), "__set_name__", None)
-        if forward is not None:
-            forward(self.__wrapped__, owner, name)
+        set_name = getattr(type(self.__wrapped__), "__set_name__", None)
+        if set_name is not None:
+            set_name(self.__wrapped__, owner, name)
 
 
-class _InstrumentedMethod(InstrumentedCallable):
-    """A callable object that is a descriptor: what it binds to is decorated as it is itself."""
+class DescriptorProxy(CallableProxy):
+    """A callable object that is a descriptor. The objects that it binds to are decorated too."""
 
-    def __init__(self, wrapped: Any, call: Callable[..., Any], options: Options) -> None:
-        super().__init__(wrapped, call, options)
+    def __init__(
+        self, wrapped: Any, wrapper: Callable[..., Any], options: Options, decorate: Decorate
+    ) -> None:
+        super().__init__(wrapped, wrapper, options, decorate)
+        # The call sites of what it binds to, on the class and on instances. They are made at the
+        # first look-up, because the parameters do not depend on the instance.
         self._self_sites: dict[bool, Any] = {}
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
@@ -71,46 +83,34 @@ class _InstrumentedMethod(InstrumentedCallable):
         if bound is wrapped:
             return self
         if type(bound) is types.MethodType and bound.__func__ is wrapped:
-            call: Any = self
-            return types.MethodType(call, bound.__self__)
+            function: Any = self
+            return types.MethodType(function, bound.__self__)
         if not callable(bound):
             return bound
-        return _decorate_bound(bound, self._self_options, self._self_sites, instance is None)
+        sites, options = self._self_sites, self._self_options
+        is_unbound = instance is None
+        if is_unbound not in sites:
+            sites[is_unbound] = opaque_site(bound, options)
+        return make_proxy(
+            bound, wrap_opaque(bound, *sites[is_unbound]), options, self._self_decorate
+        )
 
 
-def instrumented(subject: Any, call: Callable[..., Any], options: Options) -> InstrumentedCallable:
-    """Stand a proxy in for a callable object.
-
-    Args:
-        subject: The object.
-        call: What is called in its place.
-        options: What was asked for, to decorate the object again where it is unpickled.
-    """
-    proxy = _InstrumentedMethod if hasattr(type(subject), "__get__") else InstrumentedCallable
-    return proxy(subject, call, options)
+def make_proxy(
+    subject: Any, wrapper: Callable[..., Any], options: Options, decorate: Decorate
+) -> CallableProxy:
+    """Make the proxy of a callable object; `decorate` decorates copies of the object."""
+    proxy = DescriptorProxy if hasattr(type(subject), "__get__") else CallableProxy
+    return proxy(subject, wrapper, options, decorate)
 
 
-def _itself(subject: Any) -> Any:
+def _undecorated(subject: Any) -> Any:
     return subject
 
 
-def _pickles(options: Options) -> bool:
+def _is_picklable(options: Options) -> bool:
     try:
         pickle.dumps(options)
     except Exception:
         return False
     return True
-
-
-def _decorate_bound(
-    bound: Any, options: Options, sites: dict[bool, Any], is_unbound: bool
-) -> InstrumentedCallable:
-    # Whatever the instance, the parameters are the same: the call site is made at the first
-    # look-up.
-    if is_unbound not in sites:
-        sites[is_unbound] = opaque_site(bound, options)
-    return instrumented(bound, wrap_opaque(bound, *sites[is_unbound]), options)
-
-
-def _decorate_again(subject: Any, options: Options) -> Any:
-    return decorate(subject, options)

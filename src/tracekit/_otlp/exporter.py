@@ -1,140 +1,65 @@
-"""What the OTLP exporters over gRPC and HTTP share around OpenTelemetry's own.
-
-Transport, TLS, compression and retry are the official exporters'. They say what became of a batch
-only to their log, and never that a receiver took a part of it. Here the reason is read where it
-arrives, in the thread that exports, and handed to whoever asked for the export.
-"""
+"""What the OTLP exporters over gRPC and HTTP share: attempts, their outcome, errors of requests."""
 
 from __future__ import annotations
 
 import functools
-import logging
-import random
 import threading
 import time
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from tracekit._otlp.hints import with_hint
+from tracekit._base.log import log_warning_once
+from tracekit._delivery.batch_schedule import backoff_delay
+from tracekit._delivery.export_outcome import ExportBatch, ExportOutcome, error_text
+from tracekit._filters.filter import Filter
+from tracekit._otlp.request_encoding import encode_spans
+from tracekit._otlp.settings import OtlpOptions, parse_timeout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from typing_extensions import Self, Unpack
 
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-    from opentelemetry.sdk.trace import ReadableSpan
-    from typing_extensions import Self
-
-_LONGEST_REASON: Final = 500
 _MOST_ATTEMPTS: Final = 6
+_SHORTEST_TIMEOUT: Final = 0.001
+_LONGEST_REASON: Final = 500
+# A receiver of another kind fails in a way that names neither kind: what its error contains, and
+# the question that probably solves it.
+_HINTS: Final = {
+    "WRONG_VERSION_NUMBER": ("is that a receiver without TLS? Its endpoint begins with http://"),
+    "Failed parsing HTTP/2": (
+        "is that the receiver's port for gRPC (usually 4317)? OTLP over HTTP (usually 4318) is "
+        "protocol='http'"
+    ),
+    # The first frame of HTTP/2, which a gRPC server sends.
+    r"BadStatusLine('\x00\x00": (
+        "is that the receiver's port for HTTP (usually 4318)? OTLP over gRPC (usually 4317) is "
+        "protocol='grpc'"
+    ),
+}
 
 
-class AttemptFailed(Exception):  # noqa: N818 - it ends an attempt and never reaches a caller
-    """An attempt failed.
+class RequestError(Exception):
+    """A request that the receiver did not accept.
 
-    It passes the official exporter by, which in some versions repeats by itself what it should not,
-    and in others sleeps meanwhile.
+    Args:
+        reason: Why. The outcome has it in one line, with a hint where the endpoint is probably of
+            another kind.
+        is_retryable: Whether the OTLP specification lets a client send the request again.
+        retry_after: Seconds after which the receiver asks for the next attempt, if it does.
     """
 
-
-class TransientFailure(AttemptFailed):
-    """One that is worth repeating after `pause` seconds (None: no advice).
-
-    `is_unanswered` says that there may be no connection.
-    """
-
-    def __init__(self, pause: float | None = None, *, is_unanswered: bool = False) -> None:
-        super().__init__(pause)
-        self.pause = pause
-        self.is_unanswered = is_unanswered
-
-
-class Outcome:
-    """What became of one export, filled in while it goes on.
-
-    Attributes:
-        is_repeated: Whether the official exporter may repeat an attempt that failed.
-        delivered: Whether a receiver took the batch.
-        rejected: How many of its spans the receiver turned down nonetheless.
-        reason: Why not all went well.
-        is_passing: Whether a failure is of a kind that passes.
-        pause: Seconds after which the receiver asks to be tried again.
-    """
-
-    def __init__(self, timeout: float = 0.0, *, is_repeated: bool = True) -> None:
-        self._deadline = time.monotonic() + timeout
-        self.is_repeated = is_repeated
-        self.delivered = self.is_passing = False
-        self.rejected = 0
-        self.reason: str | None = None
-        self.pause: float | None = None
-
-    def remaining(self) -> float:
-        """Return the seconds that are left, never less than a moment."""
-        return max(self._deadline - time.monotonic(), 0.001)
-
-    def accept(self, response: ExportTraceServiceResponse) -> None:
-        """Note that the receiver took the batch, and what it says about it."""
-        partial = response.partial_success
-        self.delivered, self.is_passing, self.pause = True, False, None
-        self.rejected = max(partial.rejected_spans, 0)
-        self.reason = _one_line(partial.error_message) or None
-        if self.rejected and self.reason is None:
-            self.reason = "the receiver gives no reason"
-
-    def fail(self, reason: str, *, is_passing: bool = False, pause: float | None = None) -> None:
-        """Note why an attempt failed; a later attempt may still succeed."""
-        self.delivered, self.is_passing, self.pause = False, is_passing, pause
-        self.reason = with_hint(_one_line(reason))
-
-    def note(self, message: str) -> None:
-        """Note what the official exporter logs, where nothing better is known."""
-        if self.reason is None:
-            self.fail(message)
-
-
-class _Current(threading.local):
-    outcome: Outcome | None = None
-
-
-_current: Final = _Current()
-
-
-def current_outcome() -> Outcome:
-    """Return the outcome that this thread is at, or one that nobody reads."""
-    return _current.outcome or Outcome()
-
-
-@contextmanager
-def _observed(outcome: Outcome) -> Generator[None, None, None]:
-    before, _current.outcome = _current.outcome, outcome
-    try:
-        yield
-    finally:
-        _current.outcome = before
-
-
-class _Quiet(logging.Filter):
-    """Turns records of a thread that is at an export into its outcome; passes all others."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if _current.outcome is None:
-            return True
-        _current.outcome.note(record.getMessage())
-        return False
-
-
-_quiet: Final = _Quiet()
-
-
-def quiet_loggers(names: Sequence[str]) -> None:
-    """Keep what these loggers say about exports of tracekit's from their handlers, for good."""
-    for logger in map(logging.getLogger, names):
-        if _quiet not in logger.filters:
-            # First in the row: OpenTelemetry's own filter there drops a record that resembles the
-            # one before, and would drop another exporter's because of one that is kept quiet.
-            logger.filters.insert(0, _quiet)
+    def __init__(
+        self, reason: str, *, is_retryable: bool = False, retry_after: float | None = None
+    ) -> None:
+        reason = _one_line(reason)
+        hint = next((hint for symptom, hint in _HINTS.items() if symptom in reason), None)
+        reason = f"{reason} ({hint})" if hint else reason
+        super().__init__(reason)
+        self.outcome = ExportOutcome(0, reason, is_retryable, retry_after)
 
 
 def _one_line(text: str) -> str:
@@ -142,142 +67,175 @@ def _one_line(text: str) -> str:
     return "".join(c if c.isprintable() else "\ufffd" for c in line[:_LONGEST_REASON])
 
 
-class OtlpExporter(SpanExporter):
-    """An official exporter, watched.
+class _LastExport(threading.local):
+    """The report on the last `export` of each thread."""
 
-    It is pickled, and made anew after a fork, from its arguments: a connection goes through
+    outcome = ExportOutcome()
+    rejected = 0
+
+
+class OtlpExporter(SpanExporter, ABC):
+    """Sends batches of spans to an OpenTelemetry receiver; a subclass sends the bytes.
+
+    A delivery of tracekit calls `export_batch`, which makes one attempt, and retries by itself. A
+    span processor of the SDK calls `export`, which retries until the timeout.
+
+    An exporter is pickled, and recreated after a fork, from its options: a connection survives
     neither.
     """
 
-    def __init__(
-        self,
-        official: SpanExporter,
-        arguments: Mapping[str, Any],
-        *,
-        timeout: float,
-        sleeps: bool,
-    ) -> None:
-        """Take over an official exporter.
+    own_filter: Filter | None = None
+    """The spans and events that it wants; None for those that the set-up wants."""
+
+    def __init__(self, **options: Unpack[OtlpOptions]) -> None:
+        self._options = options
+        self._timeout = parse_timeout(options.get("timeout"))
+        self._shutting_down = threading.Event()
+        self._last = _LastExport()
+
+    @abstractmethod
+    def _send(self, body: bytes, timeout: float) -> ExportTraceServiceResponse:
+        """Send a request once.
 
         Args:
-            official: The exporter that does the work.
-            arguments: What an equal exporter is made from.
-            timeout: Seconds that one export may take.
-            sleeps: Whether it waits between attempts with `time.sleep`, as versions below 1.36 do
-                for up to a minute. It must then raise `TransientFailure` instead.
-        """
-        self._official = official
-        self._arguments = dict(arguments)
-        self._timeout = timeout
-        self._sleeps = sleeps
-        self._closing = threading.Event()
-        self._last = _Current()
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Send a batch and wait for the answer, at most for the timeout.
-
-        Args:
-            spans: Finished spans.
+            body: The request, as `_compress` returned it.
+            timeout: Seconds that it may take.
 
         Returns:
-            `SUCCESS` if a receiver took the batch, be it in part (see `last_rejected`), else
-            `FAILURE` (see `last_error`). Nothing is raised or logged.
-        """
-        return self._export(spans, Outcome(self._timeout))
+            The answer of a receiver that accepted the batch.
 
-    def export_once(self, spans: Sequence[ReadableSpan], timeout: float) -> SpanExportResult:
-        """Send a batch as `export` does, but give up at the first failure.
+        Raises:
+            RequestError: No receiver accepted it.
+        """
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Close the connection."""
+
+    def _compress(self, request: bytes) -> bytes:
+        """Return the body that `_send` gets for a request: by default the request itself."""
+        return request
+
+    def export_batch(self, batch: ExportBatch, timeout: float) -> ExportOutcome:
+        """Make one attempt to export a batch, which is encoded at the first attempt only.
 
         Args:
-            spans: Finished spans.
-            timeout: Seconds that it may take, where the exporter's own timeout is not shorter.
+            batch: The spans.
+            timeout: Seconds that it may take, unless the exporter's own timeout is shorter.
         """
-        return self._export(spans, Outcome(min(timeout, self._timeout), is_repeated=False))
-
-    def _export(self, spans: Sequence[ReadableSpan], outcome: Outcome) -> SpanExportResult:
-        self._last.outcome = outcome
-        if self._closing.is_set():
-            outcome.fail("the exporter has been shut down")
-            return SpanExportResult.FAILURE
-        with _observed(outcome):
-            result = self._deliver(spans, outcome)
-        if result is SpanExportResult.SUCCESS and outcome.delivered:
-            return SpanExportResult.SUCCESS
-        return SpanExportResult.FAILURE
-
-    def _deliver(self, spans: Sequence[ReadableSpan], outcome: Outcome) -> SpanExportResult:
-        attempt = functools.partial(self._attempt, spans)
         try:
-            if self._sleeps and outcome.is_repeated:
-                return self._repeat(attempt, outcome)
-            return attempt()
-        except Exception as error:
-            outcome.note(f"{type(error).__name__}: {error}")
-            return SpanExportResult.FAILURE
+            return self._attempt(batch, min(timeout, self._timeout))
+        except RequestError as error:
+            return error.outcome
 
-    def _attempt(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        return self._official.export(spans)
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send spans and wait for the answer, with retries, until the exporter's timeout.
 
-    def _repeat(
-        self, attempt: Callable[[], SpanExportResult], outcome: Outcome
-    ) -> SpanExportResult:
-        for number in range(_MOST_ATTEMPTS):
+        Args:
+            spans: Ended spans.
+
+        Returns:
+            `SUCCESS` if a receiver accepted the batch, at least in part (see `last_rejected`), else
+            `FAILURE` (see `last_error`). Nothing is raised or logged.
+        """
+        batch = ExportBatch(spans)
+        deadline = time.monotonic() + self._timeout
+        self._last.rejected = 0
+        for failures in range(1, _MOST_ATTEMPTS + 1):
             try:
-                return attempt()
-            except TransientFailure as failure:
-                # A jitter needs no cryptography. Receivers are not to be hit by all at once.
-                backoff = 2**number * random.uniform(0.8, 1.2)  # noqa: S311
-                pause = backoff if failure.pause is None else failure.pause
-            if pause > outcome.remaining() or self._closing.wait(pause):
-                break
+                outcome = self._attempt(batch, deadline - time.monotonic())
+            except RequestError as error:
+                self._last.outcome = error.outcome
+                if not error.outcome.is_retryable or failures == _MOST_ATTEMPTS:
+                    break
+                pause = backoff_delay(failures, error.outcome.retry_after)
+                if pause > deadline - time.monotonic() or self._shutting_down.wait(pause):
+                    break
+            else:
+                self._last.outcome = outcome
+                self._last.rejected = len(spans) - outcome.exported
+                return SpanExportResult.SUCCESS
         return SpanExportResult.FAILURE
+
+    def _attempt(self, batch: ExportBatch, timeout: float) -> ExportOutcome:
+        self._check_open()
+        try:
+            body, skipped = batch.encoded or self._encode(batch)
+            response = self._send(body, max(timeout, _SHORTEST_TIMEOUT))
+        except RequestError:
+            raise
+        except Exception as error:
+            raise RequestError(error_text(error)) from error
+        rejected = max(response.partial_success.rejected_spans, 0)
+        reason = _one_line(response.partial_success.error_message) or None
+        if reason is None and rejected:
+            reason = "the receiver gives no reason"
+        elif reason is None and skipped:
+            reason = f"{skipped} spans cannot be put into OTLP"
+        return ExportOutcome(max(len(batch.spans) - rejected - skipped, 0), reason)
+
+    def _check_open(self) -> None:
+        if self._shutting_down.is_set():
+            raise RequestError("the exporter has been shut down")
+
+    def _encode(self, batch: ExportBatch) -> tuple[bytes, int]:
+        """Return the body of a request, and the number of spans without a form in OTLP."""
+        skipped: list[ReadableSpan] = []
+
+        def on_skipped(span: ReadableSpan, error: Exception) -> None:
+            skipped.append(span)
+            name = getattr(span, "name", None)
+            key = "a span that cannot be put into OTLP"
+            log_warning_once(key, "span %r cannot be put into OTLP: %s", name, error, error=error)
+
+        body = self._compress(encode_spans(batch.spans, on_skipped=on_skipped))
+        batch.encoded = encoded = body, len(skipped)
+        return encoded
 
     @property
     def last_rejected(self) -> int:
-        """Number of spans that the receiver turned down in this thread's last export."""
-        return self._last.outcome.rejected if self._last.outcome else 0
+        """The number of spans that the receiver rejected in this thread's last `export`."""
+        return self._last.rejected
 
     @property
     def last_error(self) -> str | None:
-        """Why this thread's last export failed or was taken in part; None if all went well."""
-        return self._last.outcome.reason if self._last.outcome else None
+        """Why this thread's last `export` failed, or succeeded in part; None if it did neither."""
+        return self._last.outcome.error
 
     @property
     def last_is_passing(self) -> bool:
-        """Whether this thread's last export failed for a reason that may pass."""
-        return self._last.outcome.is_passing if self._last.outcome else False
+        """Whether this thread's last `export` failed for a reason that may be temporary."""
+        return self._last.outcome.is_retryable
 
     @property
     def last_pause(self) -> float | None:
-        """Seconds after which the receiver asked to be tried again, if it did."""
-        return self._last.outcome.pause if self._last.outcome else None
+        """Seconds after which the receiver asked for the next attempt; None if it did not."""
+        return self._last.outcome.retry_after
 
     def shutdown(self, timeout_millis: float = 30_000) -> None:
-        """Close the connection; an export that waits for its next attempt gives up at once.
+        """Close the connection and end the pause between two attempts of an export.
 
         Args:
-            timeout_millis: Taken for the SDK's sake; nothing here waits.
+            timeout_millis: Without effect: this method does not wait.
         """
-        if self._closing.is_set():
-            return
-        self._closing.set()
-        with _observed(Outcome()):
+        if not self._shutting_down.is_set():
+            self._shutting_down.set()
             self._close()
 
-    def _close(self) -> None:
-        self._official.shutdown()
-
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Return True: nothing is kept here."""
+        """Return True: the exporter keeps no spans."""
         return True
 
-    def fresh(self) -> Self:
-        """Return an exporter made from the same arguments, for a child process after a fork.
+    def recreate(self) -> Self:
+        """Return an exporter made from the same options, for a child process after a fork.
 
         Variables of the environment are read again.
         """
-        return type(self)(**self._arguments)
+        return type(self)(**self._options)
 
     def __reduce__(self) -> tuple[Callable[[], Self], tuple[()]]:
-        said = {name: value for name, value in self._arguments.items() if value is not None}
-        return functools.partial(type(self), **said), ()
+        given: dict[str, Any] = {
+            name: value for name, value in self._options.items() if value is not None
+        }
+        # Worker processes receive it with each task, so it is kept small.
+        return functools.partial(type(self), **given), ()

@@ -1,4 +1,7 @@
-"""Spans to a file, one line of OTLP JSON a batch, which many processes may share."""
+"""Spans to a file, as one line of OTLP JSON for each batch.
+
+Several threads and processes may append to the file, and it may be rotated meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,18 @@ import os
 import stat
 import threading
 import time
-import weakref
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from tracekit._base import forks
 from tracekit._base.errors import ConfigurationError
-from tracekit._base.log import warn_once
-from tracekit._otlp.json import encode_traces
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from opentelemetry.sdk.trace import ReadableSpan
+from tracekit._base.log import log_warning_once
+from tracekit._filters.filter import Filter
+from tracekit._otlp.json_encoding import encode_traces
 
 try:
     import fcntl
@@ -31,7 +32,7 @@ except ImportError:  # Windows
 _LONGEST_WAIT: Final = 5.0
 _LONGEST_PAUSE: Final = 0.02
 _MOST_REPLACEMENTS: Final = 10
-# Where there is such a flag: a named pipe that nobody reads is refused instead of waited for.
+# With this flag, opening a named pipe without a reader fails instead of waiting.
 _NONBLOCK: Final[int] = getattr(os, "O_NONBLOCK", 0)
 _OPEN_FLAGS: Final[int] = os.O_APPEND | os.O_CREAT | _NONBLOCK | getattr(os, "O_BINARY", 0)
 
@@ -43,20 +44,21 @@ class FileExporter(SpanExporter):
     each), which a Collector's `otlpjsonfile` receiver reads.
 
     Any number of processes may write to one file, forked ones and others: each line is appended
-    in one write under an advisory lock (`flock`), so that no two lines mix, of whatever size.
-    Where there are no such locks (Windows, some network file systems) lines are still appended,
-    and only lines that the system writes in pieces can mix.
+    under an advisory lock (`flock`), so that lines of any size do not mix. Without such locks
+    (Windows, some network file systems) lines are still appended, and only lines that the system
+    writes in pieces can mix.
 
-    The file may be rotated at any time, renamed or removed (the next batch goes to a new file
-    under the path) or copied and truncated. A line that a full disk or a killed process cut short
-    is taken back, or else ended before the next one, so that it is the only one lost.
+    The file may be rotated at any time: renamed or removed (the next batch goes to a new file under
+    the path), or copied and truncated. A line that a full disk or a killed process cut short is
+    removed, or ended before the next one, so that no other line is lost.
 
-    A batch is with the operating system when `export` returns. It is not forced to the disk
-    (there is no `fsync`): the end of the process loses nothing, the end of the machine may.
+    The operating system has the batch when `export` returns. It is not forced to the disk (there is
+    no `fsync`): a process that ends loses nothing, a machine that crashes may.
 
     Args:
-        path: The file, made if it is not there; its directory must be. A relative path is meant
-            from the working directory of now. `.jsonl` is the customary ending.
+        path: The file, which is created if it does not exist; its directory must exist. A relative
+            path is relative to the current working directory, whatever that is later. The customary
+            suffix is `.jsonl`.
 
     Raises:
         ConfigurationError: The file cannot be opened for appending.
@@ -65,12 +67,20 @@ class FileExporter(SpanExporter):
         >>> exporter = FileExporter("traces.jsonl")  # doctest: +SKIP
     """
 
+    own_filter: Filter | None = None
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._skipped = 0
+        self.skipped = 0
+        """The number of spans that have no form in OTLP (no identity, impossible times)."""
+        # A later change of the working directory must not move the file at the next rotation.
+        absolute = os.path.join(Path.cwd(), _parse_path(path))  # noqa: PTH118  # pathlib drops a "/" at the end
         try:
-            self._file = _SharedFile(_absolute(_checked(path)))
+            self._file = _SharedFile(absolute)
         except OSError as error:
-            raise ConfigurationError(_cannot_open(path, error)) from error
+            raise ConfigurationError(
+                f"path={path!r} cannot be opened for appending: {error.strerror}; "
+                "give a file in an existing directory with the right to write"
+            ) from error
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._file.path!r})"
@@ -78,41 +88,31 @@ class FileExporter(SpanExporter):
     def __reduce__(self) -> tuple[type[FileExporter], tuple[str]]:
         return type(self), (self._file.path,)
 
-    @property
-    def skipped(self) -> int:
-        """How many spans could not be put into OTLP (no identity, impossible times)."""
-        return self._skipped
-
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Append a batch as one line.
 
         Args:
-            spans: Ended spans. One that cannot be put into OTLP is skipped, counted in `skipped`
-                and logged once; the others are written, and it does not make the batch a failure.
+            spans: Ended spans. A span without a form in OTLP is skipped, counted in `skipped` and
+                logged once; the others are written, and the batch is not a failure.
 
         Returns:
-            SUCCESS when the line is written whole. FAILURE when nothing of it was: the disk is
-            full, another process has held the file's lock for 5 seconds, the exporter is shut
-            down, or not one span could be put into OTLP. Never an exception.
+            `SUCCESS` if the whole line is written. `FAILURE` if nothing of it is: the disk is full,
+            another process has held the file's lock for 5 seconds, the exporter is shut down, or no
+            span has a form in OTLP. Nothing is raised.
         """
         try:
             line = encode_traces(spans, on_skipped=self._note_skipped)
             if line:
                 self._file.append(line)
         except Exception as error:
-            self._warn(error)
+            path = self._file.path
+            key = ("file exporter fails", path, type(error))
+            log_warning_once(key, "spans cannot be written to %s: %s", path, error, error=error)
             return SpanExportResult.FAILURE
         return SpanExportResult.SUCCESS if line or not spans else SpanExportResult.FAILURE
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Do nothing: `export` leaves nothing behind in the process.
-
-        Args:
-            timeout_millis: Not needed.
-
-        Returns:
-            True.
-        """
+        """Return True: `export` leaves nothing behind in the process."""
         return True
 
     def shutdown(self) -> None:
@@ -121,34 +121,51 @@ class FileExporter(SpanExporter):
 
     def _note_skipped(self, span: ReadableSpan, error: Exception) -> None:
         path = self._file.path
-        self._skipped += 1
+        self.skipped += 1
         key = ("file exporter skips", path)
         name = getattr(span, "name", span)
-        warn_once(key, "span %r cannot be written to %s: %s", name, path, error, error=error)
+        log_warning_once(key, "span %r cannot be written to %s: %s", name, path, error, error=error)
 
-    def _warn(self, error: Exception) -> None:
-        path = self._file.path
-        key = ("file exporter fails", path, type(error))
-        warn_once(key, "spans cannot be written to %s: %s", path, error, error=error)
+
+def _parse_path(path: Any) -> str:
+    try:
+        text = os.fspath(path)
+    except TypeError:
+        text = None
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise ConfigurationError(
+            f"path={path!r} does not name a file; give a str or os.PathLike, such as 'traces.jsonl'"
+        )
+    return text
 
 
 class _SharedFile:
-    """A file that other threads and processes append to as well, and that may be rotated."""
+    """A file under a path, which is opened again when another file takes the path.
+
+    Raises:
+        OSError: The file cannot be opened for appending.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._lock = threading.Lock()
         self._closed = False
         self._fd: int | None = None
-        # Before the file is open: a fork in between must find what it has to close.
-        _shared_files.add(self)
+        # Before the file is open: the child of a fork in between has to close it.
+        forks.register(self)
         self._open()
 
     def append(self, line: bytes) -> None:
+        """Append a line, with its line break, as a whole.
+
+        Raises:
+            OSError: Nothing of the line is in the file: the disk is full, another process has held
+                the lock for 5 seconds, or the file is closed.
+        """
         deadline = time.monotonic() + _LONGEST_WAIT
-        # A signal handler may export while its own thread is in here: it must not wait for ever.
+        # A signal handler may append while its own thread is in here, and would wait for itself.
         if not self._lock.acquire(timeout=_LONGEST_WAIT):
-            raise TimeoutError(errno.ETIMEDOUT, "another export does not come to its end")
+            raise TimeoutError(errno.ETIMEDOUT, "another export does not end")
         try:
             self._append_locked(line, deadline)
         finally:
@@ -157,15 +174,17 @@ class _SharedFile:
                 self.close()
 
     def close(self) -> None:
+        """Close the file; every `append` fails from now on. A second call does nothing."""
         self._closed = True
-        # Where a line is being written, its thread comes by here when it is done.
+        # A thread that is writing a line closes the file after it.
         if self._lock.acquire(blocking=False):
             self._close()
             self._lock.release()
 
-    def start_anew_in_child(self) -> None:
-        # The lock may be held by a thread that is not here, and the file's lock belongs to the
-        # open file, which the parent shares: a child needs both of its own.
+    def after_fork_in_child(self) -> None:
+        """Replace the lock and close the file, in the child process."""
+        # A thread of the parent may hold the lock, and `flock` locks the open file that parent and
+        # child share.
         self._lock = threading.Lock()
         self._close()
 
@@ -181,7 +200,7 @@ class _SharedFile:
             finally:
                 _unlock_file(fd)
             self._close()
-        raise OSError(errno.ESTALE, "the file is replaced again and again")
+        raise OSError(errno.ESTALE, "the file is replaced repeatedly")
 
     def _wait_for_file(self, fd: int, deadline: float) -> None:
         pause = 0.0005
@@ -196,41 +215,16 @@ class _SharedFile:
         return self._fd
 
     def _close(self) -> None:
-        # Forgotten first: a fork in between must not close a number that is another file's by then.
+        # Cleared first: the child of a fork in between must not close a number that is reused.
         fd, self._fd = self._fd, None
         if fd is not None:
             with contextlib.suppress(OSError):
                 os.close(fd)
 
 
-def _checked(path: object) -> str:
-    try:
-        text = os.fspath(path)  # type: ignore[call-overload]  # whatever was given
-    except TypeError:
-        text = None
-    if not isinstance(text, str) or not text or "\0" in text:
-        raise ConfigurationError(
-            f"path={path!r} names no file; give a path as text or os.PathLike, "
-            "for example 'traces.jsonl'"
-        )
-    return text
-
-
-def _absolute(path: str) -> str:
-    # A later change of the working directory must not move the file at the next rotation.
-    return os.path.join(Path.cwd(), path)  # noqa: PTH118  # pathlib drops a "/" at the end
-
-
-def _cannot_open(path: object, error: OSError) -> str:
-    return (
-        f"path={path!r} cannot be opened for appending: {error.strerror}; "
-        "give a file in a directory that is there and may be written"
-    )
-
-
 def _open_for_append(path: str) -> int:
-    # Reading serves to see whether the last line was ended. It is given up where only appending
-    # is allowed, and left alone for a pipe, which open for both would never notice its reader go.
+    # Open for reading too, to see whether the last line is complete, if the rights allow it. Not a
+    # pipe: open for both, it would not notice that its reader is gone.
     try:
         fd = os.open(path, _OPEN_FLAGS | (os.O_RDWR if _is_regular(path) else os.O_WRONLY), 0o666)
     except PermissionError:
@@ -258,7 +252,7 @@ def _try_lock_file(fd: int) -> bool:
         except BlockingIOError:
             return False
         except OSError:
-            # A file system without locks: appending alone is all there is.
+            # The file system has no locks: lines are appended without.
             return True
     return True
 
@@ -273,24 +267,24 @@ def _write_at(path: str, fd: int, line: bytes) -> bool:
     if not _is_at(path, fd):
         return False
     _write_line(fd, line)
-    # Removed between the look and the write, nobody would ever read that line. (Standard output
-    # may well be a file without a name: it has no link, but is what the path leads to.)
+    # A line in a file that was removed before the write would be lost. Standard output may be a
+    # file without a name: it has no link, but the path leads to it.
     return os.fstat(fd).st_nlink > 0 or _is_at(path, fd)
 
 
 def _write_line(fd: int, line: bytes) -> None:
     before = os.fstat(fd)
-    rest = memoryview(line if _ends_whole(fd, before) else b"\n" + line)
+    rest = memoryview(line if _ends_with_line_break(fd, before) else b"\n" + line)
     written = 0
     try:
         while written < len(rest):
             written += os.write(fd, rest[written:])
     except OSError:
-        _take_back(fd, before, written)
+        _remove_partial_line(fd, before, written)
         raise
 
 
-def _ends_whole(fd: int, status: os.stat_result) -> bool:
+def _ends_with_line_break(fd: int, status: os.stat_result) -> bool:
     if not stat.S_ISREG(status.st_mode) or not status.st_size or not hasattr(os, "pread"):
         return True
     try:
@@ -299,20 +293,10 @@ def _ends_whole(fd: int, status: os.stat_result) -> bool:
         return True
 
 
-def _take_back(fd: int, before: os.stat_result, written: int) -> None:
-    # Only what is certainly ours: where others append without the lock, or the file was truncated
-    # meanwhile, the next write ends the half line instead.
+def _remove_partial_line(fd: int, before: os.stat_result, written: int) -> None:
+    # Only if nothing else was written: where others append without the lock, or the file was
+    # truncated meanwhile, the next write ends the partial line instead.
     with contextlib.suppress(OSError):
         ours = os.fstat(fd).st_size == before.st_size + written
         if fcntl is not None and written and ours and stat.S_ISREG(before.st_mode):
             os.ftruncate(fd, before.st_size)
-
-
-def _start_anew_in_child() -> None:
-    for file in list(_shared_files):
-        file.start_anew_in_child()
-
-
-_shared_files: Final[weakref.WeakSet[_SharedFile]] = weakref.WeakSet()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_anew_in_child)

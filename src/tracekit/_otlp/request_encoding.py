@@ -1,27 +1,24 @@
-"""A batch of spans as OTLP's ExportTraceServiceRequest, written straight to the wire.
+"""A batch of spans as OTLP's ExportTraceServiceRequest, written directly as bytes.
 
-Decoded, it equals what OpenTelemetry's own encoder makes of the same spans. That one builds a tree
-of messages to write it once; this one knows most of the bytes beforehand.
+Decoded, it equals the message that OpenTelemetry's encoder makes of the same spans. That encoder
+builds a tree of messages to serialize it once; here most bytes are already in a cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, Generic, TypeVar
 
-from tracekit._otlp.attribute_encoding import Attributes
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
 from tracekit._otlp.span_encoding import encode_lean_span, encode_readable_span
-from tracekit._otlp.wire_format import Delimited, utf8
+from tracekit._otlp.wire_format import Attributes, Delimited, utf8
+from tracekit._sdk.pipeline import TracerShared
 from tracekit._sdk.span import LeanSpan
-from tracekit._sdk.tracer_shared import TracerShared
 
-if TYPE_CHECKING:
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-
-    _Scopes = dict[InstrumentationScope | None, list[bytes]]
-
+_Encoded = TypeVar("_Encoded")
 _Source = TypeVar("_Source")
 
 # ExportTraceServiceRequest
@@ -44,6 +41,31 @@ _SCOPE_ATTRIBUTES: Final = Attributes(3)
 _MOST_KEPT: Final = 256
 
 
+class SpanGroups(Generic[_Encoded]):
+    """The encoded spans of a batch, by resource and scope, in the order of their first spans."""
+
+    def __init__(self) -> None:
+        self._resources: dict[Resource, dict[InstrumentationScope | None, list[_Encoded]]] = {}
+        # The hash of a resource is that of its JSON, so it is computed once for each object. The
+        # objects are kept in the value, so that no other object gets their id meanwhile.
+        self._groups: dict[tuple[int, int], tuple[object, object, list[_Encoded]]] = {}
+
+    def group_of(self, resource: Resource, scope: InstrumentationScope | None) -> list[_Encoded]:
+        """Return the list of the encoded spans with this resource and scope, to append to."""
+        key = id(resource), id(scope)
+        known = self._groups.get(key)
+        if known is None:
+            group = self._resources.setdefault(resource, {}).setdefault(scope, [])
+            known = self._groups[key] = resource, scope, group
+        return known[2]
+
+    def __iter__(
+        self,
+    ) -> Iterator[tuple[Resource, Mapping[InstrumentationScope | None, list[_Encoded]]]]:
+        """Iterate over the resources, each with its scopes and their spans."""
+        return iter(self._resources.items())
+
+
 def encode_spans(
     spans: Sequence[ReadableSpan],
     *,
@@ -51,78 +73,63 @@ def encode_spans(
 ) -> bytes:
     """Encode ended spans as one request to a receiver.
 
-    Attributes that OTLP has no form for are left out: integers of more than 64 bits, unknown types,
-    what is nested deeper than readers accept. In a text, a lone surrogate becomes a replacement
-    character. Both are said once. A span without a valid identity, kind or times is left out, and
-    the rest goes on.
+    Attributes without a form in OTLP are left out: integers of more than 64 bits, unknown types,
+    values that are nested deeper than readers accept. In a string, a lone surrogate becomes a
+    replacement character. Both are logged once. A span without a valid identity, kind or times is
+    skipped, and the other spans are encoded.
 
     Args:
-        spans: The spans, of any mix of resources and scopes; their order is kept within each.
-        on_skipped: Called with each span that is left out, and why.
+        spans: Ended spans of any resources and scopes; within each, their order is kept.
+        on_skipped: Called with each span that is skipped, and the reason.
 
     Returns:
-        The serialized request; empty if there is no span to send.
+        The serialized request; empty without a span to send.
     """
-    groups = _Groups()
+    groups: SpanGroups[bytes] = SpanGroups()
+    groups_of_tracers: dict[TracerShared, list[bytes]] = {}
     for span in spans:
         try:
             if type(span) is LeanSpan:
-                encoded, group = encode_lean_span(span), groups.of_origin(span._shared)
+                encoded, tracer = encode_lean_span(span), span._shared
+                group = groups_of_tracers.get(tracer)
+                if group is None:
+                    group = _group_of(groups, tracer.resource, tracer.scope)
+                    groups_of_tracers[tracer] = group
             else:
                 encoded = encode_readable_span(span)
-                group = groups.of(span.resource, span.instrumentation_scope or None)
+                group = _group_of(groups, span.resource, span.instrumentation_scope or None)
             group += (_SPAN[len(encoded)], encoded)
         except Exception as error:
             if on_skipped is not None:
                 on_skipped(span, error)
-    return groups.encode()
+    return b"".join(_encode_resource_spans(resource, scopes) for resource, scopes in groups)
 
 
-class _Groups:
-    """The spans of a batch, by resource and scope, in the order in which these first appear."""
-
-    def __init__(self) -> None:
-        self._resources: dict[Resource, tuple[bytes, _Scopes]] = {}
-        # A resource is written out as JSON to be hashed, so it is asked once for each object. The
-        # objects are kept with the answer, so that no other takes over their id meanwhile.
-        self._known: dict[object, tuple[object, list[bytes]]] = {}
-
-    def of_origin(self, origin: TracerShared) -> list[bytes]:
-        """The group of what one tracer made."""
-        known = self._known.get(id(origin))
-        if known is None:
-            known = origin, self.of(origin.resource, origin.scope)
-            self._known[id(origin)] = known
-        return known[1]
-
-    def of(self, resource: Resource, scope: InstrumentationScope | None) -> list[bytes]:
-        """The group of spans of this resource and scope; what is said of the scope is in it."""
-        key = id(resource), id(scope)
-        known = self._known.get(key)
-        if known is None:
-            about_resource = _once(resource, _encode_resource)
-            about_scope = _once(scope, _encode_scope)
-            _, scopes = self._resources.setdefault(resource, (about_resource, {}))
-            known = (resource, scope), scopes.setdefault(scope, [about_scope])
-            self._known[key] = known
-        return known[1]
-
-    def encode(self) -> bytes:
-        """Encode what was put into the groups."""
-        return b"".join(
-            _RESOURCE_SPANS.of(
-                about + b"".join(_SCOPE_SPANS.of(b"".join(group)) for group in scopes.values())
-            )
-            for about, scopes in self._resources.values()
-        )
+def _group_of(
+    groups: SpanGroups[bytes], resource: Resource, scope: InstrumentationScope | None
+) -> list[bytes]:
+    # Encoded first, so that a span whose resource or scope cannot be encoded fails alone.
+    _encode_once(resource, _encode_resource)
+    _encode_once(scope, _encode_scope)
+    return groups.group_of(resource, scope)
 
 
-# By id, and kept with the object, so that the id stays its own.
+def _encode_resource_spans(
+    resource: Resource, scopes: Mapping[InstrumentationScope | None, list[bytes]]
+) -> bytes:
+    scope_spans = [
+        _SCOPE_SPANS.of(_encode_once(scope, _encode_scope) + b"".join(spans))
+        for scope, spans in scopes.items()
+    ]
+    return _RESOURCE_SPANS.of(_encode_once(resource, _encode_resource) + b"".join(scope_spans))
+
+
+# By id. The value keeps the object, so that its id is not reused.
 _encoded: Final[dict[int, tuple[object, bytes]]] = {}
 
 
-def _once(source: _Source, encode: Callable[[_Source], bytes]) -> bytes:
-    """Encode a resource or scope, of which a process has few that never change."""
+def _encode_once(source: _Source, encode: Callable[[_Source], bytes]) -> bytes:
+    """Return the encoded resource or scope; a process has few of them, and they never change."""
     known = _encoded.get(id(source))
     if known is None:
         if len(_encoded) >= _MOST_KEPT:

@@ -1,27 +1,28 @@
 """One span as OTLP's Span.
 
-A span of the engine's own is read as it lies in memory; any other by the properties that the SDK
-gives to exporters.
+A `LeanSpan` is read from its slots, any other span by the SDK's public properties.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from struct import Struct
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from opentelemetry.trace import DEFAULT_TRACE_STATE, SpanKind, StatusCode
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.trace import (
+    DEFAULT_TRACE_STATE,
+    Link,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceState,
+)
 
-from tracekit._otlp.attribute_encoding import Attributes
-from tracekit._otlp.wire_format import Delimited, fixed32, utf8, varint, varint_tag
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from opentelemetry.sdk.trace import Event, ReadableSpan
-    from opentelemetry.trace import Link, SpanContext, Status, TraceState
-
-    from tracekit._recording.site_attributes import Constants
-    from tracekit._sdk.span import LeanSpan
+from tracekit._otlp.wire_format import Attributes, Delimited, fixed32, utf8, varint, varint_tag
+from tracekit._recording.attributes import SiteAttributes
+from tracekit._sdk.span import LeanSpan
 
 # Span
 _TRACE_STATE: Final = Delimited(3)
@@ -35,10 +36,10 @@ _DROPPED_EVENTS: Final = varint_tag(12)
 _LINK: Final = Delimited(13)
 _DROPPED_LINKS: Final = varint_tag(14)
 _STATUS: Final = Delimited(15)
-# Whether the parent is remote is known (0x100), and it is (0x200).
+# Flags: it is known whether the parent is remote (0x100), and the parent is remote (0x200).
 _LOCAL_PARENT: Final = fixed32(16, 0x100)
 _REMOTE_PARENT: Final = fixed32(16, 0x300)
-# The fields 1, 2, 7 and 8 with their tags: the identity and the times.
+# The fields 1, 2, 7 and 8 with their tags: trace id, span id and the two times.
 _IDENTITY_AND_TIMES: Final = Struct("<2s16s2s8scQcQ")
 # Event
 _EVENT_TIME: Final = Struct("<cQ")
@@ -59,14 +60,14 @@ _STATUS_CODE: Final = varint_tag(3)
 _KINDS: Final = {kind: _KIND + varint(kind.value + 1) for kind in SpanKind}
 _IS_INTERNAL: Final = _KINDS[SpanKind.INTERNAL]
 _IS_UNSET: Final = _STATUS.of(b"")
-# To look a member up in its enumeration takes a call of Python's, on the older ones.
+# Before Python 3.12, looking a member up in its enumeration takes a call of a Python function.
 _INTERNAL: Final = SpanKind.INTERNAL
 _UNSET: Final = StatusCode.UNSET
 _MOST_NAMES: Final = 2048
 
 
 class _Names(dict[Any, bytes]):
-    """The field of a span's name, by the name."""
+    """A cache of the encoded field of a span's name, by the name."""
 
     def __missing__(self, name: Any) -> bytes:
         field = _NAME.unless_empty(utf8(name))
@@ -81,17 +82,17 @@ _names: Final = _Names()
 
 
 def encode_lean_span(span: LeanSpan) -> bytes:
-    """Encode an ended span of the engine's own.
+    """Encode an ended `LeanSpan`.
 
     Raises:
-        Exception: It has no valid identity, kind or times.
+        Exception: The span has no valid identity, kind or times.
     """
-    given = span._given
+    given = span._own_attributes
     if given is None:
         attributes = _encode_attributes(span._attributes, span.dropped_attributes)
     else:
-        constants = span._constants
-        attributes = (constants.wire or _prepare(constants)) + _ATTRIBUTES.encode(given)
+        site = span._site_attributes
+        attributes = (site.encoded or _encode_once(site)) + _ATTRIBUTES.encode(given)
     events = span._event_list
     if events is not None:
         attributes += _encode_events(events, span.dropped_events)
@@ -110,18 +111,18 @@ def encode_lean_span(span: LeanSpan) -> bytes:
     )
 
 
-def _prepare(constants: Constants) -> bytes:
-    constants.wire = _ATTRIBUTES.encode(constants)
-    return constants.wire
+def _encode_once(site: SiteAttributes) -> bytes:
+    site.encoded = _ATTRIBUTES.encode(site.mapping)
+    return site.encoded
 
 
 def encode_readable_span(span: ReadableSpan) -> bytes:
     """Encode an ended span by its public properties.
 
     Raises:
-        Exception: It has no valid identity, kind or times, or its own properties raise this.
+        Exception: The span has no valid identity, kind or times, or a property raised this.
     """
-    # A span that has none fails at it, as at any other thing that it lacks.
+    # None, which a foreign span may return, fails at its first attribute.
     context: Any = span.get_span_context()
     return _join(
         context,
@@ -145,7 +146,7 @@ def _join(
     start_time: int | None,
     end_time: int | None,
     status: Status | None,
-    belongings: bytes,
+    attributes_events_links: bytes,
 ) -> bytes:
     state = context.trace_state
     return b"".join(
@@ -164,7 +165,7 @@ def _join(
             _LOCAL_PARENT if parent is None else _encode_parent(parent),
             _names[name],
             _IS_INTERNAL if kind is _INTERNAL else _KINDS[kind],
-            belongings,
+            attributes_events_links,
             _encode_status(status),
         )
     )

@@ -1,7 +1,7 @@
-"""Carriers: a context written as headers for someone elsewhere, and read from what they sent.
+"""Carriers: the headers in which a context travels to another process, and from it.
 
-What is read comes from outside. It is bounded before a propagator sees it, and what cannot be read
-is left out.
+The headers of a carrier come from outside. They are bounded before a propagator sees them, and
+headers that cannot be read are left out.
 """
 
 from __future__ import annotations
@@ -13,26 +13,27 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import Context
 
-from tracekit._base.log import warn_once
+from tracekit._base.log import log_failure_once
 
 if TYPE_CHECKING:
     from opentelemetry.propagators.composite import CompositePropagator
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-# The specification of baggage lets a header have so many bytes; no other may have more.
-LONGEST: Final = 8_192
-# More headers than any server lets through.
-_MOST_HEADERS: Final = 1_000
+# The specification of baggage allows a header of this many bytes; longer headers are left out.
+MAX_HEADER_LENGTH: Final = 8_192
+# No server accepts this many headers.
+_MAX_HEADERS: Final = 1_000
 
 Headers = dict[str, list[str]]
 
 
-# The propagators are loaded with the first carrier: a library that decorates its functions has
-# none. OpenTelemetry makes its global one while it is loaded, and raises where the environment
-# names one that is not there; so this too is done where failures are caught.
+# The propagators are loaded with the first carrier, because a library that decorates its functions
+# has none. OpenTelemetry creates its global propagator when `opentelemetry.propagate` is imported,
+# and raises if the environment names a propagator that is not installed. So the functions below
+# import it where they catch exceptions.
 @cache
 def trace_context() -> TraceContextTextMapPropagator:
-    """The W3C's propagator of the trace alone."""
+    """Return the W3C propagator of the trace context."""
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     return TraceContextTextMapPropagator()
@@ -40,102 +41,86 @@ def trace_context() -> TraceContextTextMapPropagator:
 
 @cache
 def w3c() -> CompositePropagator:
-    """The W3C's propagator of the trace and the baggage."""
+    """Return the W3C propagator of the trace context and the baggage."""
     from opentelemetry.baggage.propagation import W3CBaggagePropagator
     from opentelemetry.propagators.composite import CompositePropagator
 
     return CompositePropagator([trace_context(), W3CBaggagePropagator()])
 
 
-def write(carrier: MutableMapping[str, str], context: Context | None = None) -> None:
-    """Write a context into a carrier through the global propagator.
-
-    Args:
-        carrier: What takes the headers.
-        context: The context; None for the current one.
-    """
+def inject(carrier: MutableMapping[str, str], context: Context | None = None) -> None:
+    """Write a context, or the current one, into a carrier with the global propagator."""
     try:
         from opentelemetry import propagate
 
         propagate.inject(carrier, context)
     except Exception as error:
-        _not("written", error)
+        _log_failure("written", error)
 
 
-def write_portable(context: Context | None = None) -> dict[str, str]:
-    """Write a context for a process that may have another propagator, or none.
+def inject_portable(context: Context | None = None) -> dict[str, str]:
+    """Return a context as headers that a process with another propagator can read.
 
-    What the global propagator writes is made readable to all by the W3C's trace context; where that
-    is told to write nothing, nothing is written.
+    If the global propagator writes headers without `traceparent`, the W3C trace context is added.
+    If it writes none, the result is empty.
     """
     carrier: dict[str, str] = {}
-    write(carrier, context)
+    inject(carrier, context)
     if carrier and "traceparent" not in carrier:
         trace_context().inject(carrier, context)
     return carrier
 
 
-def read_portable(carrier: Mapping[str, str]) -> Context:
-    """The context that `write_portable` has written, and nothing of the one that is current."""
+def extract_portable(carrier: Mapping[str, str]) -> Context:
+    """Return the context that `inject_portable` wrote, without anything of the current context."""
     context = Context()
     try:
         from opentelemetry import propagate
 
         return propagate.extract(carrier, w3c().extract(carrier, context))
     except Exception as error:
-        _not("read", error)
+        _log_failure("read", error)
         return context
 
 
-def read(headers: Headers, context: Context) -> Context:
-    """A context with what the global propagator finds in headers; without it as it is."""
+def extract(headers: Headers, context: Context) -> Context:
+    """Return a context with what the global propagator finds in headers; unchanged if it fails."""
     try:
         from opentelemetry import propagate
 
         return propagate.extract(headers, context)
     except Exception as error:
-        _not("read", error)
+        _log_failure("read", error)
         return context
 
 
 def headers_of(carrier: Any) -> Headers | None:
-    """What can be a header in a carrier.
+    """Return the headers of a carrier by names in lower case; None if it is not a carrier.
 
-    Args:
-        carrier: A mapping of names to values, or pairs of these; a value is text, bytes, or a list
-            of them.
-
-    Returns:
-        The values by their names in lower case, without those that no propagator should see; None
-        for something that is no carrier.
+    A carrier is a mapping of names to values, or pairs of them. A value is text, bytes, or a list
+    of these. Values that are too long for a header are left out.
     """
     headers: Headers = {}
     try:
         pairs: Iterable[Any] = carrier.items() if isinstance(carrier, Mapping) else carrier
-        for name, content in islice(pairs, _MOST_HEADERS):
-            values = [text for text in map(_text, _all(content)) if text is not None]
+        for name, content in islice(pairs, _MAX_HEADERS):
+            values = [text for text in map(_text, _values(content)) if text is not None]
             headers.setdefault(str(_text(name)).lower(), []).extend(values)
     except (TypeError, ValueError):
         return None
-    # A propagator asks for the first value of a name that is there.
+    # A propagator reads the first value of each name, so that a name must have one.
     return {name: values for name, values in headers.items() if values}
 
 
-def _all(content: Any) -> Iterable[Any]:
+def _values(content: Any) -> Iterable[Any]:
     return content if isinstance(content, (list, tuple)) else (content,)
 
 
 def _text(value: Any) -> str | None:
-    if isinstance(value, (bytes, bytearray)) and len(value) <= LONGEST:
+    if isinstance(value, (bytes, bytearray)) and len(value) <= MAX_HEADER_LENGTH:
         return value.decode("latin-1")
-    return value if isinstance(value, str) and len(value) <= LONGEST else None
+    return value if isinstance(value, str) and len(value) <= MAX_HEADER_LENGTH else None
 
 
-def _not(done: str, error: Exception) -> None:
-    warn_once(
-        ("carrier", done, type(error)),
-        "a trace's headers were not %s (%s); the traced program is not affected",
-        done,
-        type(error).__name__,
-        error=error,
-    )
+def _log_failure(action: str, error: Exception) -> None:
+    log_failure_once(("carrier", action), f"a trace's headers were not {action}", error)

@@ -1,62 +1,62 @@
-"""What is recorded in a function's body: spans of a block, events, and attributes added later."""
+"""Spans around a block of code, and the events and attributes of the current span."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from types import FrameType, TracebackType
-from typing import Any, Final, Literal
+from types import TracebackType
+from typing import Any, Final, Literal, NoReturn
 
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, Span, SpanKind
 
+from tracekit._base.errors import InstrumentationError
 from tracekit._base.levels import Level
-from tracekit._base.log import warn_once
+from tracekit._base.log import log_failure_once
 from tracekit._filters.call_sites import registry
-from tracekit._filters.filter_set import NO_EXPORTER, FilterSet
-from tracekit._recording.attributes import attributes_of
-from tracekit._recording.filter_decisions import (
-    DecidedAttributes,
-    SuppressedSpan,
-    current_scope,
-    event_mask,
-    event_name,
-    recorded_span_around,
-)
-from tracekit._recording.options import (
+from tracekit._filters.filter_set import NO_EXPORTERS, FilterSet
+from tracekit._recording.arguments import (
     CURRENT,
-    parse_attributes,
-    parse_kind,
-    parse_level,
-    parse_name,
+    calling_module,
+    resolve_parentage,
+    usable_arguments,
+    usable_attributes,
 )
-from tracekit._recording.parents import Parentage, check_links, check_parent, resolve_parentage
-from tracekit._recording.recording import Recording, RecordingSite, give_up, start_span
-from tracekit._recording.thread_attributes import thread_attributes
-from tracekit._recording.tracers import tracer_here, tracer_of
+from tracekit._recording.attributes import merge, thread_attributes, to_attributes
+from tracekit._recording.current_context import tracer_for, tracer_for_child
+from tracekit._recording.filter_decisions import (
+    DecidedSpan,
+    SuppressedSpan,
+    add_event,
+    decide_event,
+    decide_span,
+    nearest_recorded_span,
+)
+from tracekit._recording.span_lifecycle import ActiveSpan, SpanCallSite, log_failure, start_span
 
 
-class span:  # noqa: N801 - read as a verb at the place of use: `with span("lookup"):`
+class span:  # noqa: N801 - a class that reads as a verb: `with span("lookup"):`
     """A span around a block of code.
 
-    The arguments are checked when the span is made; a carrier that cannot be read is logged, and
-    the current span is the parent. An exception that leaves the block is
-    recorded as by `@instrument`. Where the span is filtered out, the block runs without one, and
-    what is set on the variable of the `with` statement goes nowhere.
+    An argument that is not valid is logged once, and its default is used, because it may be data: a
+    carrier that cannot be read leaves the current span as the parent. An exception that leaves the
+    block is recorded as by `@instrument`. If the span is filtered out, the block runs without one,
+    and what is set on the variable of the `with` statement is discarded. `async with` works as
+    `with`.
 
     Args:
         name: The span's name.
         attributes: Its attributes; dotted names go here.
-        level: How important the span is.
-        target: What filters match on; by default the calling module's `__name__`.
+        level: The span's level for filters.
+        target: The target for filters; by default the calling module's `__name__`.
         kind: The span's kind, as OpenTelemetry's enum or its name in any case.
         parent: None for a new trace; a span, a span context, an OpenTelemetry context or a carrier.
             By default the current span.
-        links: A list of what `parent` takes.
+        links: A list of what `parent` accepts.
         **fields: Attributes with plain names.
 
     Raises:
-        InstrumentationError: The name, attributes, level, kind, parent or links are not valid.
+        InstrumentationError: It is used as a decorator; `@instrument("name")` decorates a function.
 
     Example:
         ```python
@@ -68,13 +68,14 @@ class span:  # noqa: N801 - read as a verb at the place of use: `with span("look
     """
 
     __slots__ = (
+        "_active",
         "_attributes",
         "_fields",
+        "_has_parentage",
         "_kind",
         "_links",
         "_name",
         "_parent",
-        "_recording",
         "_site",
     )
 
@@ -91,60 +92,70 @@ class span:  # noqa: N801 - read as a verb at the place of use: `with span("look
         links: Any = None,
         **fields: object,
     ) -> None:
-        parse_name(name)
-        self._site = _site_of(target or _module_of(sys._getframe(1)), parse_level(level))
-        self._name = name
-        self._kind = parse_kind(kind)
-        if parent is not CURRENT:
-            check_parent(parent)
+        given = usable_arguments("span", name, attributes, level, target, kind)
+        self._name, self._attributes, used_level, used_target, self._kind = given
+        self._site = _block_site(used_target or calling_module(sys._getframe(1)), used_level)
         self._parent = parent
-        self._links = None if links is None else check_links(links)
-        self._attributes = parse_attributes(attributes)
+        self._links = links
+        self._has_parentage = parent is not CURRENT or links is not None
         self._fields = fields
-        self._recording: Recording | None = None
+        self._active: ActiveSpan | None = None
 
     def __enter__(self) -> Span:
-        site = self._site
-        if not site.off:
+        if not self._site.disabled:
             try:
-                self._start(site)
+                self._start(self._site)
             except Exception as error:
-                give_up(site, error)
-        recording = self._recording
-        if recording is None or isinstance(recording.span, SuppressedSpan):
+                log_failure(self._site, error)
+        active = self._active
+        if active is None or isinstance(active.span, SuppressedSpan):
             return NonRecordingSpan(trace.get_current_span().get_span_context())
-        return recording.span
+        return active.span
 
-    def _start(self, site: RecordingSite) -> None:
-        is_here = self._parent is CURRENT and self._links is None
-        tracer = tracer_here(site) if is_here else tracer_of(site)
-        attributes = None if tracer is None else self._described(site)
+    async def __aenter__(self) -> Span:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        frames: TracebackType | None,
+    ) -> Literal[False]:
+        return self.__exit__(kind, error, frames)
+
+    def __call__(self, function: object) -> NoReturn:
+        """Refuse to decorate a function, and say what does.
+
+        Raises:
+            InstrumentationError: Always.
+        """
+        raise InstrumentationError(
+            f"@span({self._name!r}) on {function!r}: span() is for a block of code; decorate a "
+            f"function with @instrument({self._name!r})"
+        )
+
+    def _start(self, site: SpanCallSite) -> None:
+        tracer = tracer_for(site) if self._has_parentage else tracer_for_child(site)
+        attributes = None if tracer is None else self._attributes_if_enabled(site)
         if tracer is not None and attributes is not None:
-            parentage = self._parentage()
-            made = start_span(site, tracer, self._name, attributes, parentage, kind=self._kind)
-            self._recording = Recording(site, made)
+            parentage = None
+            if self._has_parentage:
+                where = f"span({self._name!r})"
+                parentage = resolve_parentage(where, lambda: self._parent, lambda: self._links)
+            started = start_span(site, tracer, self._name, attributes, parentage, kind=self._kind)
+            self._active = ActiveSpan(site, started)
 
-    def _described(self, site: RecordingSite) -> dict[str, Any] | None:
+    def _attributes_if_enabled(self, site: SpanCallSite) -> dict[str, Any] | DecidedSpan | None:
         filters = registry.filters
-        dynamic_filter = filters.dynamic_filter(site.target, site.level, self._name)
+        dynamic_filter = filters.dynamic_filter_for(site.target, site.level, self._name)
         if dynamic_filter is None:
-            return self._all_attributes() if site.wanted != NO_EXPORTER else None
-        given = {**self._attributes, **self._fields}
-        needed = {name: given[name] for name in dynamic_filter.needs if name in given}
-        outer = current_scope()
-        decision = dynamic_filter.decide(attributes_of(needed, {}), outer)
-        if decision.wanted != NO_EXPORTER:
-            return DecidedAttributes(self._all_attributes(), decision)
-        return None if decision.scope is outer else DecidedAttributes({}, decision)
+            return self._describe_all({}) if site.exporter_mask != NO_EXPORTERS else None
+        given = merge(self._attributes, self._fields)
+        needed = {n: given[n] for n in dynamic_filter.needed_fields if n in given}
+        return decide_span(dynamic_filter, lambda: to_attributes(needed, {}), self._describe_all)
 
-    def _all_attributes(self) -> dict[str, Any]:
-        return {**thread_attributes(), **attributes_of(self._attributes, self._fields)}
-
-    def _parentage(self) -> Parentage | None:
-        if self._parent is CURRENT and self._links is None:
-            return None
-        where = f"span({self._name!r})"
-        return resolve_parentage(where, lambda: self._parent, lambda: self._links)
+    def _describe_all(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {**thread_attributes(), **to_attributes(self._attributes, self._fields)}
 
     def __exit__(
         self,
@@ -152,13 +163,37 @@ class span:  # noqa: N801 - read as a verb at the place of use: `with span("look
         error: BaseException | None,
         frames: TracebackType | None,
     ) -> Literal[False]:
-        recording, self._recording = self._recording, None
-        if recording is not None:
+        active, self._active = self._active, None
+        if active is not None:
             if error is None:
-                recording.succeed(None)
+                active.succeed(None)
             else:
-                recording.fail(error)
+                active.fail(error)
         return False
+
+
+class BlockSite(SpanCallSite):
+    """The call site of all blocks with one target and level, whatever their names."""
+
+    __slots__ = ()
+
+    def update_interest(self, filters: FilterSet) -> None:
+        """Cache what the filters say; if they name spans or fields, each block asks them again."""
+        super().update_interest(filters)
+        self.disabled = self.exporter_mask == NO_EXPORTERS and not filters.is_dynamic
+
+
+def _block_site(target: str, level: Level) -> BlockSite:
+    site = _sites.get((target, level))
+    if site is None:
+        site = BlockSite(target, level)
+        if len(_sites) < _MAX_SITES:
+            _sites[target, level] = site
+    return site
+
+
+_MAX_SITES: Final = 10_000
+_sites: Final[dict[tuple[str, Level], BlockSite]] = {}
 
 
 def event(
@@ -170,17 +205,16 @@ def event(
     target: str | None = None,
     **fields: object,
 ) -> None:
-    """Add an event to the current span; without one that records, nothing happens.
+    """Add an event to the current span; do nothing if the span does not record.
 
     Args:
         name: The event's name.
         attributes: Its attributes; dotted names go here.
-        level: How important the event is; it is recorded as the attribute `level`.
-        target: What filters match on; by default the calling module's `__name__`.
+        level: The event's level for filters, recorded as the attribute `level`.
+        target: The target for filters; by default the calling module's `__name__`.
         **fields: Attributes with plain names.
 
-    Raises:
-        InstrumentationError: The name, the attributes or the level are not valid.
+    An argument that is not valid is logged once, and its default is used.
 
     Example:
         ```python
@@ -189,31 +223,29 @@ def event(
         event("cache miss", {"cache.key": "user:7"}, level="debug", attempts=2)
         ```
     """
-    parse_name(name)
-    given = parse_attributes(attributes)
-    importance = parse_level(level)
-    current = recorded_span_around(trace.get_current_span())
-    if not current.is_recording():
+    span = nearest_recorded_span(trace.get_current_span())
+    if not span.is_recording():
         return
-    module = target or _module_of(sys._getframe(1))
+    given = usable_arguments("event", name, attributes, level, target)
+    event_target = given.target or calling_module(sys._getframe(1))
     try:
-        wanted = event_mask(module, importance, lambda: attributes_of(given, fields), current)
-        if wanted != NO_EXPORTER:
-            described = {"level": importance.name, **attributes_of(given, fields)}
-            current.add_event(event_name(name, wanted), described)
+        exporter_mask, described = decide_event(
+            span, event_target, given.level, lambda: to_attributes(given.attributes, fields)
+        )
+        if exporter_mask != NO_EXPORTERS:
+            add_event(span, exporter_mask, given.name, {"level": given.level.name, **described})
     except Exception as error:
-        _not_recorded("event", name, error)
+        log_failure_once(("event", name), f"event({name!r}) was not recorded", error)
 
 
 def record(attributes: Mapping[str, object] | None = None, /, **fields: object) -> None:
-    """Set attributes on the current span; without one that records, nothing happens.
+    """Set attributes on the current span; do nothing if the span does not record.
 
     Args:
         attributes: Attributes; dotted names go here.
         **fields: Attributes with plain names.
 
-    Raises:
-        InstrumentationError: The attributes are not a mapping.
+    Attributes that are not a mapping, or pairs of a name and a value, are logged once.
 
     Example:
         ```python
@@ -222,50 +254,12 @@ def record(attributes: Mapping[str, object] | None = None, /, **fields: object) 
         record({"user.id": 7}, cached=True)
         ```
     """
-    given = parse_attributes(attributes)
-    current = recorded_span_around(trace.get_current_span())
-    if not current.is_recording():
+    span = nearest_recorded_span(trace.get_current_span())
+    if not span.is_recording():
         return
     try:
-        current.set_attributes(attributes_of(given, fields))
+        given = usable_attributes("record()", attributes)
+        span.set_attributes(to_attributes(given, fields))
     except Exception as error:
-        _not_recorded("record", ", ".join(map(str, {**given, **fields})), error)
-
-
-def _not_recorded(what: str, name: str, error: Exception) -> None:
-    warn_once(
-        (what, name, type(error)),
-        "%s(%r) was not recorded (%s); the traced program is not affected",
-        what,
-        name,
-        type(error).__name__,
-        error=error,
-    )
-
-
-class BlockSite(RecordingSite):
-    """Everything that is recorded in passing from one target at one level, under any name."""
-
-    __slots__ = ()
-
-    def refresh(self, filters: FilterSet) -> None:
-        """Take a new verdict; where names and fields count, each block asks for itself."""
-        super().refresh(filters)
-        self.off = self.wanted == NO_EXPORTER and not filters.is_dynamic
-
-
-def _module_of(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__", "__main__"))
-
-
-def _site_of(target: str, level: Level) -> BlockSite:
-    site = _sites.get((target, level))
-    if site is None:
-        site = BlockSite(target, level)
-        if len(_sites) < _MOST_SITES:
-            _sites[target, level] = site
-    return site
-
-
-_MOST_SITES: Final = 10_000
-_sites: Final[dict[tuple[str, Level], BlockSite]] = {}
+        names = ", ".join(fields)
+        log_failure_once(("record", names), f"record({names}) was not recorded whole", error)

@@ -1,36 +1,70 @@
-"""The processors of a pipeline, each called only for what it has something to do with.
+"""The processors of a pipeline, each called only where it has something to do; started spans.
 
-Deliveries have nothing to do with a start, and a call that does nothing is still a call, made for
-every span of the program. Processors of others are called at every moment, as by the SDK.
+An export processor does nothing when a span starts, and a call that does nothing still costs time
+in every span of the program. Every other processor is called wherever the SDK calls it.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
+from itertools import count
 from typing import Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
+from tracekit._base import forks
 from tracekit._filters.filter_set import ALL_EXPORTERS
-from tracekit._sdk.start_counter import StartCounter
+
+
+class StartCounter:
+    """Counts the spans that start in this process.
+
+    Attributes:
+        add: Counts one more span, without a lock.
+    """
+
+    add: Callable[[], int]
+
+    def __init__(self) -> None:
+        self.after_fork_in_child()
+        forks.register(self)
+
+    def after_fork_in_child(self) -> None:
+        """Count from zero."""
+        self.add = count().__next__
+        self._reads = 0
+        # Reentrant: a signal handler can read the number while its thread holds the lock.
+        self._lock = threading.RLock()
+
+    @property
+    def started(self) -> int:
+        """The number of spans that were started."""
+        with self._lock:
+            # An `itertools.count` can be read only by a step, so the steps of reads are subtracted.
+            started = self.add() - self._reads
+            self._reads += 1
+            return started
+
 
 _Hook = Callable[..., None]
-# What a delivery of ours has, and no other processor.
+# The attribute of an export processor, which no other processor has.
 _TAKE: Final = "take_sampled"
 
 
 class Fanout(sdk.SynchronousMultiSpanProcessor):
-    """The SDK's chain of processors, which knows who waits for what.
+    """The SDK's chain of processors, with the hooks that have something to do.
 
     Attributes:
-        starts: Counts the spans that start.
-        starting: What is called with a span that starts, and `parent_context`.
-        ending: What is called with a span that is about to end, where the SDK has that call.
-        ended: What is called with a span that has ended.
-        taking: The same for a sampled span, with the mask of those that it is for. Deliveries,
-            which are told by their `take_sampled`, do not look at it again.
+        start_counter: Counts the spans that start.
+        starting: The functions to call with a span that starts, and with `parent_context`.
+        ending: The functions to call with a span that is about to end, if the SDK has such a hook.
+        ended: The functions to call with a span that has ended.
+        taking: The functions to call with a sampled span that has ended, each with the mask of the
+            spans that it takes. An export processor has one here that does not check the span
+            again (`ExportProcessor.take_sampled`).
     """
 
     starting: tuple[_Hook, ...]
@@ -39,29 +73,29 @@ class Fanout(sdk.SynchronousMultiSpanProcessor):
     taking: tuple[tuple[int, _Hook], ...]
 
     def __init__(
-        self, processors: Iterable[SpanProcessor] = (), starts: StartCounter | None = None
+        self, processors: Iterable[SpanProcessor] = (), start_counter: StartCounter | None = None
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # untyped in the SDK
-        self.starts = starts or StartCounter()
+        self.start_counter = start_counter or StartCounter()
         self._span_processors = tuple(processors)
 
-    def _processors_now(self) -> tuple[SpanProcessor, ...]:
+    def _get_processors(self) -> tuple[SpanProcessor, ...]:
         return self._processors
 
-    def _follow(self, processors: tuple[SpanProcessor, ...]) -> None:
-        # The SDK's own methods put the whole tuple in its place.
+    def _set_processors(self, processors: tuple[SpanProcessor, ...]) -> None:
         self._processors = processors
         self.starting = _hooks(processors, "on_start")
         self.ending = _hooks(processors, "_on_ending")
         self.ended = _hooks(processors, "on_end")
         self.taking = tuple(one for processor in processors for one in _taking(processor))
 
-    # Typed as the SDK's, which is a variable.
-    _span_processors: Any = property(_processors_now, _follow)
+    # The SDK's own methods assign a new tuple to this attribute. `Any`, since it is a variable in
+    # the SDK.
+    _span_processors: Any = property(_get_processors, _set_processors)
 
     def on_start(self, span: sdk.Span, parent_context: Context | None = None) -> None:
         """Pass on a span that starts."""
-        self.starts.add()
+        self.start_counter.add()
         for hook in self.starting:
             hook(span, parent_context=parent_context)
 
@@ -76,20 +110,22 @@ class Fanout(sdk.SynchronousMultiSpanProcessor):
 
 
 def _hooks(processors: Iterable[SpanProcessor], name: str) -> tuple[_Hook, ...]:
-    # Older releases of the SDK do not know every moment, whoever waits for it.
+    # An older release of the SDK never calls a hook that it does not know.
     if not hasattr(SpanProcessor, name):
         return ()
     return tuple(
-        _looked_up(one, name) for one in processors if not hasattr(one, _TAKE) or _has(one, name)
+        _hook(one, name)
+        for one in processors
+        if not hasattr(one, _TAKE) or _overrides(type(one), name)
     )
 
 
-def _has(delivery: SpanProcessor, name: str) -> bool:
-    return getattr(type(delivery), name) is not getattr(SpanProcessor, name)
+def _overrides(processor: type[SpanProcessor], name: str) -> bool:
+    return getattr(processor, name) is not getattr(SpanProcessor, name)
 
 
-def _looked_up(processor: SpanProcessor, name: str) -> _Hook:
-    # As the SDK calls it: whoever replaces a processor's method is called from then on.
+def _hook(processor: SpanProcessor, name: str) -> _Hook:
+    # Looked up at each call, as the SDK does: a method can be replaced while the program runs.
     def hook(*args: Any, **kwargs: Any) -> None:
         getattr(processor, name)(*args, **kwargs)
 

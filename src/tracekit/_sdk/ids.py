@@ -1,7 +1,7 @@
-"""Ids for traces and spans, random in a row of their own.
+"""Random ids for traces and spans, from a generator of tracekit's own.
 
-The SDK draws its ids from the row of the module `random`, which the program may have seeded, and
-which gives the program other numbers where something else draws from it.
+The SDK takes its ids from the generator of the module `random`. A program that seeds that one, for
+numbers that it can reproduce, would get other numbers whenever a span starts.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Final
 from tracekit._base import forks
 
 
-class _Source(random.Random):
+class _Generator(random.Random):
     def after_fork_in_child(self) -> None:
-        """Give a forked process a row of its own."""
+        """Seed the generator of a forked child, which would repeat the ids of its parent."""
         self.seed()
 
 
-_source: Final = forks.watch(_Source())
-# Gives so many random bits; all of them are zero once in the life of a star, and never for an id.
-draw: Final = _source.getrandbits
+_generator: Final = forks.register(_Generator())
+# Returns an integer of so many random bits.
+random_bits: Final = _generator.getrandbits

@@ -1,24 +1,83 @@
-"""What a span goes through, from the decision to record it to the exporters."""
+"""What a span passes through, from the sampler to the exporters, and what a tracer shares of it."""
 
 from __future__ import annotations
 
 import os
 import uuid
 from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from opentelemetry.sdk import resources as sdk_resources
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Sampler
+from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
 
 from tracekit._filters.filter_set import FilterSet
 from tracekit._sdk.fanout import Fanout
 
 
+class TracerShared:
+    """What the spans of one tracer share while its pipeline is the same.
+
+    Attributes:
+        processor: The processors of the pipeline.
+        limits: The limits of a span.
+        attribute_room: The number of attributes up to which the limits change none of them.
+        resource: The resource.
+        scope: The instrumentation scope.
+        info: The instrumentation scope in the form that the SDK has deprecated.
+        sampler: The sampler.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "attribute_room",
+        "info",
+        "limits",
+        "processor",
+        "resource",
+        "sampler",
+        "scope",
+    )
+
+    def __init__(
+        self,
+        processor: sdk.SpanProcessor,
+        limits: sdk.SpanLimits,
+        resource: Resource,
+        scope: InstrumentationScope,
+        info: InstrumentationInfo,
+        sampler: Sampler,
+    ) -> None:
+        self.processor = processor if isinstance(processor, Fanout) else Fanout((processor,))
+        self.limits = limits
+        self.attribute_room = _attribute_room(limits)
+        self.resource = resource
+        self.scope = scope
+        self.info = info
+        self.sampler = sampler
+
+    def replace(self, name: str, value: Any) -> TracerShared:
+        """Return a copy with another value of one attribute."""
+        parts = {one: getattr(self, one) for one in _PARTS}
+        return TracerShared(**{**parts, name: value})
+
+
+_PARTS: Final = ("processor", "limits", "resource", "scope", "info", "sampler")
+
+
+def _attribute_room(limits: sdk.SpanLimits) -> float:
+    if limits.max_span_attribute_length is not None:
+        return -1
+    max_attributes: int | None = limits.max_span_attributes
+    return float("inf") if max_attributes is None else max_attributes
+
+
 def process_identity() -> Resource:
-    """What tells this process from its parent and its siblings."""
-    # The SDK's own from 1.40 on, so that metrics and logs of the process name the same instance.
+    """Return the attributes that distinguish this process from its parent and its siblings."""
+    # From 1.40 on the SDK has an id, which the metrics and logs of the process have too.
     detector = getattr(sdk_resources, "ServiceInstanceIdResourceDetector", None)
     found = {} if detector is None else dict(detector().detect().attributes)
     instance = found.get("service.instance.id") or str(uuid.uuid4())
@@ -27,15 +86,15 @@ def process_identity() -> Resource:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What a span goes through, from the decision to record it to the exporters.
+    """The parts that a span passes through, from the sampler to the exporters.
 
     Attributes:
-        sampler: Decides whether it is recorded.
-        resource: Who it comes from.
-        processor: Takes it when it starts and when it ends; any processor, put into a `Fanout`.
-        id_generator: Gives it its ids.
-        limits: Bound it.
-        filters: Which spans are made, and for which exporter.
+        sampler: Decides whether a span is recorded and sampled.
+        resource: The resource of every span.
+        processor: The processors. Any other processor than a `Fanout` is put into one.
+        id_generator: Generates the ids.
+        limits: The limits of a span.
+        filters: Decide which spans are made, and for which exporters.
     """
 
     sampler: Sampler
@@ -50,12 +109,12 @@ class Pipeline:
             object.__setattr__(self, "processor", Fanout((self.processor,)))
 
     def in_child(self) -> Pipeline:
-        """The same for a forked process.
+        """Return the pipeline of a forked child.
 
-        Spans that began in the parent and end in the child as well go nowhere: they are the
-        parent's to deliver.
+        A span that started in the parent ends in both processes, and the parent delivers it. So the
+        inherited fan-out, which such spans refer to, loses its processors in the child.
         """
         inherited = self.processor
-        processor = Fanout(inherited._span_processors, inherited.starts)
+        processor = Fanout(inherited._span_processors, inherited.start_counter)
         inherited._span_processors = ()
         return replace(self, resource=self.resource.merge(process_identity()), processor=processor)

@@ -1,8 +1,8 @@
-"""A tracer provider whose pipeline can be exchanged while tracers of it are in use.
+"""A tracer provider whose pipeline can be exchanged while its tracers are in use.
 
-OpenTelemetry's global provider can be set once, and libraries keep the tracers they got from it. So
-the provider that tracekit installs stays, and a new set-up gives it, and every tracer that was ever
-made from it, another pipeline.
+OpenTelemetry's global provider can be set once, and libraries keep the tracers that they got from
+it. So the provider that tracekit installs stays, and a new set-up gives another pipeline to it and
+to every tracer that it has made.
 """
 
 from __future__ import annotations
@@ -22,100 +22,97 @@ from tracekit._base import forks
 from tracekit._filters.filter import Filter
 from tracekit._filters.filter_set import FilterSet
 from tracekit._sdk.pipeline import Pipeline
-from tracekit._sdk.sampling import Decisions
+from tracekit._sdk.sampling import KnownDecisions
 from tracekit._sdk.tracer import LiveTracer
 
-# What a pipeline without directives of its own lets through.
-EVERYTHING: Final = FilterSet([Filter("trace")])
+# The filters of a pipeline without directives: every span is made.
+UNFILTERED: Final = FilterSet([Filter("trace")])
 
 
 class LiveTracerProvider(sdk.TracerProvider):
     """The SDK's provider, with a pipeline that can be exchanged.
 
     Attributes:
-        ends_traces: Whether nothing is ever sampled inside of an unsampled trace, so that nobody
-            has to be asked there.
+        pipeline: The pipeline, or None where nothing is recorded.
+        drops_unsampled_children: Whether the sampler drops every span whose parent is not
+            sampled.
     """
 
-    ends_traces = False
+    drops_unsampled_children = False
 
     def __init__(self, pipeline: Pipeline | None) -> None:
-        self._live: dict[int, weakref.ref[LiveTracer]] = {}
-        self._added: tuple[sdk.SpanProcessor, ...] = ()
+        self._live_tracers: dict[int, weakref.ref[LiveTracer]] = {}
+        self._added_processors: tuple[sdk.SpanProcessor, ...] = ()
         super().__init__(sampler=ALWAYS_OFF, resource=Resource({}), shutdown_on_exit=False)
-        self._renew_locks()
-        self._filters = EVERYTHING
-        self.adopt(pipeline)
-        forks.watch(self)
+        self._create_locks()
+        self._filters = UNFILTERED
+        self.set_pipeline(pipeline)
+        forks.register(self)
 
     @property
     def filters(self) -> FilterSet:
-        """Which spans are made, and for which exporter."""
+        """The filters, which decide which spans are made and for which exporters."""
         return self._filters
 
     def get_tracer(self, *args: Any, **kwargs: Any) -> trace.Tracer:
-        """Make a tracer, as the SDK's provider does."""
+        """Return a new tracer, as the SDK's provider does."""
         tracer = super().get_tracer(*args, **kwargs)
         if isinstance(tracer, sdk.Tracer):
-            # The SDK names the class that it makes; specialising the instance keeps whatever
-            # a release puts into it.
-            tracer.__class__ = LiveTracer
-            assert isinstance(tracer, LiveTracer)  # noqa: S101 - told to the type checker
-            self._admit(tracer)
+            self._add_live_tracer(_specialize(tracer))
         return tracer
 
-    def _admit(self, tracer: LiveTracer) -> None:
-        number = id(tracer)
-        reference = weakref.ref(tracer, lambda gone: self._forget(number, gone))
-        # The SDK takes any name, and text is all that a filter can look at.
+    def _add_live_tracer(self, tracer: LiveTracer) -> None:
+        key = id(tracer)
+        reference = weakref.ref(tracer, lambda dead: self._remove_live_tracer(key, dead))
+        # The SDK accepts any object as a name, and filters match text.
         tracer.target = str(tracer._instrumentation_scope.name)
         with self._live_lock:
-            tracer.follow(self.pipeline, self._filters)
-            self._live[number] = reference
+            tracer.set_pipeline(self.pipeline, self._filters)
+            self._live_tracers[key] = reference
 
-    def _forget(self, number: int, gone: weakref.ref[LiveTracer]) -> None:
-        # The number may have been given to another tracer meanwhile.
-        if self._live.get(number) is gone:
-            self._live.pop(number, None)
+    def _remove_live_tracer(self, key: int, dead: weakref.ref[LiveTracer]) -> None:
+        # Another tracer may have got the same id meanwhile.
+        if self._live_tracers.get(key) is dead:
+            self._live_tracers.pop(key, None)
 
-    def _alive(self) -> list[LiveTracer]:
-        # A copy, made in one go: a finalizer that runs meanwhile may make a tracer.
-        tracers = [reference() for reference in self._live.copy().values()]
+    def _all_live_tracers(self) -> list[LiveTracer]:
+        # `copy` is atomic. A finalizer that runs meanwhile can make a tracer.
+        tracers = [reference() for reference in self._live_tracers.copy().values()]
         return [tracer for tracer in tracers if tracer is not None]
 
     @property
-    def added(self) -> tuple[sdk.SpanProcessor, ...]:
-        """The processors that others have added; they stay when the pipeline is exchanged."""
-        return self._added
+    def added_processors(self) -> tuple[sdk.SpanProcessor, ...]:
+        """The processors from `add_span_processor`, which every new pipeline gets too."""
+        return self._added_processors
 
     def add_span_processor(self, span_processor: sdk.SpanProcessor) -> None:
-        """Send the spans of all tracers through one more processor, from pipeline to pipeline."""
+        """Add a processor to this pipeline and to every later one."""
         with self._live_lock:
-            self._added = (*self._added, span_processor)
-            self._send_through_added(self.pipeline)
+            self._added_processors = (*self._added_processors, span_processor)
+            self._add_processors_to(self.pipeline)
 
-    def forget_added(self) -> None:
-        """Leave the added processors behind, which were shut down."""
+    def forget_added_processors(self) -> None:
+        """Remove the added processors from later pipelines, because they were shut down."""
         with self._live_lock:
-            self._added = ()
+            self._added_processors = ()
 
-    def _send_through_added(self, pipeline: Pipeline | None) -> None:
+    def _add_processors_to(self, pipeline: Pipeline | None) -> None:
         if pipeline is None:
             return
-        for one in self._added:
+        for one in self._added_processors:
             if one not in pipeline.processor._span_processors:
                 pipeline.processor.add_span_processor(one)
 
-    def adopt(self, pipeline: Pipeline | None, *, with_added: bool = True) -> None:
-        """Send the spans of all tracers through another pipeline from now on, or nowhere.
+    def set_pipeline(self, pipeline: Pipeline | None, *, with_added: bool = True) -> None:
+        """Give all tracers another pipeline. Open spans end in the pipeline that they started in.
 
         Args:
-            pipeline: The other one.
-            with_added: Whether they go through what others have added, too.
+            pipeline: The pipeline, or None to record nothing.
+            with_added: Whether it gets the processors from `add_span_processor`.
         """
         with self._live_lock:
             if with_added:
-                self._send_through_added(pipeline)
+                self._add_processors_to(pipeline)
             self.pipeline: Pipeline | None = pipeline
             if pipeline is not None:
                 self.sampler = pipeline.sampler
@@ -123,46 +120,56 @@ class LiveTracerProvider(sdk.TracerProvider):
                 self._resource = pipeline.resource
                 self._active_span_processor = pipeline.processor
                 self._span_limits = pipeline.limits
-            self.ends_traces = pipeline is not None and Decisions.of(pipeline.sampler).end_traces
-            self._filters = EVERYTHING if pipeline is None else pipeline.filters
-            for tracer in self._alive():
-                tracer.follow(pipeline, self._filters)
+            self.drops_unsampled_children = (
+                pipeline is not None and KnownDecisions.of(pipeline.sampler).drop_unsampled_children
+            )
+            self._filters = UNFILTERED if pipeline is None else pipeline.filters
+            for tracer in self._all_live_tracers():
+                tracer.set_pipeline(pipeline, self._filters)
 
     def set_filters(self, filters: FilterSet) -> None:
-        """Put other filters in force for all tracers; open spans end as they began."""
+        """Give all tracers other filters. Open spans end as they started."""
         with self._live_lock:
             self._filters = filters
-            for tracer in self._alive():
+            for tracer in self._all_live_tracers():
                 tracer.filters = filters
 
     def _handle_fork(self) -> None:
-        # Called by the SDK from 1.40 on, which would renew the resource of the provider and not
-        # that of the pipeline.
+        # The SDK calls this from 1.40 on. Its method would update the resource of the provider, and
+        # not that of the pipeline.
         return
 
     def after_fork_in_child(self) -> None:
-        """Go on in a forked process, as a process of its own."""
-        self._renew_locks()
+        """Replace the locks and the pipeline in a forked child. The filters stay."""
+        self._create_locks()
         filters = self._filters
-        self.adopt(None if self.pipeline is None else self.pipeline.in_child())
+        self.set_pipeline(None if self.pipeline is None else self.pipeline.in_child())
         self.set_filters(filters)
 
-    def _renew_locks(self) -> None:
-        # Reentrant: a signal handler or a finalizer may ask for a tracer while its own thread is in
-        # here. The second is the SDK's, from 1.40 on; it makes objects while it holds it.
+    def _create_locks(self) -> None:
+        # Reentrant: a signal handler or a finalizer can ask for a tracer while its thread holds
+        # one. The SDK has the second lock from 1.40 on, and makes objects while it holds it.
         self._live_lock = threading.RLock()
         self._tracers_lock: Any = threading.RLock()
 
     def tracer(self, target: str) -> trace.Tracer | None:
-        """The tracer for a target, or None where nothing is recorded."""
+        """Return a tracer for a target, or None where nothing is recorded."""
         return None if self.pipeline is None else self.get_tracer(target)
+
+
+def _specialize(tracer: sdk.Tracer) -> LiveTracer:
+    # The SDK has no parameter for the class of its tracers. A new class for the same instance keeps
+    # every attribute that a release of the SDK sets.
+    tracer.__class__ = LiveTracer
+    assert isinstance(tracer, LiveTracer)  # noqa: S101 - for the type checker
+    return tracer
 
 
 @contextmanager
 def global_provider(provider: trace.TracerProvider) -> Iterator[None]:
-    """Put a provider in the place of OpenTelemetry's global one for a while.
+    """Replace OpenTelemetry's global provider in a block.
 
-    OpenTelemetry has no public way to take a global provider back, which a test needs.
+    OpenTelemetry has no public function that restores a global provider, which a test needs.
     """
     before = trace._TRACER_PROVIDER
     trace._TRACER_PROVIDER = provider

@@ -1,8 +1,7 @@
-"""What a sampler of the SDK's decides whatever the span, so that it need not be asked each time.
+"""The decisions of the SDK's samplers that depend on the parent alone.
 
-A parent-based sampler answers with its parent's flag, and a static one always the same. Samplers of
-other kinds, and the SDK's where they depend on the trace's id, are asked for every span, as the
-specification says.
+A parent-based sampler repeats the flag of the parent, and a static sampler always decides the same,
+so these need not be asked for each span. Every other sampler is asked, as the specification says.
 """
 
 from __future__ import annotations
@@ -12,9 +11,10 @@ from typing import Final, NamedTuple
 from opentelemetry.sdk.trace import sampling
 from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, StaticSampler
 
-# By exact type: a subclass may decide as it likes.
+# By exact type: a subclass may decide otherwise.
 _STATIC: Final = {StaticSampler, *(type(one) for one in (sampling.ALWAYS_ON, sampling.ALWAYS_OFF))}
 _PARENT_BASED: Final = {ParentBased, sampling.ParentBasedTraceIdRatio}
+# The samplers that a parent-based one consists of, in the order of `KnownDecisions`.
 _PARTS: Final = (
     "_root",
     "_local_parent_not_sampled",
@@ -23,41 +23,41 @@ _PARTS: Final = (
     "_remote_parent_sampled",
 )
 
-# A span is sampled, or dropped; None where the sampler has to be asked.
-Decided = bool | None
+# Whether a span is sampled or dropped. None if the sampler has to be asked.
+KnownDecision = bool | None
 
 
-class Decisions(NamedTuple):
-    """What is decided about a span by where its parent stands.
+class KnownDecisions(NamedTuple):
+    """What a sampler decides about a span, by the kind of its parent.
 
     Attributes:
-        root: It has none.
-        local_unsampled: It is of this process and not sampled.
-        local_sampled: It is of this process and sampled.
-        remote_unsampled: It is of another process and not sampled.
-        remote_sampled: It is of another process and sampled.
+        root: The span has no parent.
+        local_unsampled: The parent is in this process and not sampled.
+        local_sampled: The parent is in this process and sampled.
+        remote_unsampled: The parent is in another process and not sampled.
+        remote_sampled: The parent is in another process and sampled.
     """
 
-    root: Decided = None
-    local_unsampled: Decided = None
-    local_sampled: Decided = None
-    remote_unsampled: Decided = None
-    remote_sampled: Decided = None
+    root: KnownDecision = None
+    local_unsampled: KnownDecision = None
+    local_sampled: KnownDecision = None
+    remote_unsampled: KnownDecision = None
+    remote_sampled: KnownDecision = None
 
     @classmethod
-    def of(cls, sampler: Sampler) -> Decisions:
-        """What is known of a sampler beforehand."""
+    def of(cls, sampler: Sampler) -> KnownDecisions:
+        """Return what is known of a sampler."""
         if type(sampler) in _PARENT_BASED:
-            return cls(*(_answer(getattr(sampler, part, None)) for part in _PARTS))
-        return cls(*[_answer(sampler)] * len(_PARTS))
+            return cls(*(_known_decision(getattr(sampler, part, None)) for part in _PARTS))
+        return cls(*[_known_decision(sampler)] * len(_PARTS))
 
     @property
-    def end_traces(self) -> bool:
-        """Whether nothing inside of an unsampled trace is ever sampled."""
+    def drop_unsampled_children(self) -> bool:
+        """Whether every span whose parent is not sampled is dropped."""
         return self.local_unsampled is False and self.remote_unsampled is False
 
 
-def _answer(sampler: Sampler | None) -> Decided:
+def _known_decision(sampler: Sampler | None) -> KnownDecision:
     if sampler is None or type(sampler) not in _STATIC:
         return None
     decision = sampler.should_sample(None, 1, "").decision

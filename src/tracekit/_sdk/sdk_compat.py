@@ -1,8 +1,8 @@
-"""What the engine relies on in the SDK that is not of its public interface.
+"""The private names of the SDK that lean spans and their tracer depend on.
 
-A lean span has the SDK's methods and sets their attributes itself. Where a release names these
-otherwise, or has one more, such a span would fail in the middle of the program. So it is looked up
-once, on a span that the SDK made, and where anything has moved, the SDK's own spans are made.
+A lean span has the SDK's methods and sets their attributes itself. If a release renames an
+attribute, or adds one, such a span would fail inside the program. So the names are looked up once,
+on a span that the SDK made. If one has moved, the SDK's own spans are made instead.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 
-from tracekit._base.log import warn_once
+from tracekit._base.log import log_warning_once
 
-# What the SDK sets on every span; lean spans have all of it.
+# The attributes that the SDK sets on every span. A lean span has all of them.
 SPAN: Final = frozenset(
     {
         "_attributes",
@@ -45,11 +45,11 @@ SPAN: Final = frozenset(
         "_trace_config",
     }
 )
-# What only newer releases set.
+# The attributes that only newer releases set.
 SPAN_OF_SOME: Final = frozenset({"_record_end_metrics"})
-# What lean spans call on themselves.
-SPAN_METHODS: Final = ("_new_events", "_new_links", "_readable_span")
-# What a tracer is known by, and what may keep it from making spans of our own.
+# The private methods that a lean span calls.
+SPAN_METHODS: Final = ("_add_event", "_new_events", "_new_links", "_readable_span")
+# The attributes of a tracer, and those of newer releases.
 TRACER: Final = frozenset(
     {
         "_instrumentation_scope",
@@ -64,19 +64,19 @@ TRACER: Final = frozenset(
 TRACER_OF_SOME: Final = frozenset({"_tracer_config", "_tracer_metrics"})
 
 
-def holds(tracer: sdk.Tracer) -> bool:
-    """Whether a tracer of the SDK's can make lean spans.
+def can_make_lean_spans(tracer: sdk.Tracer) -> bool:
+    """Whether a tracer can make lean spans.
 
-    It cannot where it is to make none, or is to count them for the SDK's own metrics, which both
-    stay the SDK's business.
+    It cannot if a name has moved, if the SDK has disabled the tracer, or if the SDK counts its
+    spans for metrics of its own.
     """
-    missing = moved()
-    if missing:
-        warn_once(
-            ("reliance",),
+    moved = moved_names()
+    if moved:
+        log_warning_once(
+            "names that have moved in the SDK",
             "this release of opentelemetry-sdk has moved %s; spans are the SDK's own, which cost "
             "several times as much",
-            ", ".join(missing),
+            ", ".join(moved),
         )
         return False
     config = getattr(tracer, "_tracer_config", None)
@@ -86,33 +86,33 @@ def holds(tracer: sdk.Tracer) -> bool:
 
 
 @lru_cache(maxsize=1)
-def moved() -> tuple[str, ...]:
-    """What the installed release of OpenTelemetry has under another name, or more of."""
-    return tuple(_moved())
+def moved_names() -> tuple[str, ...]:
+    """Return the names that the installed release of OpenTelemetry lacks, or has in addition."""
+    return tuple(_find_moved_names())
 
 
-def _moved() -> Iterator[str]:
-    tracer = _tracer()
+def _find_moved_names() -> Iterator[str]:
+    tracer = _create_tracer()
     if isinstance(tracer, sdk.Tracer):
         span = tracer.start_span("a span to look at")
         names = frozenset(vars(span))
         yield from (f"Span.{name}" for name in sorted(SPAN ^ (names - SPAN_OF_SOME)))
         yield from (f"Span.{name}" for name in SPAN_METHODS if not hasattr(span, name))
-        yield from _moved_of_tracer(frozenset(vars(tracer)))
-    if not _is_tuple_of_six():
+        yield from _moved_names_of_tracer(frozenset(vars(tracer)))
+    if not _is_span_context_a_tuple_of_six():
         yield "SpanContext"
-    if not _is_open_mapping():
+    if not _has_bounded_attributes_a_dict():
         yield "BoundedAttributes"
     if "_span_processors" not in vars(sdk.SynchronousMultiSpanProcessor()):  # type: ignore[no-untyped-call]  # untyped in the SDK
         yield "SynchronousMultiSpanProcessor._span_processors"
 
 
-def _moved_of_tracer(names: frozenset[str]) -> Iterator[str]:
+def _moved_names_of_tracer(names: frozenset[str]) -> Iterator[str]:
     return (f"Tracer.{name}" for name in sorted(TRACER ^ (names - TRACER_OF_SOME)))
 
 
-class _Ones(IdGenerator):
-    """Draws nothing from the program's random numbers."""
+class _FixedIds(IdGenerator):
+    """Takes no number from the generator of the program."""
 
     def generate_trace_id(self) -> int:
         return 1
@@ -121,20 +121,20 @@ class _Ones(IdGenerator):
         return 1
 
 
-def _tracer() -> Any:
+def _create_tracer() -> Any:
     provider = sdk.TracerProvider(
-        sampler=ALWAYS_ON, resource=Resource({}), shutdown_on_exit=False, id_generator=_Ones()
+        sampler=ALWAYS_ON, resource=Resource({}), shutdown_on_exit=False, id_generator=_FixedIds()
     )
     return provider.get_tracer("tracekit")
 
 
-def _is_tuple_of_six() -> bool:
+def _is_span_context_a_tuple_of_six() -> bool:
     parts = 3, 5, True, TraceFlags(1), TraceState([("a", "b")])
     made = SpanContext(*parts)
     return tuple(made) == (*parts, True) and vars(made) == {}
 
 
-def _is_open_mapping() -> bool:
+def _has_bounded_attributes_a_dict() -> bool:
     bounded: Any = BoundedAttributes(2, {"a": 1}, immutable=False)
     if type(getattr(bounded, "_dict", None)) is not dict or not hasattr(bounded, "_immutable"):
         return False

@@ -1,11 +1,11 @@
-"""A span of the SDK's that fills in only what is used.
+"""A span of the SDK that creates only what is used.
 
 The SDK gives every span a lock, a bounded mapping and two bounded lists, cleans every attribute,
-and copies the whole when it ends. Here a span is what its place in the program knows beforehand,
-the values of one call, and two times. The rest is made, as the SDK would have made it, when someone
-asks for it: a library that sets an attribute, a processor that reads them.
+and copies the span when it ends. A lean span holds the attributes of its call site, those of one
+call, its context and two times. It creates the rest, as the SDK would have, when it is asked for:
+by a library that sets an attribute, or a processor that reads the attributes.
 
-Who makes one, and what is checked before, is the tracer's business.
+`LiveTracer` makes lean spans, after it has checked that the SDK's own span would be the same.
 """
 
 from __future__ import annotations
@@ -15,24 +15,26 @@ import logging
 import threading
 from collections.abc import Mapping, Sequence
 from time import time_ns
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode
+from opentelemetry.util.types import Attributes
 
-from tracekit._recording.site_attributes import Constants
-from tracekit._sdk.tracer_shared import TracerShared
+from tracekit._recording.attributes import SiteAttributes
+from tracekit._sdk.filtered_events import EventFilteringSpan
+from tracekit._sdk.pipeline import TracerShared
 
-# What the SDK says about a span, it says under this name.
+# The logger that the SDK uses for its spans.
 _logger: Final = logging.getLogger(sdk.__name__)
 _UNSET: Final = Status(StatusCode.UNSET)
 _Bounded = TypeVar("_Bounded", bound="BoundedAttributes | BoundedList[Any]")
 
 
 class _Shared:
-    """An attribute that the spans of an origin share, until one is given its own."""
+    """An attribute of `TracerShared`, until a span is assigned its own value."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -41,40 +43,65 @@ class _Shared:
         return self if span is None else getattr(span._shared, self._name)
 
     def __set__(self, span: Any, value: Any) -> None:
-        # Whoever ends the span, or encodes it, goes by its origin.
+        # The end of the span, and the encoder, read `_shared` alone.
         span._shared = span._shared.replace(self._name, value)
 
 
-class LeanSpan(sdk.Span):
-    """A span of the SDK's; made by `LiveTracer`, not by hand.
+class StartSpanArguments(NamedTuple):
+    """The arguments of `start_span` that spans of tracekit's own do not have.
 
-    It is handed to processors itself when it ends, and does not change from then on.
+    Attributes:
+        attributes: The attributes, not checked.
+        start_time: The start in nanoseconds since the epoch, or None for now.
+        record_exception: Whether an exception that leaves the block is recorded.
+        set_status_on_exception: Whether such an exception sets the status to ERROR.
     """
 
-    # What every span has stands in slots; the rest is not there until it is used.
+    attributes: Attributes = None
+    start_time: int | None = None
+    record_exception: bool = True
+    set_status_on_exception: bool = True
+
+    def apply_to(self, span: LeanSpan) -> None:
+        """Set on a new span what differs from the default, except the attributes."""
+        if self.start_time is not None:
+            span._start_time = self.start_time
+        if self.record_exception is not True:
+            span._record_exception = self.record_exception
+        if self.set_status_on_exception is not True:
+            span._set_status_on_exception = self.set_status_on_exception
+
+
+class LeanSpan(EventFilteringSpan):
+    """A span of the SDK that creates only what is used. `LiveTracer` makes it.
+
+    Processors get the span itself when it ends, not a copy. It does not change from then on.
+    """
+
+    # Slots hold what every span has. What some spans have is in the instance's dictionary.
     __slots__ = (
-        "_constants",
         "_context",
         "_end_time",
-        "_given",
         "_is_sampled",
         "_kind",
-        "_last",
+        "_last_attribute",
         "_name",
+        "_own_attributes",
         "_parent",
         "_shared",
+        "_site_attributes",
         "_start_time",
-        "_tracekit_wanted",
+        "exporter_mask",
     )
-    _constants: Constants
+    _site_attributes: SiteAttributes
     _context: SpanContext
     _end_time: int | None
-    _given: dict[str, Any] | None
-    # Gone once the span has ended.
+    _own_attributes: dict[str, Any] | None
+    # Deleted when the span ends.
     _is_sampled: bool
-    _last: tuple[str, Any] | None
+    _last_attribute: tuple[str, Any] | None
     _shared: TracerShared
-    _tracekit_wanted: int
+    exporter_mask: int
 
     _status = _UNSET
     _bounded: BoundedAttributes | None = None
@@ -93,44 +120,45 @@ class LeanSpan(sdk.Span):
     _instrumentation_info = _Shared("info")
     _sampler = _Shared("sampler")
 
-    # Where it hangs for those who do not want its parent.
+    # The parents that exporters see which do not want the real one, by the exporter's bit.
     _tracekit_parents: Mapping[int, SpanContext | None] = {}
 
     def get_span_context(self) -> SpanContext:
-        """The span's context."""
+        """Return the span's context."""
         return self._context
 
     @property
-    def _lock(self) -> Any:  # type: ignore[override]  # set by the SDK at once, by this when needed
-        # Reentrant: the SDK's methods hold it while they ask for what is made under it.
+    def _lock(self) -> Any:  # type: ignore[override]  # a variable in the SDK
+        # Reentrant: the SDK's methods hold it while they read attributes that are created under it.
         return self._own_lock or vars(self).setdefault("_own_lock", threading.RLock())
 
     @property
     def _attributes(self) -> Any:
-        return self._bind() if self._bounded is None else self._bounded
+        return self._create_attributes() if self._bounded is None else self._bounded
 
     @_attributes.setter
     def _attributes(self, attributes: Any) -> None:
-        self._bounded, self._given = attributes, None
+        self._bounded, self._own_attributes = attributes, None
 
-    def _bind(self) -> Any:
+    def _create_attributes(self) -> Any:
         with self._lock:
             if self._bounded is None:
                 bounded = _bounded(self._shared.limits, None)
-                bounded._dict.update(self._constants)
-                given = self._given or {}
-                bounded._dict.update(given)
+                bounded._dict.update(self._site_attributes.mapping)
+                own = self._own_attributes or {}
+                bounded._dict.update(own)
                 bounded._immutable = self._end_time is not None and _FREEZES
                 self._attributes = bounded
-                bounded._dict.update(given)
+                # Another thread may have set one meanwhile, which `_set_own_attribute` cannot see.
+                bounded._dict.update(own)
             return self._bounded
 
-    def bind(self, attributes: Mapping[str, Any] | None) -> None:
-        """Give a new span attributes that are still to be cleaned, or that may not all fit."""
+    def set_unchecked_attributes(self, attributes: Mapping[str, Any] | None) -> None:
+        """Set the attributes of a new span that the SDK has to clean or to limit."""
         self._attributes = _bounded(self._shared.limits, attributes)
 
-    def point_at(self, links: Sequence[Link]) -> None:
-        """Give a new span its links."""
+    def set_links(self, links: Sequence[Link]) -> None:
+        """Set the links of a new span."""
         self._link_list = _reentrant(self._new_links(links))
 
     @property
@@ -151,7 +179,7 @@ class LeanSpan(sdk.Span):
         if self._link_list is None:
             with self._lock:
                 if self._link_list is None:
-                    self.point_at(())
+                    self.set_links(())
         return self._link_list
 
     @_links.setter
@@ -162,47 +190,52 @@ class LeanSpan(sdk.Span):
         """Set an attribute, as the SDK's span does."""
         if is_plain(key, value):
             with self._lock:
-                if self._end_time is None and self._put(key, value):
+                if self._end_time is None and self._set_own_attribute(key, value):
                     return
         super().set_attribute(key, value)
 
     def set_last_attribute(self, key: str, value: Any) -> None:
-        """Set a clean attribute that is on the span from its end on; no lock is made for it."""
-        self._last = key, value
+        """Set an attribute that the span gets when it ends, without creating a lock.
 
-    def _put(self, key: str, value: Any) -> bool:
-        given, constants = self._given, self._constants
-        if given is None or key in constants:
+        Args:
+            key: The name.
+            value: A value that needs no cleaning.
+        """
+        self._last_attribute = key, value
+
+    def _set_own_attribute(self, key: str, value: Any) -> bool:
+        own, site = self._own_attributes, self._site_attributes.mapping
+        if own is None or key in site:
             return False
-        if len(constants) + len(given) >= self._shared.room:
+        if len(site) + len(own) >= self._shared.attribute_room:
             return False
-        given.pop(key, None)
-        given[key] = value
-        # Whoever binds the attributes meanwhile looks at these once more afterwards.
-        return self._given is given
+        own.pop(key, None)
+        own[key] = value
+        # A thread that creates the bounded attributes meanwhile copies these once more afterwards.
+        return self._own_attributes is own
 
     def end(self, end_time: int | None = None) -> None:
-        """End the span, as the SDK's span does, and hand it to the processors."""
+        """End the span, as the SDK's span does, and pass it to the processors."""
         try:
             is_sampled = self._is_sampled
-            # Of two threads that end a span, one finds this gone.
+            # Of two threads that end the span, only one can delete this.
             del self._is_sampled
         except AttributeError:
             _logger.warning("Calling end() on an ended span.")
             return
         ended_at = time_ns() if end_time is None else end_time
-        last = self._last
-        if last is not None and not self._put(last[0], last[1]):
-            # Before the end is known: whatever binds the attributes of an ended span freezes them.
-            self._add(last[0], last[1])
+        last = self._last_attribute
+        if last is not None and not self._set_own_attribute(last[0], last[1]):
+            # Before the end time is set: the attributes of an ended span are created frozen.
+            self._set_bounded_attribute(last[0], last[1])
         self._end_time = ended_at
         if self._own_lock is not None:
-            self._settle()
+            self._freeze()
         processor = self._shared.processor
         for hook in processor.ending:
             hook(self)
         if is_sampled:
-            wanted = self._tracekit_wanted
+            wanted = self.exporter_mask
             for mask, hook in processor.taking:
                 if wanted & mask:
                     hook(self)
@@ -211,22 +244,22 @@ class LeanSpan(sdk.Span):
                 hook(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> sdk.ReadableSpan:
-        # A lock has no copy, and what the SDK hands to processors has none.
+        # A lock cannot be copied. The SDK's ended span, without a lock, can.
         return copy.deepcopy(self._readable_span(), memo)
 
-    def _add(self, key: str, value: Any) -> None:
+    def _set_bounded_attribute(self, key: str, value: Any) -> None:
         with self._lock:
             self._attributes[key] = value
 
-    def _settle(self) -> None:
-        # Whoever changes the span holds the lock, and has looked at the time before or will after.
+    def _freeze(self) -> None:
+        # A thread that changes the span holds the lock, and checks the end time under it.
         with self._own_lock:
             if self._bounded is not None and _FREEZES:
                 self._bounded._immutable = True
 
 
 def is_plain(key: object, value: object) -> bool:
-    """Whether an attribute is one that every release of the SDK takes as it is."""
+    """Whether every release of the SDK accepts an attribute without a change."""
     kind = type(value)
     is_scalar = kind is str or kind is int or kind is float or kind is bool
     return is_scalar and type(key) is str and key != ""
@@ -243,11 +276,11 @@ def _bounded(limits: sdk.SpanLimits, attributes: Mapping[str, Any] | None) -> Bo
 
 
 def _reentrant(bounded: _Bounded) -> _Bounded:
-    # With the SDK's lock, a signal handler or a finalizer that sets one more would wait for good
-    # for the thread that it runs in.
-    setattr(bounded, "_lock", threading.RLock())  # noqa: B010 - the SDK's own, of another type
+    # The SDK's own lock is not reentrant: a signal handler or a finalizer that adds to the same
+    # object would wait for its own thread for ever.
+    setattr(bounded, "_lock", threading.RLock())  # noqa: B010 - the SDK's is of another type
     return bounded
 
 
-# Older SDKs leave the attributes of an ended span open to whoever gets at the mapping itself.
+# Older releases of the SDK do not freeze the attributes of an ended span.
 _FREEZES: Final = "_immutable" in sdk.Span.end.__code__.co_names

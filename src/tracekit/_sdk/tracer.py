@@ -1,10 +1,10 @@
-"""A tracer that makes lean spans, and follows its provider from pipeline to pipeline."""
+"""A tracer that makes lean spans, and whose pipeline can be exchanged."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from time import time_ns
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk import trace as sdk
@@ -23,18 +23,17 @@ from opentelemetry.trace import (
 from opentelemetry.util.types import Attributes
 
 from tracekit._base.levels import Level
-from tracekit._filters.filter_set import ALL_EXPORTERS, NO_EXPORTER, Decision, FilterSet
+from tracekit._filters.filter_set import ALL_EXPORTERS, NO_EXPORTERS, FilterDecision, FilterSet
+from tracekit._recording.attributes import NO_SITE_ATTRIBUTES, SiteAttributes
 from tracekit._recording.current_context import SPAN_KEY, get_current, span_in
 from tracekit._recording.filter_decisions import FilteredSpan, open_scope, scope_of
-from tracekit._recording.site_attributes import NO_CONSTANTS, Constants
 from tracekit._sdk import sdk_compat
 from tracekit._sdk.fanout import Fanout
-from tracekit._sdk.ids import draw
-from tracekit._sdk.pipeline import Pipeline
-from tracekit._sdk.sampling import Decisions
-from tracekit._sdk.span import LeanSpan, is_plain
-from tracekit._sdk.tracer_shared import TracerShared
-from tracekit._sdk.views import is_partly_wanted, remember
+from tracekit._sdk.ids import random_bits
+from tracekit._sdk.pipeline import Pipeline, TracerShared
+from tracekit._sdk.sampling import KnownDecisions
+from tracekit._sdk.span import LeanSpan, StartSpanArguments, is_plain
+from tracekit._sdk.views import has_wanted_record, record_wanted, specialize
 
 _new_span: Final = object.__new__
 _new_tuple: Final = tuple.__new__
@@ -42,55 +41,31 @@ _TRACE_ID, _IS_REMOTE, _FLAGS, _STATE, _IS_VALID = 0, 2, 3, 4, 5
 _NO_STATE: Final = TraceState.get_default()
 _ALL_FLAGS: Final = tuple(TraceFlags(bits) for bits in range(4))
 _SAMPLED: Final = int(TraceFlags.SAMPLED)
-# The flag is as old as the SDK's own question whether ids are random.
+# The SDK sets this flag from the release on in which it asks the generator whether ids are random.
 _RANDOM: Final = 2 if hasattr(IdGenerator, "is_trace_id_random") else 0
 
 
-class StartSpanArguments(NamedTuple):
-    """What only a caller of `start_span` says about a span.
-
-    Attributes:
-        attributes: Its attributes, as they were given.
-        start_time: When it started, in nanoseconds since the epoch; None for now.
-        record_exception: Whether an exception that leaves its block is recorded.
-        set_status_on_exception: Whether such an exception makes it a failure.
-    """
-
-    attributes: Attributes = None
-    start_time: int | None = None
-    record_exception: bool = True
-    set_status_on_exception: bool = True
-
-    def tell(self, span: LeanSpan) -> None:
-        """Put it on a span, besides the attributes."""
-        if self.start_time is not None:
-            span._start_time = self.start_time
-        if self.record_exception is not True:
-            span._record_exception = self.record_exception
-        if self.set_status_on_exception is not True:
-            span._set_status_on_exception = self.set_status_on_exception
-
-
 class LiveTracer(sdk.Tracer):
-    """A tracer that follows its provider from pipeline to pipeline.
+    """A tracer of a `LiveTracerProvider`.
 
     Attributes:
-        idle: Whether no pipeline is there, so that nothing is recorded and the parent's context is
-            passed on, as without an SDK.
-        target: What filters match on.
+        is_idle: Whether there is no pipeline. Nothing is recorded then, and the context of the
+            parent is passed on, as without an SDK.
+        filters: The filters in force.
+        target: The target of its spans, which filters match.
     """
 
-    idle: bool = False
+    is_idle: bool = False
     filters: FilterSet
     target: str
-    _is_lean: bool = False
+    _makes_lean_spans: bool = False
     _shared: TracerShared
-    _decisions: Decisions
-    # Whether ids are drawn in a row of our own, in place of the SDK's generator of random ones.
-    _draws: bool
+    _known_decisions: KnownDecisions
+    # Whether `random_bits` makes the ids, in place of the SDK's own random generator.
+    _draws_ids: bool
 
-    def follow(self, pipeline: Pipeline | None, filters: FilterSet) -> None:
-        """Go over to another pipeline, or to none."""
+    def set_pipeline(self, pipeline: Pipeline | None, filters: FilterSet) -> None:
+        """Use another pipeline, or none, and other filters."""
         self.filters = filters
         if pipeline is not None:
             vars(self).update(
@@ -101,8 +76,8 @@ class LiveTracer(sdk.Tracer):
                 _span_limits=pipeline.limits,
             )
             self._prepare()
-        self.idle = pipeline is None
-        self._is_lean = self._is_lean and not self.idle
+        self.is_idle = pipeline is None
+        self._makes_lean_spans = self._makes_lean_spans and not self.is_idle
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
@@ -110,15 +85,15 @@ class LiveTracer(sdk.Tracer):
             self._prepare()
 
     def _prepare(self) -> None:
-        self._is_lean = False
-        self._decisions = Decisions.of(self.sampler)
-        self._draws = type(self.id_generator) is RandomIdGenerator
+        self._makes_lean_spans = False
+        self._known_decisions = KnownDecisions.of(self.sampler)
+        self._draws_ids = type(self.id_generator) is RandomIdGenerator
         processor = self.span_processor
-        if isinstance(processor, Fanout) and sdk_compat.holds(self):
+        if isinstance(processor, Fanout) and sdk_compat.can_make_lean_spans(self):
             scope, info = self._instrumentation_scope, self.instrumentation_info
             limits, resource = self._span_limits, self.resource
             self._shared = TracerShared(processor, limits, resource, scope, info, self.sampler)
-            self._is_lean = True
+            self._makes_lean_spans = True
 
     def start_span(
         self,
@@ -131,23 +106,25 @@ class LiveTracer(sdk.Tracer):
         record_exception: bool = True,  # noqa: FBT002 - the SDK's own parameters
         set_status_on_exception: bool = True,  # noqa: FBT002
     ) -> Span:
-        """Start a span, as the SDK's tracer does, if a filter wants it.
+        """Start a span, as the SDK's tracer does, if an exporter wants it.
 
-        Spans of other libraries have the level INFO, and the name of their instrumentation scope
-        for a target.
+        A span of another library has the level INFO, and its target is the name of its
+        instrumentation scope.
         """
-        around = span_in(get_current() if context is None else context)
-        wanted, scope = self._decide(name, attributes, around)
-        if wanted == NO_EXPORTER:
-            made: Span = FilteredSpan(around)
+        parent_span = span_in(get_current() if context is None else context)
+        wanted, scope = self._decide(name, attributes, parent_span)
+        if wanted == NO_EXPORTERS:
+            span: Span = FilteredSpan(parent_span)
         else:
-            said = StartSpanArguments(
+            arguments = StartSpanArguments(
                 attributes, start_time, record_exception, set_status_on_exception
             )
-            given, links = _own_copy(attributes), links or ()
-            made = self.start_wanted(wanted, name, context, kind, links, given, NO_CONSTANTS, said)
-        open_scope(made, scope)
-        return made
+            own, links = _plain_copy(attributes), links or ()
+            span = self.start_wanted(
+                wanted, name, context, kind, links, own, NO_SITE_ATTRIBUTES, arguments
+            )
+        open_scope(span, scope)
+        return span
 
     def start_wanted(  # noqa: PLR0912 - every span's path, in as few calls as can be
         self,
@@ -156,109 +133,118 @@ class LiveTracer(sdk.Tracer):
         context: Context | None,
         kind: SpanKind,
         links: Sequence[Link],
-        given: dict[str, Any] | None,
-        constants: Constants,
-        said: StartSpanArguments | None = None,
+        own: dict[str, Any] | None,
+        site: SiteAttributes,
+        arguments: StartSpanArguments | None = None,
     ) -> Span:
-        """Start a span that went through the filters already.
+        """Start a span about which the filters have decided.
 
         Args:
             wanted: The mask of the exporters that want it.
             name: Its name.
-            context: The context of its parent, or None for the current one.
+            context: The context that holds its parent, or None for the current one.
             kind: Its kind.
-            links: What it points at.
-            given: Its attributes, clean and its own; None where they are to be looked at.
-            constants: Those that all spans of its place in the program have besides.
-            said: What only callers of `start_span` say.
+            links: Its links.
+            own: Its own attributes, which need no cleaning. The span keeps the mapping.
+                None if `arguments` has attributes that the SDK has to clean.
+            site: The attributes that all spans of its call site have.
+            arguments: The arguments of `start_span`, if a caller of that started it.
         """
-        around: Any = (get_current() if context is None else context).get(SPAN_KEY)
-        if type(around) is LeanSpan:
-            parent: Any = around._context
-        elif around is None:
-            parent, around = None, INVALID_SPAN
+        current = get_current() if context is None else context
+        parent_span: Any = current.get(SPAN_KEY)
+        if type(parent_span) is LeanSpan:
+            parent: Any = parent_span._context
+        elif parent_span is None:
+            parent, parent_span = None, INVALID_SPAN
         else:
-            around = span_in(get_current() if context is None else context)
-            parent = _context_of(around)
-        if not self._is_lean:
-            merged = None if given is None else {**constants, **given}
-            return self._start_otherwise(wanted, around, name, context, kind, links, merged, said)
+            parent_span = span_in(current)
+            parent = _span_context_of(parent_span)
+        if not self._makes_lean_spans:
+            every = None if own is None else {**site.mapping, **own}
+            return self._start_sdk_span(
+                wanted, parent_span, name, context, kind, links, every, arguments
+            )
+        draws_ids = self._draws_ids
         if parent is None or not parent[_IS_VALID]:
-            trace_id = draw(128) or 1 if self._draws else self.id_generator.generate_trace_id()
-            parent, state, decided = None, _NO_STATE, self._decisions.root
+            trace_id = random_bits(128) or 1 if draws_ids else self.id_generator.generate_trace_id()
+            parent, state, decided = None, _NO_STATE, self._known_decisions.root
         else:
             trace_id, state = parent[_TRACE_ID], parent[_STATE]
-            place = 3 if parent[_IS_REMOTE] else 1
-            decided = self._decisions[place + (parent[_FLAGS] & _SAMPLED)]
+            # The place in `KnownDecisions`, where sampled stands behind unsampled.
+            unsampled = 3 if parent[_IS_REMOTE] else 1
+            decided = self._known_decisions[unsampled + (parent[_FLAGS] & _SAMPLED)]
         is_recorded = decided
-        if decided is None or given is None:
-            # Attributes that have to be looked at are the sampler's to refuse, as in the SDK.
-            every: Attributes = {**constants, **(given or {})} if said is None else said.attributes
-            result = self.sampler.should_sample(context, trace_id, name, kind, every, links)
-            decided, is_recorded, state = _read(result)
-            # A sampler may write into the very attributes that it is shown.
-            if given is None or result.attributes != {**constants, **given}:
-                given, constants = None, NO_CONSTANTS
-                said = (said or _NO_ARGUMENTS)._replace(attributes=result.attributes)
-        if self._draws:
+        if decided is None or own is None:
+            # As in the SDK, the sampler sees the attributes before they are cleaned.
+            seen: Attributes = {**site.mapping, **(own or {})}
+            if arguments is not None:
+                seen = arguments.attributes
+            result = self.sampler.should_sample(context, trace_id, name, kind, seen, links)
+            decided, is_recorded, state = _parse_result(result)
+            # A sampler can write into the attributes that it gets.
+            if own is None or result.attributes != {**site.mapping, **own}:
+                own, site = None, NO_SITE_ATTRIBUTES
+                arguments = (arguments or _NO_ARGUMENTS)._replace(attributes=result.attributes)
+        if draws_ids:
             random_bit = _RANDOM if parent is None else parent[_FLAGS] & _RANDOM
             flags = _ALL_FLAGS[random_bit | decided]
-            own = _new_tuple(SpanContext, (trace_id, draw(64) or 1, False, flags, state, True))
+            span_id = random_bits(64) or 1
+            made = _new_tuple(SpanContext, (trace_id, span_id, False, flags, state, True))
         else:
-            own = self._new_context(parent, trace_id, decided, state)
+            made = self._new_span_context(parent, trace_id, decided, state)
         if not is_recorded:
-            return NonRecordingSpan(own)
-        span = self._make(own, parent, name, kind, links, given, constants, said)
+            return NonRecordingSpan(made)
+        span = self._make(made, parent, name, kind, links, own, site, arguments)
         span._is_sampled = decided
-        span._tracekit_wanted = wanted
-        if type(around) is not LeanSpan:
-            is_partly_seen = around is not INVALID_SPAN and is_partly_wanted(around)
-        else:
-            is_partly_seen = around._tracekit_wanted != ALL_EXPORTERS or bool(
-                around._tracekit_parents
+        span.exporter_mask = wanted
+        if type(parent_span) is LeanSpan:
+            has_record = parent_span.exporter_mask != ALL_EXPORTERS or bool(
+                parent_span._tracekit_parents
             )
-        if is_partly_seen:
-            remember(span, wanted, around, self.filters.exporters)
+        else:
+            has_record = parent_span is not INVALID_SPAN and has_wanted_record(parent_span)
+        if has_record:
+            record_wanted(span, wanted, parent_span, self.filters.exporter_count)
         for hook in span._shared.processor.starting:
             hook(span, parent_context=context)
         return span
 
     def _make(
         self,
-        own: SpanContext,
+        span_context: SpanContext,
         parent: SpanContext | None,
         name: str,
         kind: SpanKind,
         links: Sequence[Link],
-        given: dict[str, Any] | None,
-        constants: Constants,
-        said: StartSpanArguments | None,
+        own: dict[str, Any] | None,
+        site: SiteAttributes,
+        arguments: StartSpanArguments | None,
     ) -> LeanSpan:
         span = _new_span(LeanSpan)
-        span._shared = origin = self._shared
+        span._shared = shared = self._shared
         span._name = name
-        span._context = own
+        span._context = span_context
         span._parent = parent
         span._kind = kind
-        span._constants = constants
-        span._given = given
-        span._last = span._end_time = None
-        if given is None:
-            span.bind(said.attributes if said is not None else None)
-        elif len(given) + len(constants) > origin.room:
-            span.bind({**constants, **given})
+        span._site_attributes = site
+        span._own_attributes = own
+        span._last_attribute = span._end_time = None
+        if own is None:
+            span.set_unchecked_attributes(arguments.attributes if arguments is not None else None)
+        elif len(own) + len(site.mapping) > shared.attribute_room:
+            span.set_unchecked_attributes({**site.mapping, **own})
         if links:
-            span.point_at(links)
-        origin.processor.starts.add()
+            span.set_links(links)
+        shared.processor.start_counter.add()
         span._start_time = time_ns()
-        if said is not None:
-            said.tell(span)
+        if arguments is not None:
+            arguments.apply_to(span)
         return span
 
-    def _new_context(
+    def _new_span_context(
         self, parent: Any, trace_id: int, is_sampled: bool, state: TraceState
     ) -> SpanContext:
-        # In the order in which the SDK asks a generator.
+        # The generator is called in the same order as by the SDK.
         if parent is not None:
             random_bit = parent[_FLAGS] & _RANDOM
         else:
@@ -267,57 +253,61 @@ class LiveTracer(sdk.Tracer):
         span_id = self.id_generator.generate_span_id()
         return SpanContext(trace_id, span_id, is_remote=False, trace_flags=flags, trace_state=state)
 
-    def _start_otherwise(
+    def _start_sdk_span(
         self,
         wanted: int,
-        around: Span,
+        parent_span: Span,
         name: str,
         context: Context | None,
         kind: SpanKind,
         links: Sequence[Link],
         attributes: dict[str, Any] | None,
-        said: StartSpanArguments | None,
+        arguments: StartSpanArguments | None,
     ) -> Span:
-        # Without a pipeline, or where a lean span would not be what the SDK's is.
-        if self.idle:
-            return FilteredSpan(around)
-        rest: Any = (attributes, links) if said is None else (said.attributes, links, *said[1:])
-        made = super().start_span(name, context, kind, *rest)
-        if wanted != ALL_EXPORTERS or is_partly_wanted(around):
-            remember(made, wanted, around, self.filters.exporters)
-        return made
+        # There is no pipeline, or the SDK's span has something that a lean span has not.
+        if self.is_idle:
+            return FilteredSpan(parent_span)
+        rest: Any = (
+            (attributes, links)
+            if arguments is None
+            else (arguments.attributes, links, *arguments[1:])
+        )
+        span = specialize(super().start_span(name, context, kind, *rest))
+        if wanted != ALL_EXPORTERS or has_wanted_record(parent_span):
+            record_wanted(span, wanted, parent_span, self.filters.exporter_count)
+        return span
 
-    def _decide(self, name: str, attributes: Attributes, around: Span) -> Decision:
-        dynamic_filter = self.filters.dynamic_filter(self.target, Level.INFO, name)
+    def _decide(self, name: str, attributes: Attributes, parent_span: Span) -> FilterDecision:
+        dynamic_filter = self.filters.dynamic_filter_for(self.target, Level.INFO, name)
         if dynamic_filter is None:
-            scope = scope_of(around) if self.filters.is_dynamic else None
-            return Decision(self.filters.static_mask(self.target, Level.INFO), scope)
-        # What is no mapping is the SDK's to take or to refuse.
+            scope = scope_of(parent_span) if self.filters.is_dynamic else None
+            return FilterDecision(self.filters.static_mask(self.target, Level.INFO), scope)
+        # The SDK accepts or rejects attributes that are not a mapping.
         fields = attributes if isinstance(attributes, Mapping) else {}
-        return dynamic_filter.decide(fields, scope_of(around))
+        return dynamic_filter.decide(fields, scope_of(parent_span))
 
 
 _NO_ARGUMENTS: Final = StartSpanArguments()
-# What a tracer prepares its spans from; all of it may be given to it at any time.
+# A program can assign these attributes of a tracer at any time.
 _PREPARED_FROM: Final = sdk_compat.TRACER | sdk_compat.TRACER_OF_SOME
 
 
-def _read(result: SamplingResult) -> tuple[bool, bool, TraceState]:
-    """Whether a span is sampled, whether it is recorded, and the state of its trace."""
+def _parse_result(result: SamplingResult) -> tuple[bool, bool, TraceState]:
+    """Return whether a span is sampled, whether it is recorded, and the state of its trace."""
     decision: Any = result.decision
     state = _NO_STATE if result.trace_state is None else result.trace_state
     return decision.is_sampled(), decision.is_recording(), state
 
 
-def _context_of(around: Span) -> SpanContext | None:
-    context = around.get_span_context()
+def _span_context_of(parent_span: Span) -> SpanContext | None:
+    context = parent_span.get_span_context()
     if context is not None and not isinstance(context, SpanContext):
         raise TypeError("parent_span_context must be a SpanContext or None.")
     return context
 
 
-def _own_copy(attributes: Attributes) -> dict[str, Any] | None:
-    """A copy of attributes that need no cleaning; None where some do."""
+def _plain_copy(attributes: Attributes) -> dict[str, Any] | None:
+    """Return a copy of attributes, or None if the SDK has to clean one of them."""
     if attributes is None:
         return {}
     if type(attributes) is not dict or not all(map(is_plain, attributes, attributes.values())):

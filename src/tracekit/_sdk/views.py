@@ -1,8 +1,8 @@
-"""Each exporter's own view of a trace: without the spans and events that it does not want.
+"""Each exporter's view of a trace, without the spans and events that it does not want.
 
-Who wants a span is remembered on it, together with the parents that it has in the eyes of those who
-do not want its real one: the nearest span above it that they do want. A span that everyone wants,
-below spans that everyone wants, is left as it was made.
+A span records the mask of the exporters that want it. For each exporter that does not want its
+parent, it also records the nearest span above that this exporter does want. A span that all
+exporters want, below spans that all exporters want, has no such record.
 """
 
 from __future__ import annotations
@@ -17,58 +17,68 @@ from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import Span, SpanContext
 
 from tracekit._filters.filter_set import ALL_EXPORTERS
-from tracekit._recording.filter_decisions import EventName, recorded_span_around
+from tracekit._recording.filter_decisions import nearest_recorded_span
+from tracekit._sdk.filtered_events import EventFilteringSpan, FilteredEvent
 from tracekit._sdk.span import LeanSpan
 
-_WANTED: Final = "_tracekit_wanted"
+_WANTED: Final = "exporter_mask"
 _PARENTS: Final = "_tracekit_parents"
 
+# Parents by the bit of the exporter that sees them.
 Parents = Mapping[int, "SpanContext | None"]
+_NO_PARENTS: Final[Parents] = {}
 
 
-class PartlyWanted(sdk.Span):
-    """A span of the SDK's own that some exporters want, or that hangs elsewhere for some."""
+class FilteredSdkSpan(EventFilteringSpan):
+    """A span that the SDK made, with the record of the exporters that want it."""
 
-    _tracekit_wanted: int
-    _tracekit_parents: Parents
+    exporter_mask: int = ALL_EXPORTERS
+    _tracekit_parents: Parents = _NO_PARENTS
 
     def _readable_span(self) -> ReadableSpan:
         readable = super()._readable_span()
-        setattr(readable, _WANTED, self._tracekit_wanted)
+        setattr(readable, _WANTED, self.exporter_mask)
         setattr(readable, _PARENTS, self._tracekit_parents)
         return readable
 
 
-def is_partly_wanted(span: Span) -> bool:
-    """Whether some exporter does not want a span, or sees it elsewhere in the tree."""
-    made = recorded_span_around(span)
-    wanted: int = getattr(made, _WANTED, ALL_EXPORTERS)
-    return wanted != ALL_EXPORTERS or bool(getattr(made, _PARENTS, None))
+def specialize(span: Span) -> Span:
+    """Return a span that the SDK made, as one that can record which exporters want it.
+
+    The SDK has no parameter for the class of its spans. A new class for the same instance keeps
+    every attribute that a release of the SDK sets.
+    """
+    if isinstance(span, sdk.Span):
+        span.__class__ = FilteredSdkSpan
+    return span
 
 
-def remember(span: Span, wanted: int, around: Span, exporters: int) -> None:
-    """Remember who wants a span, and where it hangs for those who do not want its parent.
+def has_wanted_record(span: Span) -> bool:
+    """Whether some exporter does not want a span, or sees another parent of it."""
+    recorded = nearest_recorded_span(span)
+    wanted: int = getattr(recorded, _WANTED, ALL_EXPORTERS)
+    return wanted != ALL_EXPORTERS or bool(getattr(recorded, _PARENTS, None))
+
+
+def record_wanted(span: Span, wanted: int, around: Span, exporters: int) -> None:
+    """Record on a new span which exporters want it, and its parents for the others.
 
     Args:
-        span: The span that was just started.
-        wanted: The mask of those who want it.
+        span: The span, which has just started.
+        wanted: The mask of the exporters that want it.
         around: Its parent.
-        exporters: How many exporters there are.
+        exporters: The number of exporters.
     """
-    parents = _parents_below(recorded_span_around(around), exporters)
-    if isinstance(span, sdk.Span) and (wanted != ALL_EXPORTERS or parents):
-        if not isinstance(span, LeanSpan):
-            # The SDK names the class that it makes; the instance stays what it is otherwise.
-            span.__class__ = PartlyWanted
-        setattr(span, _WANTED, wanted)
-        setattr(span, _PARENTS, parents)
+    if isinstance(span, (LeanSpan, FilteredSdkSpan)):
+        span.exporter_mask = wanted
+        span._tracekit_parents = _parents_below(nearest_recorded_span(around), exporters)
 
 
 def _parents_below(around: Span, exporters: int) -> Parents:
     wanted: int = getattr(around, _WANTED, ALL_EXPORTERS)
-    above: Parents = getattr(around, _PARENTS, {})
+    above: Parents = getattr(around, _PARENTS, _NO_PARENTS)
     if wanted == ALL_EXPORTERS and not above:
-        return {}
+        return _NO_PARENTS
     return {
         bit: above.get(bit, getattr(around, "parent", None))
         for bit in range(exporters)
@@ -77,31 +87,37 @@ def _parents_below(around: Span, exporters: int) -> Parents:
 
 
 def is_wanted_by(span: ReadableSpan, bit: int) -> bool:
-    """Whether one exporter is to see a span at all."""
+    """Whether an exporter wants a span.
+
+    Args:
+        span: The span.
+        bit: The exporter's bit in the mask.
+    """
     wanted: int = getattr(span, _WANTED, ALL_EXPORTERS)
     return bool(wanted >> bit & 1)
 
 
 def view_of(span: ReadableSpan, bit: int) -> ReadableSpan | None:
-    """A finished span as one exporter is to see it.
+    """Return an ended span as one exporter is to see it.
 
     Args:
         span: The span.
-        bit: Which of the filters is the exporter's.
+        bit: The exporter's bit in the mask.
 
     Returns:
-        The span itself where nothing is different, a copy, or None where it is not wanted.
+        The span itself if the exporter sees all of it, a changed copy, or None if the exporter does
+        not want it.
     """
     if not is_wanted_by(span, bit):
         return None
     changes: dict[str, Any] = {}
-    parents: Parents = getattr(span, _PARENTS, {})
+    parents: Parents = getattr(span, _PARENTS, _NO_PARENTS)
     if bit in parents:
         changes["_parent"] = parents[bit]
     events = tuple(_events_of(span))
-    wanted = tuple(event for event in events if _is_for(event.name, bit))
+    wanted = tuple(event for event in events if _is_event_wanted_by(event, bit))
     if len(wanted) != len(events):
-        changes["_events"] = _with_count(wanted, span.dropped_events)
+        changes["_events"] = _bounded_list(wanted, span.dropped_events)
     if not changes:
         return span
     view = copy.copy(span)
@@ -110,7 +126,7 @@ def view_of(span: ReadableSpan, bit: int) -> ReadableSpan | None:
     return view
 
 
-def _with_count(events: Iterable[Event], dropped: int) -> BoundedList[Event]:
+def _bounded_list(events: Iterable[Event], dropped: int) -> BoundedList[Event]:
     bounded: BoundedList[Event] = BoundedList(None)
     bounded.extend(tuple(events))
     bounded.dropped = dropped
@@ -118,9 +134,9 @@ def _with_count(events: Iterable[Event], dropped: int) -> BoundedList[Event]:
 
 
 def _events_of(span: ReadableSpan) -> Iterable[Event]:
-    # Asked for by its name, a lean span would make a list to put no events in.
+    # The property of a lean span would make a list for a span without events.
     return (span._event_list or ()) if isinstance(span, LeanSpan) else span.events
 
 
-def _is_for(name: str, bit: int) -> bool:
-    return type(name) is not EventName or bool(name.wanted >> bit & 1)
+def _is_event_wanted_by(event: Event, bit: int) -> bool:
+    return type(event) is not FilteredEvent or bool(event.wanted >> bit & 1)

@@ -1,1 +1,1 @@
-"""Set-up: from what users say to what is in force; the only floor that touches global state."""
+"""Set-up: from arguments to an installed pipeline; the only package that touches global state."""

@@ -1,10 +1,10 @@
-"""From what `exporter=` was given, or the environment says, to exporters."""
+"""Resolve the argument `exporter=`, or the environment in its place, to exporters."""
 
 from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -14,163 +14,39 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from tracekit import exporters
 from tracekit._base.errors import ConfigurationError
 from tracekit._console.exporter import ConsoleExporter
-from tracekit._delivery.batch import BatchDelivery
-from tracekit._delivery.batch_settings import BatchSettings
-from tracekit._delivery.immediate import ImmediateDelivery
+from tracekit._delivery.batch_processor import BatchProcessor
+from tracekit._delivery.batch_schedule import BatchSettings
+from tracekit._delivery.export_processor import ExportProcessor
 from tracekit._delivery.memory_exporter import MemoryExporter
-from tracekit._delivery.processor import Delivery
+from tracekit._delivery.simple_processor import SimpleProcessor
 from tracekit._filters.filter import Filter
-from tracekit._setup import named_components
-from tracekit._setup.filter_choice import resolve_filter
+from tracekit._setup.choices import resolve_filter
+from tracekit._setup.entry_points import create_component, entry_point_names
 
 _GROUP: Final = "opentelemetry_traces_exporter"
-_BUILT_IN: Final = ("console", "otlp", "otlp-http", "file:PATH", "memory", "viewer", "none")
+_BUILT_IN: Final = ("console", "viewer", "otlp", "otlp-http", "file:PATH", "memory", "none")
 _ENDPOINT_VARIABLES: Final = (
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
 )
-
-
 _IMMEDIATE: Final = (MemoryExporter, InMemorySpanExporter, ConsoleExporter, ConsoleSpanExporter)
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """An exporter, what it is called, and whether it was made here.
-
-    Attributes:
-        name: What messages and statistics call it.
-        exporter: The exporter.
-        made_here: Whether it was made from a name, so that it is this set-up's to shut down where
-            the set-up fails.
-        filter: Which spans it wants, or None for those that the set-up wants.
-    """
-
-    name: str
-    exporter: SpanExporter
-    made_here: bool
-    filter: Filter | None = None
-
-    def delivery(self, settings: BatchSettings, bit: int, *, prompt: bool = False) -> Delivery:
-        """The processor that hands the spans to it.
-
-        Args:
-            settings: The sizes and the delay of batches.
-            bit: Which of the filters is the exporter's.
-            prompt: Whether the end of a trace's local root is not to wait for the delay.
-        """
-        if isinstance(self.exporter, _IMMEDIATE):
-            return ImmediateDelivery(self.exporter, self.name, bit)
-        most_delay = getattr(self.exporter, "most_delay", settings.schedule_delay)
-        if most_delay < settings.schedule_delay:
-            settings = replace(settings, schedule_delay=most_delay)
-        return BatchDelivery(self.exporter, self.name, settings, bit=bit, prompt=prompt)
-
-
-def choose(wanted: Iterable[tuple[Any, Any]]) -> list[Chosen]:
-    """Make the exporters that were asked for.
-
-    Args:
-        wanted: Names, exporters and lists of these, each with its directives or None; empty for
-            what the environment says.
-
-    Returns:
-        The exporters, each with a name of its own.
-
-    Raises:
-        ConfigurationError: One of them is unknown or cannot be made; those made before it are shut
-            down.
-    """
-    chosen: list[Chosen] = []
-    try:
-        for value, directives in list(wanted) or [(_of_environment(), None)]:
-            own = None if directives is None else resolve_filter(directives)
-            made = _choose(value, "exporter")
-            chosen.extend(one if own is None else replace(one, filter=own) for one in made)
-    except BaseException:
-        discard(chosen)
-        raise
-    return _with_distinct_names(chosen)
-
-
-def discard(chosen: Iterable[Chosen]) -> None:
-    """Shut down what was made for a set-up that did not come about."""
-    for one in chosen:
-        if one.made_here:
-            one.exporter.shutdown()
-
-
-def _of_environment() -> Any:
-    text = os.environ.get("OTEL_TRACES_EXPORTER", "").strip()
-    if text:
-        return [name.strip() for name in text.split(",") if name.strip()]
-    has_endpoint = any(os.environ.get(variable, "").strip() for variable in _ENDPOINT_VARIABLES)
-    return "otlp" if has_endpoint else "console"
-
-
-def _choose(value: Any, argument: str) -> list[Chosen]:
-    if isinstance(value, str):
-        return _by_name(value, argument)
-    if isinstance(value, SpanExporter):
-        own = getattr(value, "own_filter", None)
-        return [Chosen(_name_of(value), value, made_here=False, filter=own)]
-    if isinstance(value, (list, tuple)):
-        chosen: list[Chosen] = []
-        try:
-            for index, one in enumerate(value):
-                chosen.extend(_choose(one, f"{argument}[{index}]"))
-        except BaseException:
-            discard(chosen)
-            raise
-        return chosen
-    instance = ""
-    if inspect.isclass(value) and issubclass(value, SpanExporter):
-        instance = f"; pass an instance: {value.__name__}()"
-    raise ConfigurationError(
-        f"{argument}={value!r} is no exporter: say {_known()}, an exporter of tracekit.exporters, "
-        f"a SpanExporter of the OpenTelemetry SDK, or a list of these{instance}"
-    )
-
-
-def _by_name(name: str, argument: str) -> list[Chosen]:
-    if name == "none":
-        return []
-    if name.startswith("file:"):
-        return [Chosen("file", exporters.file(name.removeprefix("file:")), made_here=True)]
-    maker = _MAKERS.get(name)
-    if maker is not None:
-        return [Chosen(name, maker(), made_here=True)]
-    point = named_components.find(_GROUP, name)
-    if point is None:
-        raise ConfigurationError(f"{argument}={name!r} is unknown: say {_known()}")
-    made = named_components.make(point, f"{argument}={name!r}")
-    if not isinstance(made, SpanExporter):
-        raise ConfigurationError(f"{argument}={name!r}: {point.value} makes no SpanExporter")
-    return [Chosen(name, made, made_here=True)]
-
-
-def _make_viewer() -> SpanExporter:
-    # gRPC is loaded where spans are sent by it.
+def _create_viewer_exporter() -> SpanExporter:
+    # gRPC is loaded only by programs that send spans over it.
     from tracekit._otlp.viewer_exporter import ViewerExporter
 
     return ViewerExporter()
 
 
-_MAKERS: Final[dict[str, Callable[[], SpanExporter]]] = {
+_FACTORIES: Final[dict[str, Callable[[], SpanExporter]]] = {
     "console": exporters.console,
     "memory": exporters.memory,
     "otlp": exporters.otlp,
     "otlp-http": lambda: exporters.otlp(protocol="http"),
-    "viewer": _make_viewer,
+    "viewer": _create_viewer_exporter,
 }
-
-
-def _known() -> str:
-    declared = [name for name in named_components.names(_GROUP) if name not in _BUILT_IN]
-    return ", ".join(map(repr, [*_BUILT_IN, *declared]))
-
-
-_NAMES: Final = {
+_NAMES_BY_CLASS: Final = {
     "ConsoleExporter": "console",
     "FileExporter": "file",
     "MemoryExporter": "memory",
@@ -180,14 +56,123 @@ _NAMES: Final = {
 }
 
 
-def _name_of(exporter: SpanExporter) -> str:
-    return _NAMES.get(type(exporter).__name__, type(exporter).__name__)
+@dataclass(frozen=True)
+class ResolvedExporter:
+    """An exporter with its name in messages and statistics.
+
+    Attributes:
+        is_created: Whether it was created from a name, so that a set-up that fails shuts it down.
+        filter: The exporter's own filter, or None for the filter of the set-up.
+    """
+
+    name: str
+    exporter: SpanExporter
+    is_created: bool
+    filter: Filter | None = None
+
+    def create_processor(
+        self, settings: BatchSettings, index: int, *, export_local_roots_at_once: bool
+    ) -> ExportProcessor:
+        """Create the span processor that exports to the exporter, whose filter has the index."""
+        if isinstance(self.exporter, _IMMEDIATE):
+            return SimpleProcessor(self.exporter, self.name, index)
+        max_delay: float = getattr(self.exporter, "max_schedule_delay", settings.schedule_delay)
+        if max_delay < settings.schedule_delay:
+            settings = replace(settings, schedule_delay=max_delay)
+        return BatchProcessor(
+            self.exporter,
+            self.name,
+            settings,
+            bit=index,
+            export_local_roots_at_once=export_local_roots_at_once,
+        )
 
 
-def _with_distinct_names(chosen: list[Chosen]) -> list[Chosen]:
+def resolve_exporters(given: Iterable[tuple[Any, Any]]) -> list[ResolvedExporter]:
+    """Create or accept the exporters of a set-up.
+
+    Args:
+        given: Names, exporters and lists of these, each with its directives or None. If there are
+            none, the environment names the exporters.
+
+    Returns:
+        The exporters, with distinct names.
+
+    Raises:
+        ConfigurationError: An exporter is unknown or cannot be created. Exporters that were created
+            before are shut down.
+    """
+    resolved: list[ResolvedExporter] = []
+    try:
+        for value, directives in list(given) or [(_from_environment(), None)]:
+            own = None if directives is None else resolve_filter(directives)
+            for one in _resolve(value, "exporter"):
+                resolved.append(one if own is None else replace(one, filter=own))
+    except BaseException:
+        shut_down_created(resolved)
+        raise
+    return _with_distinct_names(resolved)
+
+
+def shut_down_created(exporters: Iterable[ResolvedExporter]) -> None:
+    """Shut down the exporters that were created from names."""
+    for one in exporters:
+        if one.is_created:
+            one.exporter.shutdown()
+
+
+def _from_environment() -> Any:
+    text = os.environ.get("OTEL_TRACES_EXPORTER", "").strip()
+    if text:
+        return [name.strip() for name in text.split(",") if name.strip()]
+    has_endpoint = any(os.environ.get(variable, "").strip() for variable in _ENDPOINT_VARIABLES)
+    return "otlp" if has_endpoint else "console"
+
+
+def _resolve(value: Any, argument: str) -> Iterator[ResolvedExporter]:
+    if isinstance(value, str):
+        yield from _resolve_name(value, argument)
+    elif isinstance(value, SpanExporter):
+        class_name = type(value).__name__
+        name = _NAMES_BY_CLASS.get(class_name, class_name)
+        own = getattr(value, "own_filter", None)
+        yield ResolvedExporter(name, value, is_created=False, filter=own)
+    elif isinstance(value, (list, tuple)):
+        for index, one in enumerate(value):
+            yield from _resolve(one, f"{argument}[{index}]")
+    else:
+        is_class = inspect.isclass(value) and issubclass(value, SpanExporter)
+        hint = f"; pass an instance: {value.__name__}()" if is_class else ""
+        raise ConfigurationError(
+            f"{argument}={value!r} is not an exporter: use {_known_names()}, an exporter of "
+            f"tracekit.exporters, a SpanExporter of the OpenTelemetry SDK, or a list of these{hint}"
+        )
+
+
+def _resolve_name(name: str, argument: str) -> Iterator[ResolvedExporter]:
+    if name == "none":
+        return
+    if name.startswith("file:"):
+        exporter: SpanExporter | None = exporters.file(name.removeprefix("file:"))
+        name = "file"
+    elif name in _FACTORIES:
+        exporter = _FACTORIES[name]()
+    else:
+        exporter = create_component(_GROUP, name, SpanExporter, f"{argument}={name!r}")
+    if exporter is None:
+        raise ConfigurationError(f"{argument}={name!r} is unknown: use {_known_names()}")
+    yield ResolvedExporter(name, exporter, is_created=True)
+
+
+def _known_names() -> str:
+    declared = [name for name in entry_point_names(_GROUP) if name not in _BUILT_IN]
+    return ", ".join(map(repr, [*_BUILT_IN, *declared]))
+
+
+def _with_distinct_names(resolved: list[ResolvedExporter]) -> list[ResolvedExporter]:
     seen: dict[str, int] = {}
     distinct = []
-    for one in chosen:
+    for one in resolved:
         seen[one.name] = seen.get(one.name, 0) + 1
         suffix = f"-{seen[one.name]}" if seen[one.name] > 1 else ""
         distinct.append(replace(one, name=one.name + suffix))

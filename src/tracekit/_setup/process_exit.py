@@ -1,174 +1,152 @@
-"""The end of a process: what has ended is delivered, in whichever way Python leaves."""
+"""The live set-ups, which deliver their spans when the process exits.
+
+`atexit` does not run in a process that `multiprocessing` started: such a process ends by
+`os._exit`. It runs the finalizers of `multiprocessing` instead. A forked process forgets the
+finalizers of its parent, so the finalizer is added again after each fork.
+"""
 
 from __future__ import annotations
 
+import atexit
 import os
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import weakref
 from multiprocessing import process as _process
 from multiprocessing import util as _util
 from typing import Final
 
-from tracekit._setup.signal_watch import HandlerWatch
+from tracekit._base.log import log_warning
+from tracekit._setup.lifecycle import Lifecycle
+from tracekit._setup.termination import TerminationHandler
 
-# How long the end of a process may wait for receivers, in seconds.
-EXIT_TIMEOUT: Final = 10.0
-# How long a worker that was told to go may: whoever told it waits meanwhile.
-TERMINATION_TIMEOUT: Final = 3.0
+# The seconds that all flushes at the exit of a process may take together.
+EXIT_TIMEOUT = 10.0
+# The same after SIGTERM, whose sender waits for the process.
+TERMINATION_TIMEOUT = 3.0
 
-# The pools and queues of a worker's own are ended by finalizers before this one.
+# Finalizers with a higher priority end the worker's own pools and queues first.
 _PRIORITY: Final = 0
 
 
-class _End:
-    """The end of this process."""
+class LiveSetups:
+    """The live set-ups: shut down at exit, and flushed at the exit of a worker process.
+
+    Attributes:
+        is_exiting: Whether the shutdown at exit has begun.
+        termination: The handler of `SIGTERM` in worker processes.
+    """
 
     def __init__(self) -> None:
-        self.deadline: float | None = None
-        self.deliver: Callable[[], object] | None = None
-        self.finalizer_of = 0
-        self.is_leaving = False
-        self.is_told_to_go = False
+        self.is_exiting = False
+        self.termination = TerminationHandler(self._flush_before_termination)
+        self._is_registered = False
+        self._adds_finalizers = False
+        # Includes replaced set-ups, because their shutdown may be interrupted.
+        self._installed: list[Lifecycle] = []
+        self._private: weakref.WeakSet[Lifecycle] = weakref.WeakSet()
+        # All flushes at the exit share it. None lets the next one begin it.
+        self._deadline: float | None = None
+
+    def add_installed(self, lifecycle: Lifecycle, *, runs_first: bool) -> None:
+        """Add a set-up of the whole process.
+
+        Args:
+            lifecycle: Its lifecycle.
+            runs_first: Whether its shutdown runs before all functions that were registered with
+                `atexit` until now.
+        """
+        self._register(again=runs_first)
+        self.flush_at_worker_exit()
+        self._installed = [*(one for one in self._installed if not one.is_finished), lifecycle]
+
+    def add_private(self, lifecycle: Lifecycle) -> None:
+        """Add a set-up that the program holds; it is shut down at exit if it still exists."""
+        self._private.add(lifecycle)
+        self._register(again=False)
+
+    def flush_at_worker_exit(self) -> None:
+        """Flush all set-ups when this process or a child of it exits, if it is a worker then."""
+        if not self._adds_finalizers:
+            self._adds_finalizers = True
+            _util.register_after_fork(self, LiveSetups._add_finalizer)
+        if _process.parent_process() is not None and self.termination.worker_pid != os.getpid():
+            self._add_finalizer()
+
+    def flush(self) -> None:
+        """Flush all set-ups, within the deadline of the exit."""
+        for lifecycle in self._unfinished():
+            if not lifecycle.flush(self._remaining_seconds()):
+                _log_lost_spans(lifecycle)
+
+    def _register(self, *, again: bool) -> None:
+        if again or not self._is_registered:
+            self._is_registered = True
+            atexit.unregister(self._shut_down)
+            atexit.register(self._shut_down)
+
+    def _shut_down(self) -> None:
+        self.is_exiting = True
+        lifecycles = self._unfinished()
+        for lifecycle in lifecycles:
+            lifecycle.begin_shutdown(self._remaining_seconds())
+        for lifecycle in lifecycles:
+            if not lifecycle.shutdown(self._remaining_seconds()):
+                _log_lost_spans(lifecycle)
+
+    def _unfinished(self) -> list[Lifecycle]:
+        return [one for one in (*self._installed, *self._private) if not one.is_finished]
+
+    def _remaining_seconds(self) -> float:
+        now = time.monotonic()
+        if self._deadline is None:
+            self._deadline = now + EXIT_TIMEOUT
+        return max(0.0, self._deadline - now)
+
+    def _add_finalizer(self) -> None:
+        self._deadline = None
+        self.termination.start()
+        _util.Finalize(None, self._exit_worker, exitpriority=_PRIORITY)
+
+    def _exit_worker(self) -> None:
+        with self.termination.deferred():
+            self.flush()
+        this_thread, main_thread = threading.current_thread(), threading.main_thread()
+        threads = [
+            one
+            for one in threading.enumerate()
+            if not one.daemon and one is not this_thread and one is not main_thread
+        ]
+        if threads:
+            try:
+                threading.Thread(
+                    target=self._flush_after, args=(threads,), name="tracekit-exit"
+                ).start()
+            except RuntimeError:
+                # The interpreter starts no more threads.
+                return
+
+    def _flush_after(self, threads: list[threading.Thread]) -> None:
+        # The process waits for these threads and for this one, and runs no further finalizer.
+        for thread in threads:
+            thread.join()
+        self._deadline = None
+        self.flush()
+
+    def _flush_before_termination(self) -> None:
+        self._deadline = time.monotonic() + TERMINATION_TIMEOUT
+        self.flush()
 
 
-_Exit: Final = _End()
-
-
-def remaining() -> float:
-    """The seconds that are left to everyone who delivers at the end, together."""
-    now = time.monotonic()
-    if _Exit.deadline is None:
-        _Exit.deadline = now + EXIT_TIMEOUT
-    return max(0.0, _Exit.deadline - now)
-
-
-@contextmanager
-def leaving() -> Iterator[None]:
-    """The time in which a process delivers at its end; told to go meanwhile, it goes afterwards."""
-    _Exit.is_leaving = True
-    try:
-        yield
-    finally:
-        _Exit.is_leaving = False
-        if _Exit.is_told_to_go:
-            _go()
-
-
-def deliver_at_exit(deliver: Callable[[], object]) -> None:
-    """Call this at the end of a process that `multiprocessing` started, here and in its children.
-
-    Such a process does not run what is registered with `atexit`: a forked one leaves through
-    `os._exit`, and so does one of the fork server. What it runs are the finalizers of
-    `multiprocessing`, of which it forgets those of its parent.
-
-    Args:
-        deliver: Delivers what there is, within the seconds that remain.
-    """
-    is_first, _Exit.deliver = _Exit.deliver is None, deliver
-    if is_first:
-        _util.register_after_fork(_Exit, _add_finalizer)
-    if _process.parent_process() is not None and _Exit.finalizer_of != os.getpid():
-        _add_finalizer(_Exit)
-
-
-def _add_finalizer(_: object) -> None:
-    _Exit.deadline = None
-    _Exit.finalizer_of = os.getpid()
-    _Exit.is_told_to_go = False
-    _idle.tasks = 0
-    _util.Finalize(None, _leave, exitpriority=_PRIORITY)
-
-
-class _Idle(threading.local):
-    """Whether this thread is at a task, and at how many within each other."""
-
-    tasks = 0
-
-
-_idle: Final = _Idle()
-
-
-def begin_task() -> None:
-    """A worker turns to a task, during which `SIGTERM` ends it at once, as ever."""
-    _idle.tasks += 1
-    if _idle.tasks == 1 and _may_be_told() and signal.getsignal(signal.SIGTERM) is _deliver_and_go:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        _watch.end()
-
-
-def end_task() -> None:
-    """A worker turns away from a task: told to go now, it delivers first.
-
-    A pool of `multiprocessing` ends its workers by `SIGTERM` when its with-block is left. Python
-    runs a handler between two steps of the main thread, which may be far apart in a task, but not
-    in a worker that waits for one, where the handler is watched.
-    """
-    _idle.tasks -= 1
-    if (
-        _idle.tasks == 0
-        and _may_be_told()
-        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-        and _watch.begin()
-    ):
-        signal.signal(signal.SIGTERM, _deliver_and_go)
-
-
-def _may_be_told() -> bool:
-    return (
-        _Exit.finalizer_of == os.getpid() and threading.current_thread() is threading.main_thread()
+def _log_lost_spans(lifecycle: Lifecycle) -> None:
+    stats = lifecycle.stats
+    waiting = sum(one.waiting for one in stats.exporters.values())
+    log_warning(
+        "at exit %d spans had not been delivered (dropped %d, failed %d)",
+        stats.dropped + stats.failed + waiting,
+        stats.dropped,
+        stats.failed,
     )
 
 
-def _deliver_and_go(_number: int, _frame: object) -> None:
-    if _Exit.is_told_to_go:
-        return
-    _Exit.is_told_to_go = True
-    if _Exit.is_leaving:
-        # It was on its way out already, and what it delivers is not to be cut short.
-        return
-    try:
-        if _Exit.deliver is not None and _Exit.finalizer_of == os.getpid():
-            _Exit.deadline = time.monotonic() + TERMINATION_TIMEOUT
-            _Exit.deliver()
-    finally:
-        _go()
-
-
-def _go() -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-_watch: Final = HandlerWatch(signal.SIGTERM, lambda: _Exit.is_told_to_go)
-
-
-def _leave() -> None:
-    if _Exit.deliver is None:
-        return
-    with leaving():
-        _Exit.deliver()
-    others = [one for one in threading.enumerate() if _is_waited_for(one)]
-    if others:
-        try:
-            threading.Thread(target=_deliver_after, args=(others,), name="tracekit-exit").start()
-        except RuntimeError:
-            return
-
-
-def _is_waited_for(thread: threading.Thread) -> bool:
-    return not thread.daemon and thread not in (
-        threading.current_thread(),
-        threading.main_thread(),
-    )
-
-
-def _deliver_after(threads: list[threading.Thread]) -> None:
-    # The process waits for these, and for this one, before it ends without a further word.
-    for thread in threads:
-        thread.join()
-    if _Exit.deliver is not None:
-        _Exit.deadline = None
-        _Exit.deliver()
+live_setups: Final = LiveSetups()

@@ -1,11 +1,9 @@
-"""The installed set-up: the one place where tracekit touches what is global to the process."""
+"""The installed set-up: the global state of the process is changed here only."""
 
 from __future__ import annotations
 
-import atexit
 import os
 import threading
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
@@ -16,7 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from tracekit._base import forks
 from tracekit._base.errors import ConfigurationError
-from tracekit._base.log import forget_logged, warn
+from tracekit._base.log import forget_logged_warnings, log_warning
 from tracekit._context import worker_hooks
 from tracekit._filters.call_sites import registry
 from tracekit._filters.filter_set import FilterSet
@@ -24,79 +22,97 @@ from tracekit._recording.carriers import w3c
 from tracekit._recording.current_context import attach, detach
 from tracekit._sdk.pipeline import Pipeline
 from tracekit._sdk.provider import LiveTracerProvider, global_provider
-from tracekit._setup import process_exit as _exits
-from tracekit._setup.parts import Parts
-from tracekit._setup.telemetry import Telemetry
-from tracekit._values.redaction import current_redaction, set_redaction
+from tracekit._setup.components import Components
+from tracekit._setup.lifecycle import Lifecycle
+from tracekit._setup.process_exit import EXIT_TIMEOUT, live_setups
+from tracekit._setup.telemetry import Telemetry, WorkerInitializer
+from tracekit._values.redaction import Redaction, current_redaction, set_redaction
 
 
-class _InForce(NamedTuple):
-    """What is in force for the whole process; a value, to be put back as it was."""
+class _NoBackend:
+    """Creates no spans: the backend while the SDK is disabled, and after a shutdown."""
+
+    drops_unsampled_children = False
+
+    def tracer(self, target: str) -> Any:
+        return None
+
+
+_NO_BACKEND: Final = _NoBackend()
+
+
+class _Effect(NamedTuple):
+    """What is effective in the whole process. As a value it can be restored."""
 
     pipeline: Pipeline | None
     backend: Any
     filters: FilterSet
-    redaction: Any
+    redaction: Redaction
 
 
-class _Installed:
-    """What is installed now."""
+class _Installed(NamedTuple):
+    """The installed set-up."""
+
+    telemetry: Telemetry
+    lifecycle: Lifecycle
+    worker_initializer: WorkerInitializer
+
+
+class _Runtime:
+    """The global state of the process."""
 
     def __init__(self) -> None:
         self.provider: LiveTracerProvider | None = None
-        self.telemetry: Telemetry | None = None
-        self.parts: Parts | None = None
-        self.remote_parent: object = None
-        self.identities: set[str] = set()
-        self.process: int | None = None
-        self.is_exiting = self.is_registered = False
-        # Whose end has begun, or will at exit: a shutdown may be interrupted half-way.
-        self.not_over: list[Telemetry] = []
-        self.private: weakref.WeakSet[Telemetry] = weakref.WeakSet()
-        self.after_fork_in_child()
-
-    def after_fork_in_child(self) -> None:
-        """Go on in a forked process, where no other thread will ever release the lock."""
+        self.installed: _Installed | None = None
+        self.remote_parent_token: object = None
+        # The set-ups that were installed here, by the program or by a worker initializer.
+        self.setup_ids: set[str] = set()
+        # The process whose program installed the set-up; None after a worker initializer did.
+        self.installed_by_pid: int | None = None
         self.lock = threading.RLock()
 
-    def now(self) -> _InForce:
-        """What is in force now."""
-        pipeline = None if self.provider is None else self.provider.pipeline
-        return _InForce(pipeline, registry.backend, registry.filters, current_redaction())
+    def after_fork_in_child(self) -> None:
+        """Replace the lock, which another thread of the parent may hold, in a forked process."""
+        self.lock = threading.RLock()
 
-    def put(self, state: _InForce, *, with_added: bool = True) -> None:
-        """Put this in force.
+    def current_effect(self) -> _Effect:
+        """Return what is effective now."""
+        pipeline = None if self.provider is None else self.provider.pipeline
+        return _Effect(pipeline, registry.backend, registry.filters, current_redaction())
+
+    def apply(self, effect: _Effect, *, with_added: bool = True) -> None:
+        """Make something effective.
 
         Args:
-            state: What is to be in force.
-            with_added: Whether spans go through the processors that others have added, too.
+            effect: What becomes effective.
+            with_added: Whether spans pass through processors that were added to the provider.
         """
         if self.provider is not None:
-            self.provider.adopt(state.pipeline, with_added=with_added)
-            self.provider.set_filters(state.filters)
-        set_redaction(state.redaction)
-        registry.change(state.backend, state.filters)
+            self.provider.set_pipeline(effect.pipeline, with_added=with_added)
+            self.provider.set_filters(effect.filters)
+        set_redaction(effect.redaction)
+        registry.configure(effect.backend, effect.filters)
 
-    def enter_trace(self, context: Context | None) -> None:
-        """Go over to the trace of the environment, or leave it."""
-        token, self.remote_parent = self.remote_parent, None
+    def set_remote_parent(self, context: Context | None) -> None:
+        """Attach the context of another process in place of the one attached before, or none."""
+        token, self.remote_parent_token = self.remote_parent_token, None
         if token is not None:
             detach(token)
         if context is not None:
-            self.remote_parent = attach(context)
+            self.remote_parent_token = attach(context)
 
 
-_installed: Final = forks.watch(_Installed())
+_runtime: Final = forks.register(_Runtime())
 
 
 def check_no_foreign_provider() -> None:
-    """Make sure that no one else's provider would be pushed aside.
+    """Check that the global tracer provider is tracekit's, or not set.
 
     Raises:
-        ConfigurationError: OpenTelemetry's global provider is not tracekit's.
+        ConfigurationError: The global tracer provider is another one.
     """
     provider = trace.get_tracer_provider()
-    if provider is _installed.provider or isinstance(provider, trace.ProxyTracerProvider):
+    if provider is _runtime.provider or isinstance(provider, trace.ProxyTracerProvider):
         return
     kind = type(provider)
     raise ConfigurationError(
@@ -107,219 +123,181 @@ def check_no_foreign_provider() -> None:
     )
 
 
-def install(parts: Parts) -> Telemetry:
-    """Put a set-up in force for the whole process, in place of the one before.
+def build(components: Components, worker_initializer: WorkerInitializer) -> Telemetry:
+    """Create a private set-up, which changes nothing global but the exit of the interpreter."""
+    provider = LiveTracerProvider(components.pipeline)
+    lifecycle = Lifecycle(components, provider)
+    with _runtime.lock:
+        live_setups.add_private(lifecycle)
+    return Telemetry(lifecycle, worker_initializer, provider.set_filters)
+
+
+def install(components: Components, worker_initializer: WorkerInitializer) -> Telemetry:
+    """Install a set-up for the whole process, and flush and shut down the one that it replaces.
 
     Raises:
-        ConfigurationError: A foreign provider is in place, or a library could not be switched on;
-            then all is as before.
+        ConfigurationError: The global provider is a foreign one, or an instrumentation library
+            failed. Nothing is installed, and the set-up before stays effective.
     """
-    with _installed.lock:
-        before, before_parts, state = _installed.telemetry, _installed.parts, _installed.now()
-        try:
-            check_no_foreign_provider()
-            context = _context_of_environment() if parts.continue_trace else None
-            parts.libraries.switch_on()
-            telemetry = _put_in_force(parts, _global_provider(parts))
-        except BaseException:
-            _installed.telemetry, _installed.parts = before, before_parts
-            _installed.put(state)
-            parts.libraries.switch_off()
-            parts.discard()
-            raise
-        propagate.set_global_textmap(parts.propagator)
-        _installed.enter_trace(context)
-        if before_parts is not None:
-            parts.libraries.take_over(before_parts.libraries)
-    if before is not None:
-        _let_go(before, parts)
+    with _runtime.lock:
+        telemetry, replaced = _replace(components, worker_initializer)
+    if replaced is not None:
+        _shut_down_replaced(replaced, components)
     return telemetry
 
 
-def _put_in_force(parts: Parts, provider: LiveTracerProvider | None) -> Telemetry:
-    telemetry = Telemetry(
-        parts,
-        provider if provider is not None else TracerProvider(shutdown_on_exit=False),
-        on_filters=_change_filters,
-        on_shutdown=_take_out_of_force,
-    )
-    _shut_down_at_exit_before_what_is_registered(again=_installed.telemetry is None)
-    _exits.deliver_at_exit(deliver)
-    worker_hooks.set_source(_set_up_of_workers)
-    worker_hooks.set_turns(_exits.begin_task, _exits.end_task)
-    forget_logged()
-    _installed.telemetry, _installed.parts = telemetry, parts
-    _installed.not_over = [*(one for one in _installed.not_over if not one.is_over), telemetry]
-    _installed.process = os.getpid()
-    _installed.identities.add(parts.in_worker.identity)
-    backend = provider if provider is not None else _NOTHING
-    _installed.put(_InForce(parts.pipeline, backend, parts.filters, parts.redaction))
-    return telemetry
+def _replace(
+    components: Components, worker_initializer: WorkerInitializer
+) -> tuple[Telemetry, _Installed | None]:
+    """Install a set-up, and return its handle and the set-up before.
 
-
-def _let_go(before: Telemetry, successor: Parts) -> None:
+    The caller holds the runtime's lock, and releases it before it shuts down the set-up before. A
+    shutdown acquires the lock of the lifecycle first, and then that of the runtime.
+    """
+    replaced, effect = _runtime.installed, _runtime.current_effect()
     try:
-        before.give_way(successor, _exits.EXIT_TIMEOUT)
+        check_no_foreign_provider()
+        context = _environment_context() if components.continue_trace else None
+        components.libraries.instrument()
+        installed = _activate(components, worker_initializer)
+    except BaseException:
+        _runtime.installed = replaced
+        _runtime.apply(effect)
+        components.libraries.uninstrument()
+        components.discard()
+        raise
+    propagate.set_global_textmap(components.propagator)
+    _runtime.set_remote_parent(context)
+    if replaced is not None:
+        components.libraries.take_over(replaced.lifecycle.components.libraries)
+    return installed.telemetry, replaced
+
+
+def _activate(components: Components, worker_initializer: WorkerInitializer) -> _Installed:
+    provider = _global_live_provider() if components.pipeline is not None else None
+    sdk_provider = TracerProvider(shutdown_on_exit=False) if provider is None else provider
+    lifecycle = Lifecycle(components, sdk_provider, _uninstall)
+    telemetry = Telemetry(lifecycle, worker_initializer, _apply_filters)
+    live_setups.add_installed(lifecycle, runs_first=_runtime.installed is None)
+    worker_hooks.register(
+        get_initializer=_worker_initializer,
+        begin_task=live_setups.termination.begin_task,
+        end_task=live_setups.termination.end_task,
+    )
+    forget_logged_warnings()
+    installed = _Installed(telemetry, lifecycle, worker_initializer)
+    _runtime.installed = installed
+    _runtime.installed_by_pid = os.getpid()
+    _runtime.setup_ids.add(worker_initializer.setup_id)
+    backend = _NO_BACKEND if provider is None else provider
+    filters = components.filters.filter_set()
+    _runtime.apply(_Effect(components.pipeline, backend, filters, components.redaction))
+    return installed
+
+
+def _shut_down_replaced(replaced: _Installed, successor: Components) -> None:
+    try:
+        replaced.lifecycle.shutdown(EXIT_TIMEOUT, successor)
     except Exception as error:
-        # The new one is in force, and its caller is to get it.
-        warn("the set-up before this one failed to shut down: %r", error)
+        # The successor is effective, and the caller needs its handle.
+        log_warning("the set-up before this one failed to shut down: %r", error)
 
 
-def _global_provider(parts: Parts) -> LiveTracerProvider | None:
-    if parts.pipeline is None:
-        return None
-    if _installed.provider is None:
-        _installed.provider = LiveTracerProvider(None)
-    _make_global(_installed.provider)
-    return _installed.provider
-
-
-def _make_global(provider: LiveTracerProvider) -> None:
+def _global_live_provider() -> LiveTracerProvider:
+    if _runtime.provider is None:
+        _runtime.provider = LiveTracerProvider(None)
+    provider = _runtime.provider
     if trace.get_tracer_provider() is not provider:
         trace.set_tracer_provider(provider)
     if trace.get_tracer_provider() is not provider:
         raise ConfigurationError(
-            "OpenTelemetry's global tracer provider was set by someone else at the same moment"
+            "another thread has set OpenTelemetry's global tracer provider at the same time"
         )
+    return provider
 
 
-def _change_filters(filters: FilterSet) -> None:
-    with _installed.lock:
-        if _installed.provider is not None:
-            _installed.provider.set_filters(filters)
-        registry.change(registry.backend, filters)
+def _apply_filters(filters: FilterSet) -> None:
+    with _runtime.lock:
+        if _runtime.provider is not None:
+            _runtime.provider.set_filters(filters)
+        registry.configure(registry.backend, filters)
 
 
-def _context_of_environment() -> Context | None:
+def _environment_context() -> Context | None:
     carrier = {
         name.lower(): os.environ[name]
         for name in ("TRACEPARENT", "TRACESTATE", "BAGGAGE")
         if name in os.environ
     }
-    # The variables are the W3C's own, whatever the propagator of messages is.
+    # The variables are defined by the W3C, whatever the propagator of messages is.
     return w3c().extract(carrier) if "traceparent" in carrier else None
 
 
-def _take_out_of_force(telemetry: Telemetry) -> None:
-    with _installed.lock:
-        # At exit it stays, so that what ends still later is counted and said to be lost.
-        if _installed.telemetry is not telemetry or _installed.is_exiting:
+def _uninstall(lifecycle: Lifecycle) -> None:
+    with _runtime.lock:
+        installed = _runtime.installed
+        # At exit the set-up stays, so that spans that end later are counted and logged as lost.
+        if installed is None or installed.lifecycle is not lifecycle or live_setups.is_exiting:
             return
-        assert _installed.parts is not None  # noqa: S101 - told to the type checker
-        _installed.parts.libraries.switch_off()
-        _installed.telemetry = _installed.parts = None
-        filters = FilterSet([telemetry.filter])
-        _installed.put(_InForce(None, _NOTHING, filters, current_redaction()))
-        _installed.enter_trace(None)
+        installed.lifecycle.components.libraries.uninstrument()
+        _runtime.installed = None
+        filters = FilterSet([installed.telemetry.filter])
+        _runtime.apply(_Effect(None, _NO_BACKEND, filters, current_redaction()))
+        _runtime.set_remote_parent(None)
 
 
 @contextmanager
-def temporarily(parts: Parts) -> Iterator[None]:
-    """Put a set-up in force for the time of a block, and then all as it was."""
-    with _installed.lock:
-        provider = _installed.provider = _installed.provider or LiveTracerProvider(None)
-        before = _installed.now()
-        during = _InForce(parts.pipeline, provider, parts.filters, parts.redaction)
-        _installed.put(during, with_added=False)
+def override(components: Components) -> Iterator[None]:
+    """Make a set-up effective for the duration of a block, without installing it."""
+    with _runtime.lock:
+        provider = _runtime.provider = _runtime.provider or LiveTracerProvider(None)
+        before = _runtime.current_effect()
+        filters = components.filters.filter_set()
+        effect = _Effect(components.pipeline, provider, filters, components.redaction)
+        _runtime.apply(effect, with_added=False)
     token = attach(Context())
     try:
         with global_provider(provider):
             yield
     finally:
         detach(token)
-        with _installed.lock:
-            _installed.put(before)
+        with _runtime.lock:
+            _runtime.apply(before)
 
 
-def _set_up_of_workers() -> worker_hooks.SetUp | None:
-    parts = _installed.parts
-    if parts is None:
+def _worker_initializer() -> WorkerInitializer | None:
+    installed = _runtime.installed
+    if installed is None:
         return None
-    parts.in_worker.say_what_is_not_shared()
-    return parts.in_worker
+    installed.worker_initializer.warn_of_memory_exporters()
+    return installed.worker_initializer
 
 
-def set_up_worker(identity: str, install: Callable[[], object]) -> None:
-    """Set this process up for the one that it works for, once.
+def install_in_worker(
+    setup_id: str, create_setup: Callable[[], tuple[Components, WorkerInitializer]]
+) -> None:
+    """Install a set-up in a worker process, unless it was installed here before.
 
-    A set-up that the program made here by itself stays.
+    A set-up that the program installed in this process stays.
 
     Args:
-        identity: Tells the set-up from others.
-        install: Puts it in force.
+        setup_id: The identifier of the set-up.
+        create_setup: Creates the set-up's components and its initializer. A failure is logged.
     """
-    with _installed.lock:
-        if identity not in _installed.identities:
-            _installed.identities.add(identity)
-            if _installed.telemetry is None or _installed.process != os.getpid():
-                _install_in_worker(install)
-    if _installed.telemetry is not None:
-        _exits.deliver_at_exit(deliver)
-
-
-def _install_in_worker(install: Callable[[], object]) -> None:
-    try:
-        install()
-        # It is not the program's own: one that arrives later may take its place.
-        _installed.process = None
-    except Exception as error:
-        warn("this worker process (%d) is not set up: %s", os.getpid(), error)
-
-
-def deliver() -> None:
-    """Deliver what has ended, at the end of a worker process."""
-    for telemetry in _not_over():
-        if not telemetry.flush(_exits.remaining()):
-            _say_lost(telemetry)
-
-
-def deliver_at_exit(private: Telemetry) -> None:
-    """Shut a set-up of someone's own down at exit, if it still exists then."""
-    with _installed.lock:
-        _installed.private.add(private)
-        _shut_down_at_exit_before_what_is_registered(again=False)
-
-
-def _shut_down_at_exit_before_what_is_registered(*, again: bool) -> None:
-    if again or not _installed.is_registered:
-        _installed.is_registered = True
-        atexit.unregister(_shut_down_at_exit)
-        atexit.register(_shut_down_at_exit)
-
-
-def _not_over() -> list[Telemetry]:
-    return [one for one in (*_installed.not_over, *_installed.private) if not one.is_over]
-
-
-def _shut_down_at_exit() -> None:
-    _installed.is_exiting = True
-    ending = _not_over()
-    # All of them begin, before the first is waited for.
-    for telemetry in ending:
-        telemetry.begin_shutdown(_exits.remaining())
-    for telemetry in ending:
-        if not telemetry.shutdown(_exits.remaining()):
-            _say_lost(telemetry)
-
-
-def _say_lost(telemetry: Telemetry) -> None:
-    stats = telemetry.stats
-    waiting = sum(one.waiting for one in stats.exporters.values())
-    warn(
-        "at exit %d spans had not been delivered (dropped %d, failed %d)",
-        stats.dropped + stats.failed + waiting,
-        stats.dropped,
-        stats.failed,
-    )
-
-
-class _Nothing:
-    """Makes no spans: the backend while the SDK is disabled and after a shutdown."""
-
-    ends_traces = False
-
-    def tracer(self, target: str) -> Any:
-        return None
-
-
-_NOTHING: Final = _Nothing()
+    components, replaced = None, None
+    # Held during the installation, so that a task on another thread waits for it.
+    with _runtime.lock:
+        if setup_id not in _runtime.setup_ids:
+            _runtime.setup_ids.add(setup_id)
+            if _runtime.installed is None or _runtime.installed_by_pid != os.getpid():
+                try:
+                    components, worker_initializer = create_setup()
+                    _, replaced = _replace(components, worker_initializer)
+                    # The program did not install it here, so a later initializer may replace it.
+                    _runtime.installed_by_pid = None
+                except Exception as error:
+                    log_warning("this worker process (%d) is not set up: %s", os.getpid(), error)
+    if components is not None and replaced is not None:
+        _shut_down_replaced(replaced, components)
+    if _runtime.installed is not None:
+        live_setups.flush_at_worker_exit()

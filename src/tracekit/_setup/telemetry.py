@@ -1,34 +1,44 @@
-"""`Telemetry`: the handle to what was set up."""
+"""`Telemetry`: the handle of a set-up."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Final
+from typing import Final, Protocol
 
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import TracerProvider
 
-from tracekit._base import forks
 from tracekit._base.errors import ConfigurationError
-from tracekit._delivery import deadlines
-from tracekit._delivery.counts import Stats
-from tracekit._delivery.deadlines import Wait
-from tracekit._delivery.processor import Delivery
+from tracekit._delivery.deadlines import check_timeout
+from tracekit._delivery.stats import Stats
 from tracekit._filters.filter import Filter
 from tracekit._filters.filter_set import FilterSet
-from tracekit._sdk.provider import LiveTracerProvider
-from tracekit._sdk.start_counter import StartCounter
-from tracekit._setup.filter_choice import resolve_filter
-from tracekit._setup.parts import Parts, filter_set
+from tracekit._setup.choices import resolve_filter
+from tracekit._setup.components import ExporterFilters
+from tracekit._setup.lifecycle import Lifecycle
 
 DEFAULT_TIMEOUT: Final = 30.0
 
 
-class Telemetry:
-    """What `init_telemetry` or a `TelemetryBuilder` set up.
+class WorkerInitializer(Protocol):
+    """Sets up worker processes like this process, and can be pickled."""
 
-    As a context manager it flushes and shuts down when the block is left.
+    setup_id: str
+
+    def __call__(self, *args: object, **kwargs: object) -> None:
+        """Set up the process that calls it."""
+
+    def use_filters(self, filters: ExporterFilters) -> None:
+        """Use other filters in the workers that start from now on."""
+
+    def warn_of_memory_exporters(self) -> None:
+        """Log once that spans in the memory of a worker do not reach this process."""
+
+
+class Telemetry:
+    """The handle of what `init_telemetry` or a `TelemetryBuilder` has set up.
+
+    As a context manager it shuts down, and so flushes, when the block ends.
 
     Example:
         ```python
@@ -45,89 +55,63 @@ class Telemetry:
 
     def __init__(
         self,
-        parts: Parts,
-        provider: TracerProvider,
-        *,
-        on_filters: Callable[[FilterSet], None],
-        on_shutdown: Callable[[Telemetry], None] | None = None,
+        lifecycle: Lifecycle,
+        worker_initializer: WorkerInitializer,
+        apply_filters: Callable[[FilterSet], None],
     ) -> None:
-        """Made by `init_telemetry` and `TelemetryBuilder`, not by hand.
-
-        Args:
-            parts: What was set up.
-            provider: Who makes the spans.
-            on_filters: Puts other filters in force.
-            on_shutdown: Takes the set-up out of force, before anything is shut down.
-        """
-        self._parts = parts
-        self._provider = provider
-        self._on_filters = on_filters
-        self._on_shutdown = on_shutdown
-        self._filter = parts.filter
-        self._own_filters = dict(parts.own_filters)
-        self._ends: list[Wait] | None = None
-        self._is_over = False
-        self._renew_locks()
-        forks.watch(self)
-
-    def _renew_locks(self) -> None:
-        # Reentrant: a signal handler may call any of this while its own thread is in here.
-        self._changing = threading.RLock()
-        self._ending = threading.RLock()
+        # The runtime creates it. A docstring would show these arguments as public ones.
+        self._lifecycle = lifecycle
+        self._filters = lifecycle.components.filters
+        self._worker_initializer = worker_initializer
+        self._apply_filters = apply_filters
 
     @property
     def tracer_provider(self) -> TracerProvider:
         """The OpenTelemetry tracer provider of this set-up."""
-        return self._provider
+        return self._lifecycle.provider
 
     @property
     def filter(self) -> Filter:
-        """The directives in force for every exporter that has none of its own."""
-        return self._filter
+        """The filter of every exporter that has none of its own."""
+        return self._filters.default
 
     @property
     def filters(self) -> Mapping[str, Filter]:
-        """The directives in force for each exporter, by its name in `stats`."""
-        names = [one.name for one in self._parts.deliveries]
-        return {name: self._own_filters.get(name, self._filter) for name in names}
+        """The filter of each exporter, by its name in `stats`."""
+        return self._filters.by_exporter()
 
     def set_filter(self, directives: str | Filter, *, exporter: str | None = None) -> None:
-        """Put other directives in force, for the next call everywhere; open spans end as begun.
+        """Replace the filter, with effect from the next call on in all threads.
+
+        Spans that are open end as they began.
 
         Args:
             directives: Directives, or a `Filter`.
-            exporter: The exporter that they are for, by its name in `stats`. By default they are
-                for all exporters, those with directives of their own included.
+            exporter: The exporter whose filter is replaced, by its name in `stats`. By default the
+                filters of all exporters are replaced, their own ones included.
 
         Raises:
-            FilterSyntaxError: The text does not parse; the old directives stay.
-            ConfigurationError: There is no exporter of that name.
+            FilterSyntaxError: The text does not parse; the old filter stays.
+            ConfigurationError: No exporter has that name.
         """
         new = resolve_filter(directives)
-        names = list(self.filters)
-        if exporter is not None and exporter not in names:
-            there_are = ", ".join(map(repr, names)) or "no exporters"
-            raise ConfigurationError(f"exporter={exporter!r} is not set up; there are {there_are}")
-        with self._changing:
-            if exporter is None:
-                self._filter, self._own_filters = new, {}
-            else:
-                self._own_filters = {**self._own_filters, exporter: new}
-            self._parts.in_worker.follow(self._filter, self._own_filters)
-            if self._ends is None:
-                self._on_filters(filter_set(self._filter, self.filters.values()))
+        with self._lifecycle.lock:
+            self._filters = self._filters.replaced(new, exporter)
+            self._worker_initializer.use_filters(self._filters)
+            if not self._lifecycle.is_shut_down:
+                self._apply_filters(self._filters.filter_set())
 
     @property
     def in_worker(self) -> Callable[..., None]:
-        """Sets up a process that works for this one, as this one is set up.
+        """A function that sets up a worker process like this process.
 
-        It can be pickled, takes and ignores any arguments, raises nothing, and does nothing where
-        it was called before. It is for the engines of others that have a hook for their worker
-        processes; `tracekit.executors` need none. What ends in the worker is delivered when it
-        leaves through Python.
+        It is for engines that have a hook for their worker processes. `tracekit.executors` call it
+        themselves. It can be pickled, ignores its arguments, never raises, and does nothing in a
+        process in which it was called before. The worker's spans are delivered when it exits
+        through Python.
 
-        What cannot be pickled, such as an exporter that is in use, does not go there, which is said
-        once to the logger `tracekit`.
+        An argument that cannot be pickled, such as an exporter in use, does not reach the worker. A
+        warning on the logger `tracekit` reports it once.
 
         Example:
             ```python
@@ -137,125 +121,49 @@ class Telemetry:
             post_fork = telemetry.in_worker  # in gunicorn's configuration
             ```
         """
-        return self._parts.in_worker
-
-    def after_fork_in_child(self) -> None:
-        """Go on in a forked process, which counts its own spans only."""
-        self._renew_locks()
-        StartCounter.__init__(self._parts.counter)
+        return self._worker_initializer
 
     @property
     def stats(self) -> Stats:
-        """What became of the spans so far."""
-        return Stats(
-            started=self._parts.counter.started,
-            exporters={one.name: one.stats for one in self._parts.deliveries},
-        )
+        """The counts of spans so far: started, and per exporter delivered, lost and waiting."""
+        return self._lifecycle.stats
 
     def flush(self, timeout: float = DEFAULT_TIMEOUT) -> bool:
         """Deliver the spans that have ended.
 
         Args:
-            timeout: How long to wait for it, in seconds; kept even where an exporter hangs.
+            timeout: The deadline in seconds. It holds even if an exporter hangs.
 
         Returns:
-            Whether they were delivered in time, and none was lost since the last flush.
+            Whether all spans were delivered in time, and none was lost since the last flush.
 
         Raises:
-            ConfigurationError: The timeout is no number from 0 on.
+            ConfigurationError: The timeout is not a number, or below 0.
         """
-        seconds = deadlines.check_timeout(timeout)
-        waits = [one.begin_flush() for one in self._parts.deliveries]
-        waits += [deadlines.begin_flush(one, seconds) for one in self._all_processors()]
-        return deadlines.wait_for_all(waits, seconds)
-
-    def _all_processors(self) -> tuple[SpanProcessor, ...]:
-        return (*self._parts.processors, *self._added())
-
-    def _added(self) -> tuple[SpanProcessor, ...]:
-        provider = self._provider
-        return provider.added if isinstance(provider, LiveTracerProvider) else ()
+        return self._lifecycle.flush(check_timeout(timeout))
 
     def shutdown(self, timeout: float = DEFAULT_TIMEOUT) -> bool:
         """Deliver the spans that have ended, and end the set-up.
 
         Args:
-            timeout: How long to wait for it, in seconds; kept even where an exporter hangs. Spans
-                that wait even then are dropped and counted.
+            timeout: The deadline in seconds. It holds even if an exporter hangs. Spans that still
+                wait then are dropped and counted.
 
         Returns:
-            Whether all was delivered in time, and none was lost since the last flush. A second
-            call waits for the same end, as long as it is told to, and gives the same answer.
+            Whether all spans were delivered in time, and none was lost since the last flush. A
+            second call waits for the same shutdown with a deadline of its own, and returns the
+            same.
 
         Raises:
-            ConfigurationError: The timeout is no number from 0 on.
+            ConfigurationError: The timeout is not a number, or below 0.
         """
-        seconds = deadlines.check_timeout(timeout)
-        return self._wait_for_end(self.begin_shutdown(seconds), seconds)
-
-    def give_way(self, successor: Parts, timeout: float) -> bool:
-        """End the set-up, but leave alive what another one goes on with.
-
-        Args:
-            successor: The other one.
-            timeout: How long to wait for it, in seconds.
-
-        Returns:
-            What `shutdown` gives.
-        """
-        return self._wait_for_end(self.begin_shutdown(timeout, successor), timeout)
-
-    def _wait_for_end(self, ends: list[Wait], seconds: float) -> bool:
-        answer = deadlines.wait_for_all(ends, seconds)
-        # Not where the wait was interrupted: then the exit of the interpreter waits once more.
-        self._is_over = True
-        return answer
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it was shut down, and someone has waited for that."""
-        return self._is_over
-
-    def begin_shutdown(self, seconds: float, successor: Parts | None = None) -> list[Wait]:
-        """Begin to end the set-up, if nobody has, and give what waits for it.
-
-        Args:
-            seconds: How long processors of the user's own may take.
-            successor: Another one, that goes on with some of its exporters and processors.
-        """
-        # The lock is held to begin only, so that everyone waits with a deadline of his own.
-        with self._ending:
-            if self._ends is None:
-                self._ends = []
-                try:
-                    self._begin_ends(self._ends, seconds, successor)
-                except BaseException:
-                    # Interrupted: the next one begins again, at the latest when Python exits.
-                    self._ends = None
-                    raise
-            return self._ends.copy()
-
-    def _begin_ends(self, ends: list[Wait], seconds: float, successor: Parts | None) -> None:
-        if self._on_shutdown is not None:
-            self._on_shutdown(self)
-        for delivery in self._parts.deliveries:
-            delivery.is_shared = _is_in(delivery, successor)
-            ends.append(delivery.begin_shutdown())
-        ends += self._end_processors(seconds, successor)
-
-    def _end_processors(self, seconds: float, successor: Parts | None) -> list[Wait]:
-        kept = () if successor is None else (*successor.processors, *self._added())
-        ends = [
-            deadlines.begin_flush(one, seconds) if one in kept else deadlines.begin_shutdown(one)
-            for one in self._all_processors()
-        ]
-        if successor is None and isinstance(self._provider, LiveTracerProvider):
-            self._provider.forget_added()
-        return ends
+        return self._lifecycle.shutdown(check_timeout(timeout))
 
     def __enter__(self) -> Telemetry:
-        if self._ends is not None:
-            raise ConfigurationError("this telemetry was shut down; set it up anew")
+        if self._lifecycle.is_shut_down:
+            raise ConfigurationError(
+                "this telemetry was shut down; call init_telemetry or build() again"
+            )
         return self
 
     def __exit__(
@@ -265,8 +173,3 @@ class Telemetry:
         frames: TracebackType | None,
     ) -> None:
         self.shutdown()
-
-
-def _is_in(delivery: Delivery, successor: Parts | None) -> bool:
-    others = () if successor is None else successor.deliveries
-    return any(one.exporter is delivery.exporter for one in others)

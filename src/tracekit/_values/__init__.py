@@ -1,1 +1,1 @@
-"""Any Python value as an attribute value, within bounds; the standard library alone."""
+"""Any Python value as an attribute value, within limits; imports the standard library alone."""

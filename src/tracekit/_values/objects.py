@@ -1,99 +1,91 @@
-"""Objects as text by their fields: `Name(field=value, …)`.
+"""Writers of objects by their fields: `Name(field=value, …)`.
 
-Fields are read from where instances keep them, the instance dictionary and slots, and never with
-`getattr`, which may run properties, descriptors and lazy loads. A class with a `__repr__` of its
-own is not described here, unless that `__repr__` was generated from the fields.
+Fields are read from the instance dictionary and from slots. They are never read with `getattr`,
+which may run properties, descriptors and lazy loads. A class with a handwritten `__repr__` is not
+written by its fields, but one whose `__repr__` was generated from the fields is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from types import MemberDescriptorType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tracekit._values.bounds import MAX_ATTRIBUTES_SEEN, MAX_NESTED_STRING, MAX_TEXT, MAX_WIDTH
-from tracekit._values.containers import dict_head, write_field
+from tracekit._values.bounded_text import (
+    MAX_ATTRIBUTES_SEEN,
+    MAX_NESTED_STRING,
+    MAX_TEXT,
+    MAX_WIDTH,
+    BoundedText,
+    Writer,
+    cut,
+)
+from tracekit._values.containers import dict_head, write_field, write_titled
 from tracekit._values.redaction import REDACTED, current_redaction
-from tracekit._values.scalars import exception_message, owner_of
-from tracekit._values.text import Text, Writer, cut
-from tracekit._values.type_names import derives, kind_text, name_of, package_of, table_name, type_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+from tracekit._values.single_values import owner_of
+from tracekit._values.type_names import kind_text, lookup_name, package_of, short_name, type_of
 
 Field = tuple[str, object]
 _ABSENT = object()
-_tuple: Any = tuple  # so that its methods have types that are known to the checker
 _NAMESPACES = frozenset({"types.SimpleNamespace", "argparse.Namespace"})
-# Their `__repr__` may load from a database, whoever wrote it.
 _DATABASE_MODELS = frozenset({"django.Model", "peewee.Model"})
 _PYDANTIC_HOOKS = ("__repr_args__", "__repr_str__", "__repr_name__")
 
 
-def find_writer(kind: type) -> Writer | None:
-    """How to write the instances of a type by their fields.
+def fields_writer(kind: type) -> Writer | None:
+    """Return the writer of a type's instances by their fields.
 
-    Args:
-        kind: The type.
-
-    Returns:
-        A writer that does not refer to the type, or `None` where the type declares no fields or
-        has a `__repr__` that somebody wrote.
+    It does not refer to the type. It is `None` if the type declares no fields or has a handwritten
+    `__repr__`.
     """
-    if is_database_model(kind):
+    # Even a handwritten `__repr__` of these may load from a database.
+    if _declares(kind, "_sa_class_manager") or _is_any_of(kind, _DATABASE_MODELS):
         return _declared_writer(kind) or write_object
-    if has_handwritten_repr(kind):
-        return None
-    return _declared_writer(kind)
-
-
-def is_database_model(kind: type) -> bool:
-    """Tell whether attributes of a type's instances may be loaded when they are read."""
-    return _declares(kind, "_sa_class_manager") or not _DATABASE_MODELS.isdisjoint(
-        map(table_name, kind.__mro__)
-    )
-
-
-def _declared_writer(kind: type) -> Writer | None:
-    if derives(kind, tuple):
-        return write_named_tuple if _declares(kind, "_fields") else None
-    if _is_pydantic(kind):
-        return partial(write_pydantic, hidden=_pydantic_hidden(kind))
-    if _declares(kind, "__attrs_attrs__"):
-        return write_attrs
-    if _declares(kind, "__dataclass_fields__"):
-        return partial(write_declared, names=_dataclass_names(kind))
-    if not _NAMESPACES.isdisjoint(map(table_name, kind.__mro__)):
-        return write_namespace
-    return None
+    return None if has_handwritten_repr(kind) else _declared_writer(kind)
 
 
 def has_handwritten_repr(kind: type) -> bool:
-    """Tell whether somebody wrote the `__repr__` of a type: not `object`, not a generator."""
+    """Whether a type's `__repr__` is neither that of `object` nor a generated one."""
     owner = owner_of("__repr__", kind)
-    if owner is object or table_name(owner) in _NAMESPACES or owner is tuple:
+    if owner is object or owner is tuple or lookup_name(owner) in _NAMESPACES:
         return False
     if package_of(owner) == "pydantic":
         return _overrides_pydantic(kind)
     return not _is_generated(owner.__dict__["__repr__"])
 
 
-def _is_generated(method: Any) -> bool:
-    method = getattr(method, "__wrapped__", method)
-    if getattr(method, "__module__", "") == "collections":
-        return True  # of a named tuple
-    file = getattr(getattr(method, "__code__", None), "co_filename", "")
-    name = getattr(method, "__qualname__", "")
-    return file.startswith("<attrs generated") or name.startswith("__create_fn__.")
+def _declared_writer(kind: Any) -> Writer | None:
+    if issubclass(kind, tuple):
+        return _write_named_tuple if _declares(kind, "_fields") else None
+    if _is_any_of(kind, {"pydantic.BaseModel"}):
+        return partial(_write_pydantic, hidden=_pydantic_hidden(kind))
+    if _declares(kind, "__attrs_attrs__"):
+        return _write_attrs
+    if _declares(kind, "__dataclass_fields__"):
+        import dataclasses  # already imported by the program, which has a dataclass
+
+        names = tuple(field.name for field in dataclasses.fields(kind) if field.repr)
+        return partial(_write_dataclass, names=names)
+    return _write_namespace if _is_any_of(kind, _NAMESPACES) else None
 
 
 def _declares(kind: type, name: str) -> bool:
     return any(name in base.__dict__ for base in kind.__mro__)
 
 
-def _is_pydantic(kind: type) -> bool:
-    return "pydantic.BaseModel" in map(table_name, kind.__mro__)
+def _is_any_of(kind: type, names: set[str] | frozenset[str]) -> bool:
+    return not names.isdisjoint(map(lookup_name, kind.__mro__))
+
+
+def _is_generated(method: Any) -> bool:
+    method = getattr(method, "__wrapped__", method)
+    if getattr(method, "__module__", "") == "collections":
+        return True  # the method of a named tuple
+    file = getattr(getattr(method, "__code__", None), "co_filename", "")
+    name = getattr(method, "__qualname__", "")
+    return file.startswith("<attrs generated") or name.startswith("__create_fn__.")
 
 
 def _overrides_pydantic(kind: type) -> bool:
@@ -102,104 +94,32 @@ def _overrides_pydantic(kind: type) -> bool:
 
 
 def _pydantic_hidden(kind: Any) -> frozenset[str]:
-    # Of pydantic 2.10, 2.0 and 1; the last of them warns when asked for in a later release.
+    # The names in pydantic 2.10, 2.0 and 1; later releases warn when the last one is read.
     names = ("__pydantic_fields__", "model_fields", "__fields__")
     fields: dict[str, Any] = next(getattr(kind, name) for name in names if hasattr(kind, name))
     infos = {name: getattr(field, "field_info", field) for name, field in fields.items()}
     return frozenset(name for name, info in infos.items() if getattr(info, "repr", True) is False)
 
 
-def _dataclass_names(kind: type) -> tuple[str, ...]:
-    import dataclasses  # the program has it already, since it has a dataclass
-
-    return tuple(field.name for field in dataclasses.fields(kind) if field.repr)  # pyright: ignore[reportArgumentType] -- a dataclass, told by its fields
+def _write_dataclass(out: BoundedText, value: object, *, names: Sequence[str]) -> None:
+    _write_fields(out, value, _read(value, names[:MAX_WIDTH]), len(names) - MAX_WIDTH)
 
 
-def write_declared(out: Text, value: object, *, names: Sequence[str]) -> None:
-    """Write the fields of the given names that the instance has."""
-    fields = _read(value, names[:MAX_WIDTH])
-    _write_fields(out, value, fields, len(names) - len(names[:MAX_WIDTH]))
+def _write_named_tuple(out: BoundedText, value: tuple[object, ...]) -> None:
+    items = list(islice(tuple.__iter__(value), MAX_WIDTH))
+    fields = list(zip(_class_attribute(type(value), "_fields"), items, strict=False))
+    _write_fields(out, value, fields, tuple.__len__(value) - MAX_WIDTH)
 
 
-def write_named_tuple(out: Text, value: tuple[object, ...]) -> None:
-    """Write a named tuple."""
-    names = _class_attribute(type(value), "_fields")
-    items: tuple[object, ...] = _tuple.__getitem__(value, slice(0, MAX_WIDTH))
-    fields = list(zip(names, items, strict=False))
-    _write_fields(out, value, fields, _tuple.__len__(value) - len(items))
-
-
-def write_attrs(out: Text, value: object) -> None:
-    """Write an instance of an attrs class, honouring `repr=False` and `repr=function`."""
+def _write_attrs(out: BoundedText, value: object) -> None:
     attributes = [a for a in _class_attribute(type(value), "__attrs_attrs__") if a.repr]
-    shown = attributes[:MAX_WIDTH]
-    formats = {a.name: a.repr for a in shown if a.repr is not True}
-    fields = _read(value, [a.name for a in shown])
-    writer = partial(_write_formatted, formats=formats)
-    _write_fields(out, value, fields, len(attributes) - len(shown), writer)
+    fields = _read(value, [a.name for a in attributes[:MAX_WIDTH]])
+    formats = {a.name: a.repr for a in attributes if a.repr is not True}
+    write = partial(_write_formatted, formats=formats)
+    _write_fields(out, value, fields, len(attributes) - MAX_WIDTH, write)
 
 
-def write_pydantic(out: Text, value: object, *, hidden: frozenset[str]) -> None:
-    """Write a pydantic model from what it holds, validated or not."""
-    extra: Any = _slot(value, "__pydantic_extra__")
-    held = [*_entries(value), *(dict_head(extra) if type(extra) is dict else ())]
-    _write_shown(out, value, [field for field in held if field[0] not in hidden])
-
-
-def write_namespace(out: Text, value: object) -> None:
-    """Write all attributes of a namespace."""
-    _write_shown(out, value, _entries(value))
-
-
-def write_object(out: Text, value: object) -> None:
-    """Write the public attributes of any object, or its kind where it has none."""
-    fields = [*_entries(value), *_read(value, _slot_names(type(value)))]
-    public = [field for field in fields if not field[0].startswith("_")]
-    if public:
-        _write_shown(out, value, public, len(_instance_dict(value)) - MAX_ATTRIBUTES_SEEN)
-    else:
-        out.add(kind_text(value))
-
-
-def write_partial(out: Text, value: Any) -> None:
-    """Write a `functools.partial` with what it has bound."""
-    out.add(f"{name_of(value)}(")
-    out.items([value.func, *value.args[:MAX_WIDTH]], 1 + len(value.args))
-    fields = dict_head(value.keywords)
-    out.add(", " if fields else "")
-    out.items(fields, len(value.keywords), write_field)
-    out.add(")")
-
-
-def write_exception(out: Text, error: BaseException) -> None:
-    """Write `ValueError: bad input`, or the type alone where there is no message."""
-    out.add(name_of(error))
-    message: Any = exception_message(error)
-    if not issubclass(type(message), str):
-        out.add(": ")
-        out.value(message)
-    elif text := str.__str__(message):
-        out.add(f": {cut(text, MAX_TEXT)}")
-
-
-def _write_shown(out: Text, value: object, fields: Sequence[Field], unseen: int = 0) -> None:
-    shown = fields[:MAX_WIDTH]
-    _write_fields(out, value, shown, len(fields) - len(shown) + max(0, unseen))
-
-
-def _write_fields(
-    out: Text,
-    value: object,
-    fields: Sequence[Field],
-    more: int,
-    write: Callable[[Text, Field], None] = write_field,
-) -> None:
-    out.add(f"{name_of(value)}(")
-    out.items(fields, len(fields) + more, write)
-    out.add(")")
-
-
-def _write_formatted(out: Text, field: Field, *, formats: dict[str, Any]) -> None:
+def _write_formatted(out: BoundedText, field: Field, *, formats: dict[str, Any]) -> None:
     name, value = field
     if name not in formats:
         write_field(out, field)
@@ -207,6 +127,68 @@ def _write_formatted(out: Text, field: Field, *, formats: dict[str, Any]) -> Non
         out.add(f"{name}={REDACTED}")
     else:
         out.add(f"{name}={cut(str.__str__(formats[name](value)), MAX_NESTED_STRING)}")
+
+
+def _write_pydantic(out: BoundedText, value: object, *, hidden: frozenset[str]) -> None:
+    extra: Any = _slot(value, "__pydantic_extra__")
+    held = [*_entries(value), *(dict_head(extra) if type(extra) is dict else ())]
+    _write_fields(out, value, [field for field in held if field[0] not in hidden])
+
+
+def _write_namespace(out: BoundedText, value: object) -> None:
+    _write_fields(out, value, _entries(value))
+
+
+def write_object(out: BoundedText, value: object) -> None:
+    """Write the public attributes of any object, or its kind if it has none."""
+    fields = [*_entries(value), *_read(value, _slot_names(type(value)))]
+    public = [field for field in fields if not field[0].startswith("_")]
+    if public:
+        _write_fields(out, value, public, len(_instance_dict(value)) - MAX_ATTRIBUTES_SEEN)
+    else:
+        out.add(kind_text(value))
+
+
+def write_partial(out: BoundedText, value: Any) -> None:
+    """Write a `functools.partial` with its function and arguments."""
+    out.add(f"{short_name(type(value))}(")
+    out.add_items([value.func, *value.args[:MAX_WIDTH]], 1 + len(value.args))
+    fields = dict_head(value.keywords)
+    out.add(", " if fields else "")
+    out.add_items(fields, len(value.keywords), write_field)
+    out.add(")")
+
+
+def write_exception(out: BoundedText, error: BaseException) -> None:
+    """Write `ValueError: bad input`, or the type alone if there is no message."""
+    out.add(short_name(type(error)))
+    message = _exception_message(error)
+    if not issubclass(type_of(message), str):
+        out.add(": ")
+        out.add_value(message)
+    elif text := str.__str__(message):
+        out.add(f": {cut(text, MAX_TEXT)}")
+
+
+def _exception_message(error: BaseException) -> Any:
+    """Return the text of a handwritten `__str__`, else the only argument or the tuple of all.
+
+    `BaseException.__str__` would write all arguments to their end.
+    """
+    if owner_of("__str__", type(error)) is not BaseException:
+        return str.__str__(str(error))
+    args: tuple[object, ...] = BaseException.__dict__["args"].__get__(error)
+    return args[0] if len(args) == 1 else args or ""
+
+
+def _write_fields(
+    out: BoundedText,
+    value: object,
+    fields: Sequence[Field],
+    unread: int = 0,
+    write: Callable[[BoundedText, Field], None] = write_field,
+) -> None:
+    write_titled(out, value, fields[:MAX_WIDTH], len(fields) + max(0, unread), write)
 
 
 def _read(value: object, names: Iterable[str]) -> list[Field]:
@@ -226,7 +208,7 @@ def _instance_dict(value: object) -> dict[str, object]:
         held: Any = object.__getattribute__(value, "__dict__")
     except AttributeError:
         return {}
-    return held if derives(type_of(held), dict) else {}
+    return held if issubclass(type_of(held), dict) else {}
 
 
 def _slot_names(kind: type) -> Iterator[str]:
@@ -240,15 +222,11 @@ def _slot(value: object, name: str) -> object:
     for base in type(value).__mro__:
         member = base.__dict__.get(name)
         if type(member) is MemberDescriptorType:
-            return _member(member, value)
+            try:
+                return member.__get__(value)
+            except AttributeError:
+                return _ABSENT
     return _ABSENT
-
-
-def _member(member: MemberDescriptorType, value: object) -> object:
-    try:
-        return member.__get__(value)
-    except AttributeError:
-        return _ABSENT
 
 
 def _class_attribute(kind: type, name: str) -> Any:

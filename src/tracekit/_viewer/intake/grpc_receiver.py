@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
-import grpc  # type: ignore[import-untyped]  # grpcio ships no types
+import grpc
 
 from tracekit._viewer.errors import PortError
 from tracekit._viewer.intake.compression import BodyTooLargeError, UnknownEncodingError, decompress
