@@ -26,7 +26,8 @@ import { TraceModel } from "./model.ts";
 import { TimeView } from "./time_view.ts";
 import { TraceSearch } from "./trace_search.ts";
 
-const MOST_DEPTH = 1e9;
+/** Deeper than any trace. */
+export const MOST_DEPTH = 1e9;
 
 export type Mode = "tree" | "lanes" | "names";
 

@@ -4,7 +4,7 @@ import type { KeyScope } from "../shell/keys.ts";
 import { listAddress, navigate } from "../shell/router.ts";
 import { copyText } from "../shell/toast.tsx";
 import { foldOrParent, moveBy, unfoldOrChild, zoomToCursor } from "./navigation.ts";
-import type { TraceSession } from "./session.ts";
+import { MOST_DEPTH, type TraceSession } from "./session.ts";
 
 const PAN = 0.25;
 const ZOOM = 0.6;
@@ -56,6 +56,7 @@ export function traceKeys(session: TraceSession): KeyScope {
         label: "Unfold to that depth",
         run: (event) => session.unfoldTo(Number(event.key)),
       },
+      { keys: ["*"], label: "Unfold everything", run: () => session.unfoldTo(MOST_DEPTH) },
       {
         keys: ["x"],
         label: "Repeated siblings as one row, or each",

@@ -3,11 +3,13 @@ import { effect } from "@preact/signals";
 import { parameters, setParameters } from "../shell/router.ts";
 import { itemFromText, itemToText } from "./item_text.ts";
 import type { TraceModel } from "./model.ts";
-import type { Mode, TraceSession } from "./session.ts";
+import { MOST_DEPTH, type Mode, type TraceSession } from "./session.ts";
 
 /** More folds than this do not fit into an address that can be sent to somebody. */
 const MOST_FOLDS = 100;
 const WRITE_AFTER_MS = 150;
+/** The depth to which everything is unfolded. */
+const ALL = "all";
 
 /** Set the state that does not depend on the trace's data. */
 export function restoreChoices(session: TraceSession): void {
@@ -19,8 +21,9 @@ export function restoreChoices(session: TraceSession): void {
   session.group.value = search.get("repeats") !== "0";
   session.panelOpen.value = search.get("panel") !== "0";
   session.search.query.value = search.get("q") ?? "";
-  const depth = Number.parseInt(search.get("depth") ?? "", 10);
-  session.depth.value = Number.isNaN(depth) ? null : depth;
+  const depth = search.get("depth") ?? "";
+  const number = depth === ALL ? MOST_DEPTH : Number.parseInt(depth, 10);
+  session.depth.value = Number.isNaN(number) ? null : number;
 }
 
 /** Set the state that names spans and times. */
@@ -47,6 +50,7 @@ export function writeState(session: TraceSession): () => void {
     if (model === null) return;
     const cursor = session.cursor.value;
     const { from, to, isWhole } = session.view;
+    const depth = session.depth.value;
     const toggled = [...session.toggled.value].slice(0, MOST_FOLDS);
     const time = `${Math.round(from.value)}-${Math.round(to.value)}`;
     const changes: Record<string, string | null> = {
@@ -57,7 +61,7 @@ export function writeState(session: TraceSession): () => void {
       path: session.showPath.value ? null : "0",
       repeats: session.group.value ? null : "0",
       panel: session.panelOpen.value ? null : "0",
-      depth: session.depth.value === null ? null : String(session.depth.value),
+      depth: depth === null ? null : depth === MOST_DEPTH ? ALL : String(depth),
       fold: toggled.map((item) => itemToText(item, model)).join(","),
       q: session.search.query.value,
       only: session.only.value ? "1" : null,
