@@ -84,7 +84,7 @@ def test_a_viewer_that_starts_later(caplog, monkeypatch):
 
 def test_pickling_and_forking_keep_the_endpoint():
     exporter = ViewerExporter("http://127.0.0.1:9")
-    for other in (pickle.loads(pickle.dumps(exporter)), exporter.fresh()):
+    for other in (pickle.loads(pickle.dumps(exporter)), exporter.recreate()):
         assert other._endpoint == "http://127.0.0.1:9"
         other.shutdown()
     exporter.shutdown()
