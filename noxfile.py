@@ -17,21 +17,21 @@ def tests(session: nox.Session) -> None:
 
     The engines of others (Ray, Celery, Dask …) are tested by `make test`, on one Python.
     """
-    session.install("-e", ".[examples]", *_group("test"))
+    session.install("-e", ".[examples,viewer]", *_group("test"))
     session.run("pytest", *session.posargs)
 
 
 @nox.session(python=[PYTHONS[0], PYTHONS[-1]])
 def oldest(session: nox.Session) -> None:
     """The tests with the oldest OpenTelemetry that the metadata admits."""
-    session.install("-e", ".[examples]", *_group("test"), *OLDEST)
+    session.install("-e", ".[examples,viewer]", *_group("test"), *OLDEST)
     session.run("pytest", *session.posargs)
 
 
 @nox.session(python=[PYTHONS[0], PYTHONS[-1]])
 def bench(session: nox.Session) -> None:
     """The benchmarks, with the other tracing libraries that they compare."""
-    session.install("-e", ".[examples]", *_group("bench"))
+    session.install("-e", ".[examples,viewer]", *_group("bench"))
     session.run("python", "-m", "bench", *session.posargs)
 
 
