@@ -236,11 +236,22 @@ def test_completion(open_window: OpenWindow) -> None:
 
 @pytest.mark.usefixtures("traces")
 def test_query_error(open_window: OpenWindow) -> None:
-    """An error of a query is marked where it is."""
+    """An error of a query is marked where it is, and what was shown stays until it is mended."""
     window = open_window()
     window.open("/?query=service:shop+duration>>5")
     window.page.get_by_role("alert").wait_for()
     assert window.page.locator(".query-error mark").inner_text() in "duration>>5"
+    window.page.get_by_role("button", name="service:shop error").click()
+    wait_roots(window, ["slow"])
+    window.page.keyboard.press("/")
+    window.page.keyboard.type(" duration>nope")
+    window.page.keyboard.press("Enter")
+    window.page.locator(".query-error mark", has_text="nope").wait_for()
+    assert roots(window) == ["slow"]
+    window.page.keyboard.press("ControlOrMeta+A")
+    window.page.keyboard.type("trace.duration>40ms")
+    window.page.keyboard.press("Enter")
+    wait_roots(window, ["slow", "large"])
     # Chromium writes a line on the console for every answer with an error.
     window.problems = [each for each in window.problems if "400" not in each]
 
@@ -261,3 +272,74 @@ def test_points(open_window: OpenWindow) -> None:
     wait_roots(window, ["newest", "slow"])
     window.page.get_by_role("button", name="all times").click()
     wait_roots(window, ["newest", "slow", "large"])
+
+
+def test_one_facet_of_a_kind(open_window: OpenWindow, viewer: Viewer, client: httpx.Client) -> None:
+    """A second service takes the place of the first: no span is of two services."""
+    trace = Trace(time.time_ns())
+    root = trace.span("order", 0, 20)
+    trace.span("pay", 1, 9, root, service="payments")
+    for service, span in trace.spans:
+        assert post(viewer, span, service=service).status_code == 200
+    send(viewer, "other", age=5, length=3)
+    eventually(lambda: client.get("/api/status").json(), lambda status: status["spans"] == 3)
+    window = open_window()
+    wait_roots(window, ["order", "other"])
+    facets = window.page.get_by_role("navigation")
+    facets.get_by_role("button", name="shop").click()
+    wait_roots(window, ["order", "other"])
+    facets.get_by_role("button", name="payments").click()
+    wait_roots(window, ["order"])
+    assert window.page.get_by_role("combobox").input_value() == "service:payments"
+
+
+@pytest.mark.usefixtures("traces")
+def test_deep_link(open_window: OpenWindow) -> None:
+    """The address holds query and order: another browser shows the same, and so does a reload."""
+    first = open_window()
+    first.open("/?query=trace.duration>30ms&sort=spans&order=asc")
+    wait_roots(first, ["slow", "large"])
+    second = open_window()
+    second.open(first.page.url.removeprefix(first.origin))
+    wait_roots(second, ["slow", "large"])
+    assert second.page.get_by_role("combobox").input_value() == "trace.duration>30ms"
+    second.page.reload()
+    wait_roots(second, ["slow", "large"])
+
+
+@pytest.mark.usefixtures("traces")
+def test_pause(open_window: OpenWindow, viewer: Viewer) -> None:
+    """A paused list does not move; going on takes in what has arrived meanwhile."""
+    window = open_window()
+    wait_roots(window, ["newest", "slow", "large"])
+    window.page.keyboard.press("p")
+    window.page.get_by_role("button", name="paused").wait_for()
+    send(viewer, "later", age=0, length=5)
+    window.page.get_by_text("1 new").wait_for()
+    assert roots(window) == ["newest", "slow", "large"]
+    window.page.get_by_role("button", name="paused").click()
+    wait_roots(window, ["later", "newest", "slow", "large"])
+
+
+@pytest.mark.usefixtures("traces")
+def test_theme_and_zone(open_window: OpenWindow) -> None:
+    """Colours follow the system until one chooses; the choice and the zone outlast a reload."""
+    window = open_window(color_scheme="dark", timezone_id="Asia/Tokyo")
+    wait_roots(window, ["newest", "slow", "large"])
+
+    def is_dark() -> bool:
+        colour = window.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return float(colour.removeprefix("oklch(").split()[0]) < 0.5
+
+    assert is_dark()
+    local = window.page.locator(".cell-time").nth(1).inner_text()
+    window.page.keyboard.press("u")
+    window.page.get_by_role("button", name="Times: UTC").wait_for()
+    assert window.page.locator(".cell-time").nth(1).inner_text() != local
+    window.page.get_by_role("button", name="Colours").click()
+    window.page.get_by_role("button", name="Colours: light").wait_for()
+    assert not is_dark()
+    window.page.reload()
+    wait_roots(window, ["newest", "slow", "large"])
+    assert not is_dark()
+    window.page.get_by_role("button", name="Times: UTC").wait_for()

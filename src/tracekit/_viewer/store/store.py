@@ -33,10 +33,10 @@ class Store:
 
     Example:
         ```python
-        with Store() as store:
-            store.writer.write([decode_traces(body, 65536)])
-            with store.reading() as reader:
-                print(reader.trace_page().traces)
+        from tracekit._viewer.store.store import Store
+
+        with Store() as store, store.reading() as reader:
+            assert reader.trace_count() == 0
         ```
     """
 
