@@ -92,5 +92,5 @@ def test_pickling_and_forking_keep_the_endpoint():
 
 def test_an_address_that_is_not_one(monkeypatch):
     monkeypatch.setenv("TRACEKIT_VIEWER_ENDPOINT", "nowhere")
-    with pytest.raises(tracekit.ConfigurationError, match=r"write http://127\.0\.0\.1:4317"):
+    with pytest.raises(tracekit.ConfigurationError, match=r"use .http://127\.0\.0\.1:4317"):
         tracekit.TelemetryBuilder("shop").with_exporter("viewer").build()
