@@ -53,10 +53,6 @@ page: $(VENV)/ready
 $(PAGE): $(VENV)/ready $(shell find web/src web/scripts -type f) web/package-lock.json
 	$(BIN)/python web/build.py
 
-# The pictures of the documentation, taken in headless Chromium.
-pictures: page $(VENV)/ready-test
-	$(BIN)/python -m tests.viewer.pictures
-
 # TypeScript, Biome and the unit tests of the page.
 page-check: $(VENV)/ready
 	$(BIN)/python web/build.py check test
@@ -70,9 +66,10 @@ bench: $(VENV)/ready-test
 	$(BIN)/python -m bench $(BENCH)
 endif
 
-# The pictures of README and docs, made from what the programs print.
-pictures: $(VENV)/ready-demo
+# The pictures of README and docs: what the programs print, and the viewer in headless Chromium.
+pictures: page $(VENV)/ready-test
 	$(BIN)/python -m examples.user_service.picture docs/images/tree.svg
+	$(BIN)/python -m tests.viewer.pictures
 
 leaks: $(VENV)/ready-test
 	TRACEKIT_LEAK_SPANS=1000000 $(BIN)/python -m pytest -q tests/test_leaks.py -k test_spans

@@ -67,9 +67,17 @@ def survey_primes(environment: Mapping[str, str], stopping: threading.Event) -> 
         ) as process:
             while process.poll() is None:
                 if stopping.wait(0.2):
-                    process.terminate()
+                    _kill_with_children(process)
         if stopping.wait(_BETWEEN_SURVEYS):
             return
+
+
+def _kill_with_children(process: subprocess.Popen[bytes]) -> None:
+    """End a process that leads a session; the workers of a pool would outlive it."""
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
 
 
 def make_traffic(environment: Mapping[str, str], database: Path) -> None:
