@@ -45,7 +45,7 @@ class BatchProcessor(ExportProcessor):
     ) -> None:
         self._exclusive_exporter = ExclusiveExporter(exporter, name)
         self._settings = settings
-        self._export_local_roots_at_once = export_local_roots_at_once
+        self._exports_local_roots = export_local_roots_at_once
         super().__init__(exporter, name, bit)
 
     def _reset(self) -> None:
@@ -79,9 +79,13 @@ class BatchProcessor(ExportProcessor):
         """Put an ended span that is sampled, and that the exporter wants, into the queue."""
         self._append(span)
         if len(self._spans) >= self._worker.check_length or (
-            self._export_local_roots_at_once and is_local_root(span)
+            self._exports_local_roots and is_local_root(span)
         ):
             self._check_queue(span)
+
+    def export_local_roots_at_once(self) -> None:
+        """Export each local root when it ends: the process may end at any time from now on."""
+        self._exports_local_roots = True
 
     def _check_queue(self, span: ReadableSpan) -> None:
         queue, worker = self._queue, self._worker
@@ -91,7 +95,7 @@ class BatchProcessor(ExportProcessor):
                 dropped = queue.drop_from(closed_at)
             else:
                 dropped = queue.drop_excess()
-                if self._export_local_roots_at_once and is_local_root(span):
+                if self._exports_local_roots and is_local_root(span):
                     worker.wake_for_local_root()
                 else:
                     worker.wake_if_full()

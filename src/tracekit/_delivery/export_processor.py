@@ -81,6 +81,9 @@ class ExportProcessor(SpanProcessor):
         """
         raise NotImplementedError
 
+    def export_local_roots_at_once(self) -> None:
+        """Export each local root when it ends: the process may end at any time from now on."""
+
     def begin_flush(self) -> Wait:
         """Start to deliver the spans that have ended.
 
