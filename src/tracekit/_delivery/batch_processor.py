@@ -11,9 +11,9 @@ from opentelemetry.sdk.trace.export import SpanExporter
 
 from tracekit._delivery.batch_schedule import BatchSettings
 from tracekit._delivery.deadlines import Wait
-from tracekit._delivery.exclusive_exporter import ExclusiveExporter
-from tracekit._delivery.export_processor import ExportProcessor, is_local_root
+from tracekit._delivery.export_processor import ExportProcessor
 from tracekit._delivery.export_worker import ExportWorker
+from tracekit._delivery.exporter_calls import ExclusiveExporter
 from tracekit._delivery.span_queue import SpanQueue
 from tracekit._delivery.stats import IS_SHUT_DOWN, NO_TIME_LEFT, QUEUE_IS_FULL
 
@@ -25,13 +25,8 @@ class BatchProcessor(ExportProcessor):
     of the queue and is retried until it is delivered, is dropped because the queue is full, or a
     shutdown runs out of time.
 
-    Args:
-        exporter: The exporter.
-        name: Its name in log messages and statistics.
-        settings: The sizes and times of batches.
-        bit: The exporter's bit in the masks of filter decisions.
-        export_local_roots_at_once: Whether the end of a local root is exported at once. This is for
-            processes that can end at any time without running any code.
+    With `export_local_roots_at_once` the end of a local root is exported at once. This is for
+    processes that can end at any time without running any code.
     """
 
     def __init__(
@@ -160,3 +155,8 @@ class BatchProcessor(ExportProcessor):
         if dropped:
             self._health.log_drop(NO_TIME_LEFT)
         return self._shutdown_result
+
+
+def is_local_root(span: ReadableSpan) -> bool:
+    """Whether the parent of a span is in another process or absent."""
+    return span.parent is None or span.parent.is_remote

@@ -70,11 +70,9 @@ _MAX_FAILURES: Final = 10
 
 
 def backoff_delay(failures: int, retry_after: float | None = None) -> float:
-    """Return the seconds to wait after a number of consecutive failures.
+    """Return the seconds to wait after so many consecutive failures, at least 1.
 
-    Args:
-        failures: The number of failures, at least 1.
-        retry_after: The seconds that the receiver asks for, if it does.
+    `retry_after` is the number of seconds that the receiver asks for, if it does.
     """
     if retry_after is not None:
         return min(max(retry_after, MIN_DELAY), MAX_RETRY_AFTER)
@@ -100,11 +98,7 @@ class Backoff:
         return self._failures > 0
 
     def add_failure(self, retry_after: float | None) -> None:
-        """Start the delay after one more failure.
-
-        Args:
-            retry_after: The seconds that the receiver asks for, if it does.
-        """
+        """Start the delay after one more failure; `retry_after` as for `backoff_delay`."""
         self._failures = min(self._failures + 1, _MAX_FAILURES)
         now = time.monotonic()
         self._due = now + backoff_delay(self._failures, retry_after)

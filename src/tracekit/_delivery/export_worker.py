@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 
 from tracekit._delivery.batch_schedule import Backoff, BatchSettings
-from tracekit._delivery.deadlines import call_in_background
-from tracekit._delivery.exclusive_exporter import ExclusiveExporter
-from tracekit._delivery.export_outcome import ExportOutcome, error_text
+from tracekit._delivery.deadlines import begin_call
+from tracekit._delivery.exporter_calls import ExclusiveExporter, ExportOutcome, error_text
 from tracekit._delivery.span_queue import Batch, SpanQueue
 from tracekit._delivery.stats import INTERPRETER_ENDS, QUEUE_IS_FULL, ExporterHealth
 
@@ -21,13 +20,6 @@ class ExportWorker:
 
     The lock of `changed` protects the queue and this object. The caller holds it for the methods
     that say so. The others take it, and none holds it while it calls the exporter or logs.
-
-    Args:
-        exporter: The exporter.
-        queue: The queue.
-        settings: The sizes and times of batches.
-        health: The log of the exporter's failures.
-        lock: The lock over the queue, which is reentrant.
 
     Attributes:
         changed: The condition that is notified when a batch or a flush is done.
@@ -128,8 +120,7 @@ class ExportWorker:
     def request_flush(self) -> int:
         """Ask for the export of all spans in the queue and a flush after it; the lock is held.
 
-        Returns:
-            The position to pass to `wait_for_flush`.
+        The result is the position to pass to `wait_for_flush`.
         """
         position = self._queue.end
         # This flush includes the earlier ones that no thread waits for any more.
@@ -152,8 +143,7 @@ class ExportWorker:
     def close(self, *, keep_exporter: bool) -> None:
         """Close the queue, and let the thread end when the queue is empty; the lock is held.
 
-        Args:
-            keep_exporter: Whether to flush the exporter at the end instead of shutting it down.
+        An exporter that is kept is flushed at the end, and not shut down.
         """
         if self._queue.closed_at is None:
             self._keep_exporter = keep_exporter
@@ -162,17 +152,13 @@ class ExportWorker:
         self._hurry()
 
     def abandon(self) -> int:
-        """Drop all spans at the deadline of a shutdown; the lock is held.
-
-        Returns:
-            The number of spans that were dropped.
-        """
+        """Drop all spans at the deadline of a shutdown, and return their number; under the lock."""
         dropped = self._queue.drop_all()
         if not self.is_finished:
             self._is_abandoned = True
             if self._exporter.is_called and not self._keep_exporter:
                 # The exporter hangs. A shutdown from another thread may end its call.
-                call_in_background(self._exporter.exporter.shutdown, "shutdown")
+                begin_call(self._exporter.exporter.shutdown, "shutdown", or_here=False)
         self._hurry()
         return dropped
 
