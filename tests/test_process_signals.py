@@ -224,3 +224,37 @@ def test_uvicorn_loses_no_span(command, number, start, http_receiver):
     _, seconds = end(process, number)
     assert seconds < 5
     assert 5 == len(http_receiver.spans)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("pause", [0.0, 0.03], ids=["together", "apart"])
+def test_a_forked_child_that_leaves_by_os_exit_loses_no_span(pause, start, http_receiver):
+    """It goes on for 50 ms after its last span."""
+    process = start(
+        code=PROGRAM.format(options="").replace("range(5)", "range(0)") + "child = os.fork()\n"
+        "if not child:\n"
+        "    for number in range(10):\n"
+        "        with tracekit.span('job'): pass\n"
+        f"        time.sleep({pause})\n"
+        "    time.sleep(0.05)\n"
+        "    os._exit(0)\n"
+        "os.waitpid(child, 0)\n"
+    )
+    assert 0 == process.wait(30)
+    assert 10 == len(http_receiver.spans)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_with_many_traces_sends_batches(start, http_receiver):
+    """There are at most about ten requests in a second."""
+    process = start(
+        code=PROGRAM.format(options="").replace("range(5)", "range(0)") + "if not os.fork():\n"
+        "    end = time.monotonic() + 1.0\n"
+        "    while time.monotonic() < end:\n"
+        "        with tracekit.span('job'): pass\n"
+        "        time.sleep(0.002)\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+    )
+    assert 0 == process.wait(30)
+    assert len(http_receiver.spans) / http_receiver.attempts > 5

@@ -40,7 +40,8 @@ class BatchProcessor(ExportProcessor):
     ) -> None:
         self._exclusive_exporter = ExclusiveExporter(exporter, name)
         self._settings = settings
-        self._exports_local_roots = export_local_roots_at_once
+        self._exports_local_roots = self._exports_at_once = export_local_roots_at_once
+        self._expects_normal_exit = not export_local_roots_at_once
         super().__init__(exporter, name, bit)
 
     def _reset(self) -> None:
@@ -58,6 +59,8 @@ class BatchProcessor(ExportProcessor):
     def after_fork_in_child(self) -> None:
         """Start with an empty queue in a forked child: the waiting spans are the parent's."""
         was_closed = self._queue.closed_at is not None
+        # The child may leave by os._exit, which runs no code.
+        self._exports_local_roots = True
         super().after_fork_in_child()
         if was_closed:
             self._queue.closed_at, self._worker.is_finished = 0, True
@@ -80,7 +83,12 @@ class BatchProcessor(ExportProcessor):
 
     def export_local_roots_at_once(self) -> None:
         """Export each local root when it ends: the process may end at any time from now on."""
-        self._exports_local_roots = True
+        self._exports_local_roots = self._exports_at_once = True
+
+    def expect_normal_exit(self) -> None:
+        """Wait for batches, in a forked process that flushes when it exits."""
+        if self._expects_normal_exit:
+            self._exports_local_roots = self._exports_at_once = False
 
     def _check_queue(self, span: ReadableSpan) -> None:
         queue, worker = self._queue, self._worker
@@ -91,7 +99,7 @@ class BatchProcessor(ExportProcessor):
             else:
                 dropped = queue.drop_excess()
                 if self._exports_local_roots and is_local_root(span):
-                    worker.wake_for_local_root()
+                    worker.wake_for_local_root(at_once=self._exports_at_once)
                 else:
                     worker.wake_if_full()
         if closed_at is None:

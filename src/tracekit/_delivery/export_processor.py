@@ -91,6 +91,9 @@ class ExportProcessor(SpanProcessor):
     def export_local_roots_at_once(self) -> None:
         """Export each local root when it ends: the process may end at any time from now on."""
 
+    def expect_normal_exit(self) -> None:
+        """Wait for batches, in a forked process that flushes when it exits."""
+
     def begin_flush(self) -> Wait:
         """Start to deliver the spans that have ended, and return the wait for the end of it."""
         raise NotImplementedError

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 
-from tracekit._delivery.batch_schedule import Backoff, BatchSettings
+from tracekit._delivery.batch_schedule import Backoff, BatchSettings, LocalRoots
 from tracekit._delivery.deadlines import begin_call
 from tracekit._delivery.exporter_calls import ExclusiveExporter, ExportOutcome, error_text
 from tracekit._delivery.span_queue import Batch, SpanQueue
@@ -51,6 +52,7 @@ class ExportWorker:
         self._thread: threading.Thread | None = None
         self._backoff = Backoff()
         self._is_woken = self._has_local_root = False
+        self._local_roots = LocalRoots()
         self._keep_exporter = self._is_abandoned = False
         # The number of threads that wait for each requested flush, by its position in the queue.
         self._flushes: dict[int, int] = {}
@@ -96,10 +98,14 @@ class ExportWorker:
         if self._has_full_batch() and not (self._is_woken or self._backoff.is_active):
             self._wake()
 
-    def wake_for_local_root(self) -> None:
-        """Wake the thread because the local root of a trace has ended; the lock is held."""
-        self._has_local_root = True
-        self._wake()
+    def wake_for_local_root(self, *, at_once: bool) -> None:
+        """Export a local root at once, or when `LocalRoots` says so; the lock is held."""
+        if at_once:
+            self._has_local_root = True
+            self._wake()
+            return
+        if self._local_roots.add():
+            self.changed.notify_all()
 
     def _has_full_batch(self) -> bool:
         return len(self._queue.waiting) >= self._settings.max_export_batch_size
@@ -215,6 +221,7 @@ class ExportWorker:
             self._wait_until_due()
             batch = self._queue.take(self._settings.max_export_batch_size)
             self._is_woken = False
+            self._local_roots.begin_batch(is_last=not self._queue.waiting)
             self._update_check_length()
             # Local roots that are still in the queue are as urgent as before.
             self._has_local_root = self._has_local_root and bool(self._queue.waiting)
@@ -224,7 +231,11 @@ class ExportWorker:
 
     def _wait_until_due(self) -> None:
         if not self._backoff.is_active:
-            self.changed.wait_for(self._is_due, self._settings.schedule_delay)
+            end = time.monotonic() + self._settings.schedule_delay
+            while not self._is_due():
+                if (remaining := min(end, self._local_roots.due_at) - time.monotonic()) <= 0:
+                    return
+                self.changed.wait(remaining)
             return
         # A flush or a shutdown can make it shorter meanwhile.
         while remaining := self._backoff.remaining:

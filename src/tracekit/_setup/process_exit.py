@@ -111,6 +111,9 @@ class LiveSetups:
     def _add_finalizer(self) -> None:
         self._deadline = None
         self.termination.start()
+        for lifecycle in self._unfinished():
+            for processor in lifecycle.components.export_processors:
+                processor.expect_normal_exit()
         _util.Finalize(None, self._exit_worker, exitpriority=_PRIORITY)
 
     def _exit_worker(self) -> None:
