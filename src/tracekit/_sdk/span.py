@@ -48,14 +48,7 @@ class _Shared:
 
 
 class StartSpanArguments(NamedTuple):
-    """The arguments of `start_span` that spans of tracekit's own do not have.
-
-    Attributes:
-        attributes: The attributes, not checked.
-        start_time: The start in nanoseconds since the epoch, or None for now.
-        record_exception: Whether an exception that leaves the block is recorded.
-        set_status_on_exception: Whether such an exception sets the status to ERROR.
-    """
+    """The arguments of `start_span` that spans of tracekit's own do not have, unchecked."""
 
     attributes: Attributes = None
     start_time: int | None = None
@@ -199,9 +192,7 @@ class LeanSpan(MaskedSpan):
     def set_last_attribute(self, key: str, value: Any) -> None:
         """Set an attribute that the span gets when it ends, without creating a lock.
 
-        Args:
-            key: The name.
-            value: A value that needs no cleaning.
+        The value needs no cleaning.
         """
         self._last_attribute = key, value
 
