@@ -258,3 +258,35 @@ def test_a_forked_process_with_many_traces_sends_batches(start, http_receiver):
     )
     assert 0 == process.wait(30)
     assert len(http_receiver.spans) / http_receiver.attempts > 5
+
+
+LIFESPAN = """\
+import os
+import tracekit
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from tracekit import exporters
+from fastapi import FastAPI
+inner = exporters.otlp(endpoint=os.environ["RECEIVER"], protocol="http")
+class Slow(SpanExporter):
+    def export(self, spans):
+        import time
+        time.sleep(1.0)
+        return inner.export(spans)
+telemetry = tracekit.init_telemetry("served", exporter=Slow(), signals=False)
+app = FastAPI(lifespan=telemetry.lifespan)
+@app.get("/")
+async def page():
+    with tracekit.span("work"): pass
+    return 1
+"""
+
+
+def test_a_lifespan_delivers_before_the_server_ends_the_process(start, http_receiver):
+    """Also to a receiver that takes a second, where the server would be faster."""
+    pytest.importorskip("fastapi")
+    port = free_port()
+    process = start("-m", "uvicorn", "program:app", "--port", str(port), code=LIFESPAN)
+    for _ in range(5):
+        assert b"1" == get(port)
+    end(process)
+    assert 5 == sum(one.name == "work" for one in http_receiver.spans)
