@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 
 from tests.receivers import finished_spans
 from tests.span_strategies import a_span
-from tracekit._delivery.export_outcome import (
+from tracekit._delivery.exporter_calls import (
     ExportBatch,
     ExportOutcome,
     ReportsOutcome,

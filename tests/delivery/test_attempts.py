@@ -14,7 +14,7 @@ from tests.receivers import Accept, GrpcReceiver, Hang, HttpReceiver, Refuse, fi
 from tracekit import ConfigurationError
 from tracekit._delivery import batch_schedule
 from tracekit._delivery.batch_schedule import Backoff, BatchSettings, backoff_delay
-from tracekit._delivery.export_outcome import ExportBatch, ExportOutcome, attempt_export
+from tracekit._delivery.exporter_calls import ExportBatch, ExportOutcome, attempt_export
 from tracekit._otlp.grpc import OtlpGrpcExporter
 from tracekit._otlp.http import OtlpHttpExporter
 

@@ -160,9 +160,12 @@ def test_a_receiver_that_rejects_and_then_is_away(make, sizes, caplog):
 def test_views_are_made_in_the_export_thread(make, sizes, monkeypatch):
     """The thread that ends a span does not pay for them."""
     threads = []
-    monkeypatch.setattr(
-        span_queue, "view_of", lambda span, bit: threads.append(threading.current_thread().name)
-    )
+
+    def view_of(span, bit):
+        threads.append(threading.current_thread().name)
+        return span
+
+    monkeypatch.setattr(span_queue, "view_of", view_of)
     telemetry = make(ScriptedExporter())
     end_spans(telemetry)
     assert telemetry.flush(TIMEOUT)

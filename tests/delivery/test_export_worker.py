@@ -8,8 +8,8 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tracekit._delivery.batch_schedule import BatchSettings
-from tracekit._delivery.exclusive_exporter import ExclusiveExporter
 from tracekit._delivery.export_worker import ExportWorker
+from tracekit._delivery.exporter_calls import ExclusiveExporter
 from tracekit._delivery.span_queue import SpanQueue
 from tracekit._delivery.stats import ExporterHealth, SpanCounts
 

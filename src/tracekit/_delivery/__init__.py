@@ -1,1 +1,1 @@
-"""Delivery: queues, batches, backoff, deadlines, export outcomes and counts."""
+"""Delivery: queues, batches, backoff, deadlines, exporter calls and counts."""

@@ -11,9 +11,9 @@ from opentelemetry.sdk.trace.export import SpanExporter
 
 from tracekit._delivery.batch_schedule import BatchSettings
 from tracekit._delivery.deadlines import Wait
-from tracekit._delivery.exclusive_exporter import ExclusiveExporter
-from tracekit._delivery.export_processor import ExportProcessor, is_local_root
+from tracekit._delivery.export_processor import ExportProcessor
 from tracekit._delivery.export_worker import ExportWorker
+from tracekit._delivery.exporter_calls import ExclusiveExporter
 from tracekit._delivery.span_queue import SpanQueue
 from tracekit._delivery.stats import IS_SHUT_DOWN, NO_TIME_LEFT, QUEUE_IS_FULL
 
@@ -25,13 +25,8 @@ class BatchProcessor(ExportProcessor):
     of the queue and is retried until it is delivered, is dropped because the queue is full, or a
     shutdown runs out of time.
 
-    Args:
-        exporter: The exporter.
-        name: Its name in log messages and statistics.
-        settings: The sizes and times of batches.
-        bit: The exporter's bit in the masks of filter decisions.
-        export_local_roots_at_once: Whether the end of a local root is exported at once. This is for
-            processes that can end at any time without running any code.
+    With `export_local_roots_at_once` the end of a local root is exported at once. This is for
+    processes that can end at any time without running any code.
     """
 
     def __init__(
@@ -45,7 +40,8 @@ class BatchProcessor(ExportProcessor):
     ) -> None:
         self._exclusive_exporter = ExclusiveExporter(exporter, name)
         self._settings = settings
-        self._export_local_roots_at_once = export_local_roots_at_once
+        self._exports_local_roots = self._exports_at_once = export_local_roots_at_once
+        self._expects_normal_exit = not export_local_roots_at_once
         super().__init__(exporter, name, bit)
 
     def _reset(self) -> None:
@@ -63,6 +59,8 @@ class BatchProcessor(ExportProcessor):
     def after_fork_in_child(self) -> None:
         """Start with an empty queue in a forked child: the waiting spans are the parent's."""
         was_closed = self._queue.closed_at is not None
+        # The child may leave by os._exit, which runs no code.
+        self._exports_local_roots = True
         super().after_fork_in_child()
         if was_closed:
             self._queue.closed_at, self._worker.is_finished = 0, True
@@ -79,9 +77,18 @@ class BatchProcessor(ExportProcessor):
         """Put an ended span that is sampled, and that the exporter wants, into the queue."""
         self._append(span)
         if len(self._spans) >= self._worker.check_length or (
-            self._export_local_roots_at_once and is_local_root(span)
+            self._exports_local_roots and is_local_root(span)
         ):
             self._check_queue(span)
+
+    def export_local_roots_at_once(self) -> None:
+        """Export each local root when it ends: the process may end at any time from now on."""
+        self._exports_local_roots = self._exports_at_once = True
+
+    def expect_normal_exit(self) -> None:
+        """Wait for batches, in a forked process that flushes when it exits."""
+        if self._expects_normal_exit:
+            self._exports_local_roots = self._exports_at_once = False
 
     def _check_queue(self, span: ReadableSpan) -> None:
         queue, worker = self._queue, self._worker
@@ -91,8 +98,8 @@ class BatchProcessor(ExportProcessor):
                 dropped = queue.drop_from(closed_at)
             else:
                 dropped = queue.drop_excess()
-                if self._export_local_roots_at_once and is_local_root(span):
-                    worker.wake_for_local_root()
+                if self._exports_local_roots and is_local_root(span):
+                    worker.wake_for_local_root(at_once=self._exports_at_once)
                 else:
                     worker.wake_if_full()
         if closed_at is None:
@@ -156,3 +163,8 @@ class BatchProcessor(ExportProcessor):
         if dropped:
             self._health.log_drop(NO_TIME_LEFT)
         return self._shutdown_result
+
+
+def is_local_root(span: ReadableSpan) -> bool:
+    """Whether the parent of a span is in another process or absent."""
+    return span.parent is None or span.parent.is_remote

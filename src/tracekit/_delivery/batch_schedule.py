@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
@@ -70,11 +71,9 @@ _MAX_FAILURES: Final = 10
 
 
 def backoff_delay(failures: int, retry_after: float | None = None) -> float:
-    """Return the seconds to wait after a number of consecutive failures.
+    """Return the seconds to wait after so many consecutive failures, at least 1.
 
-    Args:
-        failures: The number of failures, at least 1.
-        retry_after: The seconds that the receiver asks for, if it does.
+    `retry_after` is the number of seconds that the receiver asks for, if it does.
     """
     if retry_after is not None:
         return min(max(retry_after, MIN_DELAY), MAX_RETRY_AFTER)
@@ -100,11 +99,7 @@ class Backoff:
         return self._failures > 0
 
     def add_failure(self, retry_after: float | None) -> None:
-        """Start the delay after one more failure.
-
-        Args:
-            retry_after: The seconds that the receiver asks for, if it does.
-        """
+        """Start the delay after one more failure; `retry_after` as for `backoff_delay`."""
         self._failures = min(self._failures + 1, _MAX_FAILURES)
         now = time.monotonic()
         self._due = now + backoff_delay(self._failures, retry_after)
@@ -118,3 +113,40 @@ class Backoff:
     def reset(self) -> None:
         """Forget the failures after a success."""
         self._due, self._failures = 0.0, 0
+
+
+# Seconds. See `LocalRoots`.
+_ROOT_INTERVAL: Final = 0.1
+_ROOT_PAUSE: Final = 0.025
+
+
+class LocalRoots:
+    """When the local roots of a process are exported that may end without running any code.
+
+    A local root is exported at once if nothing was exported for 100 ms. Later ones wait until these
+    100 ms are over, or until no local root has ended for 25 ms. So a process with many traces does
+    not pay for a request for each.
+    """
+
+    def __init__(self) -> None:
+        self._last_batch_at = 0.0
+        self._last_root_at = math.inf
+
+    @property
+    def due_at(self) -> float:
+        """The monotonic time of the next export, or infinity if no local root waits."""
+        if self._last_root_at == math.inf:
+            return math.inf
+        return min(self._last_batch_at + _ROOT_INTERVAL, self._last_root_at + _ROOT_PAUSE)
+
+    def add(self) -> bool:
+        """Add a local root, and return whether it is the first one that waits."""
+        is_first = self._last_root_at == math.inf
+        self._last_root_at = time.monotonic()
+        return is_first
+
+    def begin_batch(self, *, is_last: bool) -> None:
+        """Note the time of a batch, after which local roots wait only if it is not the last."""
+        self._last_batch_at = time.monotonic()
+        if is_last:
+            self._last_root_at = math.inf

@@ -16,11 +16,7 @@ Wait = Callable[[float], bool]
 
 
 def wait_for_all(waits: Iterable[Wait], timeout: float) -> bool:
-    """Wait for several pieces of work that run at the same time.
-
-    Args:
-        waits: The function that waits for each of them.
-        timeout: How long to wait for all of them together, in seconds.
+    """Wait for pieces of work that run at the same time, for `timeout` seconds together.
 
     Returns:
         Whether each succeeded in time.
@@ -31,82 +27,43 @@ def wait_for_all(waits: Iterable[Wait], timeout: float) -> bool:
 
 
 def begin_flush(processor: SpanProcessor, timeout: float) -> Wait:
-    """Start the flush of a processor of the user's own.
-
-    Args:
-        processor: The processor.
-        timeout: The seconds that it may take; the processor gets them in milliseconds.
-
-    Returns:
-        A function that waits for the end of the flush.
-    """
+    """Start the flush of a processor of the user's own, which may take `timeout` seconds."""
     return begin_call(lambda: processor.force_flush(max(1, int(timeout * 1000))), "flush")
 
 
-def begin_shutdown(processor: SpanProcessor) -> Wait:
-    """Start the shutdown of a processor of the user's own.
-
-    Returns:
-        A function that waits for the end of the shutdown.
-    """
-    return begin_call(processor.shutdown, "shutdown")
-
-
-def begin_call(function: Callable[[], object], action: str) -> Wait:
+def begin_call(function: Callable[[], object], action: str, *, or_here: bool = True) -> Wait:
     """Start a call that may hang, in a thread of its own.
-
-    If no thread can be started, because the interpreter shuts down, the call is made here.
 
     Args:
         function: The function. It fails by an exception, or by returning False.
         action: What the function does, for the log.
+        or_here: Whether the call is made in the current thread if no thread can be started, because
+            the interpreter shuts down.
 
     Returns:
         A function that waits for the end of the call.
     """
-    call = _Call(function, action)
-    if not call.start():
-        call.run()
-    return call.wait
+    has_ended = threading.Event()
+    has_succeeded = False
 
-
-def call_in_background(function: Callable[[], object], action: str) -> None:
-    """Make a call that may hang in a thread that nothing waits for, if one can be started.
-
-    Args:
-        function: The function.
-        action: What the function does, for the log.
-    """
-    _Call(function, action).start()
-
-
-class _Call:
-    def __init__(self, function: Callable[[], object], action: str) -> None:
-        self._function = function
-        self._action = action
-        self._ended = threading.Event()
-        self._succeeded = False
-
-    def start(self) -> bool:
-        name = f"tracekit-{self._action.replace(' ', '-')}"
-        try:
-            threading.Thread(target=self.run, name=name, daemon=True).start()
-        except RuntimeError:
-            return False
-        return True
-
-    def run(self) -> None:
+    def call() -> None:
+        nonlocal has_succeeded
         try:
             # Only an explicit False is a failure: the SDK's own shutdown returns None.
-            self._succeeded = self._function() is not False
+            has_succeeded = function() is not False
         except BaseException as error:
             # The thread is this module's own: an interruption has no other receiver here.
-            log_warning("a span processor or exporter failed to %s: %r", self._action, error)
+            log_warning("a span processor or exporter failed to %s: %r", action, error)
         finally:
-            self._ended.set()
+            has_ended.set()
 
-    def wait(self, seconds: float) -> bool:
-        return self._ended.wait(seconds) and self._succeeded
+    try:
+        name = f"tracekit-{action.replace(' ', '-')}"
+        threading.Thread(target=call, name=name, daemon=True).start()
+    except RuntimeError:
+        if or_here:
+            call()
+    return lambda seconds: has_ended.wait(seconds) and has_succeeded
 
 
 def check_timeout(timeout: float) -> float:

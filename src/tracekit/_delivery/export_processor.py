@@ -1,23 +1,29 @@
-"""The base of the span processors that deliver ended spans to an exporter and count each.
+"""The span processors that deliver ended spans to an exporter and count each: their base class.
 
 The SDK's batch processor takes a failure of an exporter for a success, does not keep the deadline
 of a flush, and calls the exporter from the thread that flushes. These processors keep every
 deadline, whatever the exporter does: a thread that flushes or shuts down only waits for another
 thread, and stops waiting at its deadline.
+
+`SimpleProcessor` is the simple one. `tracekit._delivery.batch_processor` has the other.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from tracekit._base import forks
-from tracekit._delivery.deadlines import Wait
+from tracekit._delivery.deadlines import Wait, begin_call, wait_for_all
+from tracekit._delivery.exporter_calls import ExportBatch, ExportOutcome, attempt_export
 from tracekit._delivery.stats import ExporterHealth, ExporterStats, SpanCounts
-from tracekit._sdk.views import is_wanted_by
+from tracekit._sdk.views import is_wanted_by, view_of
+
+_INTERRUPTED: Final = ExportOutcome(error="the export was interrupted")
 
 
 class ExportProcessor(SpanProcessor):
@@ -64,7 +70,8 @@ class ExportProcessor(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Take a span if it is sampled and the exporter wants it. The caller never waits."""
-        if is_sampled(span) and is_wanted_by(span, self.bit):
+        context = span.context
+        if context and context.trace_flags.sampled and is_wanted_by(span, self.bit):
             self.take(span)
 
     @property
@@ -82,23 +89,21 @@ class ExportProcessor(SpanProcessor):
         """
         raise NotImplementedError
 
-    def begin_flush(self) -> Wait:
-        """Start to deliver the spans that have ended.
+    def export_local_roots_at_once(self) -> None:
+        """Export each local root when it ends: the process may end at any time from now on."""
 
-        Returns:
-            A function that waits for the end of the flush.
-        """
+    def expect_normal_exit(self) -> None:
+        """Wait for batches, in a forked process that flushes when it exits."""
+
+    def begin_flush(self) -> Wait:
+        """Start to deliver the spans that have ended, and return the wait for the end of it."""
         raise NotImplementedError
 
     def begin_shutdown(self, *, keep_exporter: bool = False) -> Wait:
         """Start to deliver the spans that have ended, and to shut the exporter down.
 
-        Args:
-            keep_exporter: Whether another processor uses the exporter from now on, so that it is
-                flushed and not shut down.
-
-        Returns:
-            A function that waits for the end of the shutdown.
+        An exporter that is kept, because another processor uses it from now on, is flushed and not
+        shut down. The result waits for the end of the shutdown.
         """
         raise NotImplementedError
 
@@ -132,11 +137,105 @@ class ExportProcessor(SpanProcessor):
         return lost == before
 
 
-def is_sampled(span: ReadableSpan) -> bool:
-    """Whether a span is to be exported."""
-    return bool(span.context and span.context.trace_flags.sampled)
+class _Export:
+    """The export of one span.
+
+    Attributes:
+        thread: The thread that exports it.
+        outcome: The outcome; None until there is one.
+        is_counted: Whether the outcome is counted.
+    """
+
+    __slots__ = ("is_counted", "outcome", "thread")
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.outcome: ExportOutcome | None = None
+        self.is_counted = False
 
 
-def is_local_root(span: ReadableSpan) -> bool:
-    """Whether the parent of a span is in another process or absent."""
-    return span.parent is None or span.parent.is_remote
+class SimpleProcessor(ExportProcessor):
+    """Exports each span in the thread that ends it.
+
+    It is for exporters in memory, where a test finds a span as soon as it has ended, and for
+    consoles, where a tree is printed before the program's next output.
+    """
+
+    def _reset(self) -> None:
+        super()._reset()
+        # The exports in progress.
+        self._exports: set[_Export] = set()
+        self._export_ended = threading.Condition(self._lock)
+        self._waiters = 0
+
+    def _count_waiting(self) -> int:
+        return len(self._exports)
+
+    def take(self, span: ReadableSpan) -> None:
+        """Export an ended span that is sampled and that the exporter wants."""
+        export = _Export()
+        try:
+            self._exports.add(export)
+            batch = ExportBatch((view_of(span, self.bit),))
+            export.outcome = attempt_export(self.exporter, batch, float("inf"))
+            self._settle(export)
+        except BaseException:
+            # An exception, such as the one of a signal handler, can strike between any two steps.
+            self._settle(export)
+            raise
+        if export.outcome.interruption is not None:
+            raise export.outcome.interruption
+
+    def _settle(self, export: _Export) -> None:
+        """Count an export once; a second call completes what an exception left undone."""
+        outcome = export.outcome or _INTERRUPTED
+        counts, exported = self._counts, outcome.exported
+        with self._lock:
+            if not export.is_counted:
+                # One statement: an exception finds all of it done, or nothing.
+                counts.exported, counts.failed, export.is_counted = (
+                    counts.exported + exported, counts.failed + 1 - exported, True
+                )  # fmt: skip
+        self._exports.discard(export)
+        # A waiter counts itself before it looks at the exports, so the lock is needed only then.
+        if self._waiters:
+            with self._export_ended:
+                self._export_ended.notify_all()
+        self._health.record(outcome, 1 - exported, counts)
+
+    def begin_flush(self) -> Wait:
+        """Start to flush the exporter."""
+        return self._begin(self.exporter.force_flush, "flush")
+
+    def begin_shutdown(self, *, keep_exporter: bool = False) -> Wait:
+        """Start to shut the exporter down, or to flush it if it is kept."""
+        if keep_exporter:
+            return self.begin_flush()
+        return self._begin(self.exporter.shutdown, "shut down")
+
+    def _begin(self, function: Callable[[], object], action: str) -> Wait:
+        exports = self._exports.copy()
+        wait_for_call = begin_call(function, action)
+        results: list[bool] = []
+
+        def wait(seconds: float) -> bool:
+            waits = (lambda left: self._wait_for_exports(exports, left), wait_for_call)
+            if not results and wait_for_all(waits, seconds):
+                results.append(self._nothing_lost_since_flush())
+            return any(results)
+
+        return wait
+
+    def _wait_for_exports(self, exports: set[_Export], seconds: float) -> bool:
+        with self._export_ended:
+            here = threading.get_ident()
+            if any(export.thread == here for export in exports & self._exports):
+                # The exporter, or a signal handler inside it, would wait for itself.
+                return False
+            self._waiters += 1
+            try:
+                return self._export_ended.wait_for(
+                    lambda: exports.isdisjoint(self._exports), seconds
+                )
+            finally:
+                self._waiters -= 1

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 
-from tracekit._delivery.batch_schedule import Backoff, BatchSettings
-from tracekit._delivery.deadlines import call_in_background
-from tracekit._delivery.exclusive_exporter import ExclusiveExporter
-from tracekit._delivery.export_outcome import ExportOutcome, error_text
+from tracekit._delivery.batch_schedule import Backoff, BatchSettings, LocalRoots
+from tracekit._delivery.deadlines import begin_call
+from tracekit._delivery.exporter_calls import ExclusiveExporter, ExportOutcome, error_text
 from tracekit._delivery.span_queue import Batch, SpanQueue
 from tracekit._delivery.stats import INTERPRETER_ENDS, QUEUE_IS_FULL, ExporterHealth
 
@@ -21,13 +21,6 @@ class ExportWorker:
 
     The lock of `changed` protects the queue and this object. The caller holds it for the methods
     that say so. The others take it, and none holds it while it calls the exporter or logs.
-
-    Args:
-        exporter: The exporter.
-        queue: The queue.
-        settings: The sizes and times of batches.
-        health: The log of the exporter's failures.
-        lock: The lock over the queue, which is reentrant.
 
     Attributes:
         changed: The condition that is notified when a batch or a flush is done.
@@ -59,6 +52,7 @@ class ExportWorker:
         self._thread: threading.Thread | None = None
         self._backoff = Backoff()
         self._is_woken = self._has_local_root = False
+        self._local_roots = LocalRoots()
         self._keep_exporter = self._is_abandoned = False
         # The number of threads that wait for each requested flush, by its position in the queue.
         self._flushes: dict[int, int] = {}
@@ -104,10 +98,14 @@ class ExportWorker:
         if self._has_full_batch() and not (self._is_woken or self._backoff.is_active):
             self._wake()
 
-    def wake_for_local_root(self) -> None:
-        """Wake the thread because the local root of a trace has ended; the lock is held."""
-        self._has_local_root = True
-        self._wake()
+    def wake_for_local_root(self, *, at_once: bool) -> None:
+        """Export a local root at once, or when `LocalRoots` says so; the lock is held."""
+        if at_once:
+            self._has_local_root = True
+            self._wake()
+            return
+        if self._local_roots.add():
+            self.changed.notify_all()
 
     def _has_full_batch(self) -> bool:
         return len(self._queue.waiting) >= self._settings.max_export_batch_size
@@ -128,8 +126,7 @@ class ExportWorker:
     def request_flush(self) -> int:
         """Ask for the export of all spans in the queue and a flush after it; the lock is held.
 
-        Returns:
-            The position to pass to `wait_for_flush`.
+        The result is the position to pass to `wait_for_flush`.
         """
         position = self._queue.end
         # This flush includes the earlier ones that no thread waits for any more.
@@ -152,8 +149,7 @@ class ExportWorker:
     def close(self, *, keep_exporter: bool) -> None:
         """Close the queue, and let the thread end when the queue is empty; the lock is held.
 
-        Args:
-            keep_exporter: Whether to flush the exporter at the end instead of shutting it down.
+        An exporter that is kept is flushed at the end, and not shut down.
         """
         if self._queue.closed_at is None:
             self._keep_exporter = keep_exporter
@@ -162,17 +158,13 @@ class ExportWorker:
         self._hurry()
 
     def abandon(self) -> int:
-        """Drop all spans at the deadline of a shutdown; the lock is held.
-
-        Returns:
-            The number of spans that were dropped.
-        """
+        """Drop all spans at the deadline of a shutdown, and return their number; under the lock."""
         dropped = self._queue.drop_all()
         if not self.is_finished:
             self._is_abandoned = True
             if self._exporter.is_called and not self._keep_exporter:
                 # The exporter hangs. A shutdown from another thread may end its call.
-                call_in_background(self._exporter.exporter.shutdown, "shutdown")
+                begin_call(self._exporter.exporter.shutdown, "shutdown", or_here=False)
         self._hurry()
         return dropped
 
@@ -229,6 +221,7 @@ class ExportWorker:
             self._wait_until_due()
             batch = self._queue.take(self._settings.max_export_batch_size)
             self._is_woken = False
+            self._local_roots.begin_batch(is_last=not self._queue.waiting)
             self._update_check_length()
             # Local roots that are still in the queue are as urgent as before.
             self._has_local_root = self._has_local_root and bool(self._queue.waiting)
@@ -238,7 +231,11 @@ class ExportWorker:
 
     def _wait_until_due(self) -> None:
         if not self._backoff.is_active:
-            self.changed.wait_for(self._is_due, self._settings.schedule_delay)
+            end = time.monotonic() + self._settings.schedule_delay
+            while not self._is_due():
+                if (remaining := min(end, self._local_roots.due_at) - time.monotonic()) <= 0:
+                    return
+                self.changed.wait(remaining)
             return
         # A flush or a shutdown can make it shorter meanwhile.
         while remaining := self._backoff.remaining:

@@ -8,18 +8,13 @@ from itertools import repeat, starmap
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from tracekit._delivery.export_outcome import ExportBatch
+from tracekit._delivery.exporter_calls import ExportBatch
 from tracekit._delivery.stats import SpanCounts
 from tracekit._sdk.views import view_of
 
 
 class Batch:
-    """Spans that were taken from the queue together.
-
-    Attributes:
-        position: The position of its first span in the queue.
-        spans: The spans.
-    """
+    """Spans that were taken from the queue together, and the position of the first."""
 
     def __init__(self, position: int, spans: list[ReadableSpan], bit: int) -> None:
         self.position = position
@@ -37,7 +32,7 @@ class Batch:
     @cached_property
     def for_exporter(self) -> ExportBatch:
         """The batch as the exporter is to see it, which is one object for all attempts."""
-        return ExportBatch([view_of(span, self._bit) or span for span in self.spans])
+        return ExportBatch([view_of(span, self._bit) for span in self.spans])
 
 
 class SpanQueue:
@@ -53,17 +48,11 @@ class SpanQueue:
     A position is a number of spans: `head` counts those that have left at the head of the queue,
     and `end` counts those that are still in it as well.
 
-    Args:
-        capacity: The largest number of spans that wait.
-        counts: The counts of the spans that have left the queue.
-        bit: The exporter's bit in the masks of filter decisions.
-
     Attributes:
-        capacity: As above.
+        capacity: The largest number of spans that wait.
         waiting: The spans that wait.
         in_flight: The batch that is being exported.
-        head: The number of spans that have left at the head of the queue.
-        counts: As above.
+        counts: The counts of the spans that have left the queue.
         closed_at: The position from which on spans came too late, or None while the queue is open.
     """
 
@@ -120,15 +109,10 @@ class SpanQueue:
         return dropped
 
     def take(self, size: int) -> Batch | None:
-        """Take the oldest spans, which are in flight from now on.
+        """Take the oldest spans, `size` at most, which are in flight from now on.
 
-        A batch that was requeued is taken as the same object, unless some of it was dropped.
-
-        Args:
-            size: The largest number of spans to take.
-
-        Returns:
-            The batch. None if no span waits, or another batch is in flight.
+        A batch that was requeued is taken as the same object, unless some of it was dropped. The
+        result is None if no span waits, or another batch is in flight.
         """
         if self.in_flight is not None:
             return None
@@ -146,14 +130,9 @@ class SpanQueue:
         return list(starmap(self.waiting.popleft, repeat((), size)))
 
     def settle(self, batch: Batch, exported: int) -> int | None:
-        """Count the spans of a batch that was exported.
+        """Count the spans of a batch, of which so many were exported and the others failed.
 
-        Args:
-            batch: The batch.
-            exported: The number of its spans that were delivered. The others failed.
-
-        Returns:
-            The number of spans that failed, or None if the batch was dropped meanwhile.
+        The result is the number that failed, or None if the batch was dropped meanwhile.
         """
         if batch is not self.in_flight:
             return None
@@ -167,8 +146,8 @@ class SpanQueue:
     def requeue(self, batch: Batch) -> int:
         """Put a batch back to the head of the queue.
 
-        Returns:
-            The number of spans that this drops, because the queue has filled up meanwhile.
+        The result is the number of spans that this drops, because the queue has filled up
+        meanwhile.
         """
         if batch is not self.in_flight:
             return 0

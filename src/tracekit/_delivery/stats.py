@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tracekit._base.log import log, log_warning
-from tracekit._delivery.export_outcome import ExportOutcome
+from tracekit._delivery.exporter_calls import ExportOutcome
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,7 @@ class ExporterStats:
 
 
 class SpanCounts:
-    """The counts of the spans that have left the queue of an exporter. The caller holds a lock.
-
-    Attributes:
-        exported: Spans that the exporter delivered.
-        dropped: Spans that never reached the exporter.
-        failed: Spans that the exporter did not accept.
-    """
+    """The counts of the spans that have left the queue of an exporter. The caller holds a lock."""
 
     # The lock is reentrant, so a signal handler or a finalizer can run under it. It cannot run in
     # the middle of a `+=` on a slot: the interpreter runs them at calls and jumps only.
@@ -53,11 +47,7 @@ class SpanCounts:
         return self.dropped + self.failed
 
     def stats(self, waiting: int) -> ExporterStats:
-        """Return the counts as a value.
-
-        Args:
-            waiting: The number of spans that have not left the queue.
-        """
+        """Return the counts as a value, with those that have not left the queue."""
         return ExporterStats(self.exported, self.dropped, self.failed, waiting)
 
 
@@ -97,6 +87,11 @@ class Stats:
 # after a message it has to fail so many times consecutively for the next one.
 QUIET_SECONDS: Final = 60.0
 MANY_FAILURES: Final = 3
+_FAILURE: Final = (
+    "the exporter %s did not deliver %d spans: %s; further ones are counted in silence"
+)
+_RETRY: Final = "the exporter %s cannot deliver for now: %s; spans wait and are tried again"
+_RECOVERY: Final = "the exporter %s delivers again; meanwhile %d spans failed and %d were dropped"
 # Reasons to drop spans.
 QUEUE_IS_FULL: Final = "its queue is full (OTEL_BSP_MAX_QUEUE_SIZE)"
 IS_SHUT_DOWN: Final = "it was shut down"
@@ -141,52 +136,27 @@ class ExporterHealth:
             self._failed_before = counts.failed - failed
             self._dropped_before = counts.dropped
         self._failures += 1
+        error = outcome.error or "it gave no reason"
         if failed:
-            self._log_failure(failed, outcome.error)
-        else:
-            self._log_retry(outcome.error)
-
-    def _log_failure(self, failed: int, error: str | None) -> None:
-        if self._failures_are_logged:
-            return
-        self._failures_are_logged = True
-        log_warning(
-            "the exporter %s did not deliver %d spans: %s; further ones are counted in silence",
-            self._name,
-            failed,
-            error or "it gave no reason",
-        )
-
-    def _log_retry(self, error: str | None) -> None:
-        is_rare = self._failures < MANY_FAILURES and time.monotonic() < self._quiet_until
-        if is_rare or self._retries_are_logged:
-            return
-        self._retries_are_logged = True
-        self._quiet_until = time.monotonic() + QUIET_SECONDS
-        log_warning(
-            "the exporter %s cannot deliver for now: %s; spans wait and are tried again",
-            self._name,
-            error or "it gave no reason",
-        )
+            if not self._failures_are_logged:
+                self._failures_are_logged = True
+                log_warning(_FAILURE, self._name, failed, error)
+        elif not self._retries_are_logged and (
+            self._failures >= MANY_FAILURES or time.monotonic() >= self._quiet_until
+        ):
+            self._retries_are_logged = True
+            self._quiet_until = time.monotonic() + QUIET_SECONDS
+            log_warning(_RETRY, self._name, error)
 
     def _recover(self, counts: SpanCounts) -> None:
         self._failures = 0
         if self._retries_are_logged or self._failures_are_logged:
             self._retries_are_logged = self._failures_are_logged = False
-            log(
-                logging.INFO,
-                "the exporter %s delivers again; meanwhile %d spans failed and %d were dropped",
-                self._name,
-                counts.failed - self._failed_before,
-                counts.dropped - self._dropped_before,
-            )
+            failed = counts.failed - self._failed_before
+            log(logging.INFO, _RECOVERY, self._name, failed, counts.dropped - self._dropped_before)
 
     def log_drop(self, reason: str) -> None:
-        """Log that spans are dropped, the first time for each reason.
-
-        Args:
-            reason: Why they are dropped: one of the constants of this module.
-        """
+        """Log that spans are dropped, the first time for each reason of this module."""
         # `setdefault` is atomic: of several threads, one finds its own object.
         own = object()
         if self._drops_logged.setdefault(reason, own) is own:

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from tracekit._base.log import log_warning_once
 from tracekit._delivery.batch_schedule import backoff_delay
-from tracekit._delivery.export_outcome import ExportBatch, ExportOutcome, error_text
+from tracekit._delivery.exporter_calls import ExportBatch, ExportOutcome, error_text
 from tracekit._filters.filter import Filter
 from tracekit._otlp.request_encoding import encode_spans
 from tracekit._otlp.settings import OtlpOptions, parse_timeout

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from tracekit._base.errors import ConfigurationError
-from tracekit._delivery.export_outcome import ExportBatch, ExportOutcome
+from tracekit._delivery.exporter_calls import ExportBatch, ExportOutcome
 from tracekit._filters.filter import Filter
 from tracekit._otlp.grpc import OtlpGrpcExporter
 

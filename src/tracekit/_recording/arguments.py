@@ -154,9 +154,8 @@ def usable_attributes(where: str, attributes: Any) -> Mapping[str, object]:
 
 
 def _mapping_of(attributes: Any) -> Mapping[str, object]:
-    if isinstance(attributes, (list, tuple)) and all(map(_is_pair, attributes)):
-        return dict(attributes)
-    return check_attributes(attributes)
+    are_pairs = isinstance(attributes, (list, tuple)) and all(map(_is_pair, attributes))
+    return dict(attributes) if are_pairs else check_attributes(attributes)
 
 
 def _is_pair(value: object) -> bool:
@@ -254,7 +253,7 @@ def resolve_links(links: Any) -> tuple[Link, ...]:
 
 def _usable_links(where: str, links: Any) -> tuple[Link, ...]:
     is_single = links is None or isinstance(links, (*_SINGLE_LINK, str, bytes, bytearray))
-    each = (() if links is None else (links,)) if is_single else links
+    each: Any = (() if links is None else (links,)) if is_single else links
     found = (_usable("links", where, _resolve_link, link, None) for link in each)
     return _valid(link for link in found if link is not None)
 

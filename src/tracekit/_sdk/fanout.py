@@ -20,12 +20,9 @@ from tracekit._filters.filter_set import ALL_EXPORTERS
 
 
 class StartCounter:
-    """Counts the spans that start in this process.
+    """Counts the spans that start in this process."""
 
-    Attributes:
-        add: Counts one more span, without a lock.
-    """
-
+    # Counts one more span, without a lock.
     add: Callable[[], int]
 
     def __init__(self) -> None:
@@ -58,7 +55,6 @@ class Fanout(sdk.SynchronousMultiSpanProcessor):
     """The SDK's chain of processors, with the hooks that have something to do.
 
     Attributes:
-        start_counter: Counts the spans that start.
         starting: The functions to call with a span that starts, and with `parent_context`.
         ending: The functions to call with a span that is about to end, if the SDK has such a hook.
         ended: The functions to call with a span that has ended.
@@ -87,7 +83,9 @@ class Fanout(sdk.SynchronousMultiSpanProcessor):
         self.starting = _hooks(processors, "on_start")
         self.ending = _hooks(processors, "_on_ending")
         self.ended = _hooks(processors, "on_end")
-        self.taking = tuple(one for processor in processors for one in _taking(processor))
+        self.taking = tuple(
+            getattr(one, _TAKE, None) or (ALL_EXPORTERS, _hook(one, "on_end")) for one in processors
+        )
 
     # The SDK's own methods assign a new tuple to this attribute. `Any`, since it is a variable in
     # the SDK.
@@ -110,18 +108,15 @@ class Fanout(sdk.SynchronousMultiSpanProcessor):
 
 
 def _hooks(processors: Iterable[SpanProcessor], name: str) -> tuple[_Hook, ...]:
-    # An older release of the SDK never calls a hook that it does not know.
+    # Older releases of the SDK do not have each hook, and never call one that they do not have.
     if not hasattr(SpanProcessor, name):
         return ()
+    does_nothing = getattr(SpanProcessor, name)
     return tuple(
         _hook(one, name)
         for one in processors
-        if not hasattr(one, _TAKE) or _overrides(type(one), name)
+        if not hasattr(one, _TAKE) or getattr(type(one), name) is not does_nothing
     )
-
-
-def _overrides(processor: type[SpanProcessor], name: str) -> bool:
-    return getattr(processor, name) is not getattr(SpanProcessor, name)
 
 
 def _hook(processor: SpanProcessor, name: str) -> _Hook:
@@ -130,10 +125,3 @@ def _hook(processor: SpanProcessor, name: str) -> _Hook:
         getattr(processor, name)(*args, **kwargs)
 
     return hook
-
-
-def _taking(processor: SpanProcessor) -> list[tuple[int, _Hook]]:
-    take: tuple[int, _Hook] | None = getattr(processor, _TAKE, None)
-    if take is not None:
-        return [take]
-    return [(ALL_EXPORTERS, hook) for hook in _hooks((processor,), "on_end")]

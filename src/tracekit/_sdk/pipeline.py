@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from opentelemetry.sdk import resources as sdk_resources
 from opentelemetry.sdk import trace as sdk
@@ -22,13 +22,8 @@ class TracerShared:
     """What the spans of one tracer share while its pipeline is the same.
 
     Attributes:
-        processor: The processors of the pipeline.
-        limits: The limits of a span.
         attribute_room: The number of attributes up to which the limits change none of them.
-        resource: The resource.
-        scope: The instrumentation scope.
         info: The instrumentation scope in the form that the SDK has deprecated.
-        sampler: The sampler.
     """
 
     __slots__ = (
@@ -53,7 +48,10 @@ class TracerShared:
     ) -> None:
         self.processor = processor if isinstance(processor, Fanout) else Fanout((processor,))
         self.limits = limits
-        self.attribute_room = _attribute_room(limits)
+        max_attributes: int | None = limits.max_span_attributes
+        self.attribute_room = float("inf") if max_attributes is None else max_attributes
+        if limits.max_span_attribute_length is not None:
+            self.attribute_room = -1
         self.resource = resource
         self.scope = scope
         self.info = info
@@ -61,18 +59,8 @@ class TracerShared:
 
     def replace(self, name: str, value: Any) -> TracerShared:
         """Return a copy with another value of one attribute."""
-        parts = {one: getattr(self, one) for one in _PARTS}
-        return TracerShared(**{**parts, name: value})
-
-
-_PARTS: Final = ("processor", "limits", "resource", "scope", "info", "sampler")
-
-
-def _attribute_room(limits: sdk.SpanLimits) -> float:
-    if limits.max_span_attribute_length is not None:
-        return -1
-    max_attributes: int | None = limits.max_span_attributes
-    return float("inf") if max_attributes is None else max_attributes
+        names = ("processor", "limits", "resource", "scope", "info", "sampler")
+        return TracerShared(**{**{one: getattr(self, one) for one in names}, name: value})
 
 
 def process_identity() -> Resource:
@@ -88,13 +76,7 @@ def process_identity() -> Resource:
 class Pipeline:
     """The parts that a span passes through, from the sampler to the exporters.
 
-    Attributes:
-        sampler: Decides whether a span is recorded and sampled.
-        resource: The resource of every span.
-        processor: The processors. Any other processor than a `Fanout` is put into one.
-        id_generator: Generates the ids.
-        limits: The limits of a span.
-        filters: Decide which spans are made, and for which exporters.
+    Any other processor than a `Fanout` is put into one.
     """
 
     sampler: Sampler

@@ -34,6 +34,8 @@ class LiveTracerProvider(sdk.TracerProvider):
 
     Attributes:
         pipeline: The pipeline, or None where nothing is recorded.
+        added_processors: The processors from `add_span_processor`, which every new pipeline gets
+            too.
         drops_unsampled_children: Whether the sampler drops every span whose parent is not
             sampled.
     """
@@ -42,23 +44,21 @@ class LiveTracerProvider(sdk.TracerProvider):
 
     def __init__(self, pipeline: Pipeline | None) -> None:
         self._live_tracers: dict[int, weakref.ref[LiveTracer]] = {}
-        self._added_processors: tuple[sdk.SpanProcessor, ...] = ()
+        self.added_processors: tuple[sdk.SpanProcessor, ...] = ()
         super().__init__(sampler=ALWAYS_OFF, resource=Resource({}), shutdown_on_exit=False)
         self._create_locks()
-        self._filters = UNFILTERED
         self.set_pipeline(pipeline)
         forks.register(self)
-
-    @property
-    def filters(self) -> FilterSet:
-        """The filters, which decide which spans are made and for which exporters."""
-        return self._filters
 
     def get_tracer(self, *args: Any, **kwargs: Any) -> trace.Tracer:
         """Return a new tracer, as the SDK's provider does."""
         tracer = super().get_tracer(*args, **kwargs)
         if isinstance(tracer, sdk.Tracer):
-            self._add_live_tracer(_specialize(tracer))
+            # The SDK has no parameter for the class of its tracers. A new class for the same
+            # instance keeps every attribute that a release of the SDK sets.
+            tracer.__class__ = LiveTracer
+            assert isinstance(tracer, LiveTracer)  # noqa: S101 - for the type checker
+            self._add_live_tracer(tracer)
         return tracer
 
     def _add_live_tracer(self, tracer: LiveTracer) -> None:
@@ -80,35 +80,29 @@ class LiveTracerProvider(sdk.TracerProvider):
         tracers = [reference() for reference in self._live_tracers.copy().values()]
         return [tracer for tracer in tracers if tracer is not None]
 
-    @property
-    def added_processors(self) -> tuple[sdk.SpanProcessor, ...]:
-        """The processors from `add_span_processor`, which every new pipeline gets too."""
-        return self._added_processors
-
     def add_span_processor(self, span_processor: sdk.SpanProcessor) -> None:
         """Add a processor to this pipeline and to every later one."""
         with self._live_lock:
-            self._added_processors = (*self._added_processors, span_processor)
+            self.added_processors = (*self.added_processors, span_processor)
             self._add_processors_to(self.pipeline)
 
     def forget_added_processors(self) -> None:
         """Remove the added processors from later pipelines, because they were shut down."""
         with self._live_lock:
-            self._added_processors = ()
+            self.added_processors = ()
 
     def _add_processors_to(self, pipeline: Pipeline | None) -> None:
         if pipeline is None:
             return
-        for one in self._added_processors:
+        for one in self.added_processors:
             if one not in pipeline.processor._span_processors:
                 pipeline.processor.add_span_processor(one)
 
     def set_pipeline(self, pipeline: Pipeline | None, *, with_added: bool = True) -> None:
-        """Give all tracers another pipeline. Open spans end in the pipeline that they started in.
+        """Give all tracers another pipeline, or None to record nothing.
 
-        Args:
-            pipeline: The pipeline, or None to record nothing.
-            with_added: Whether it gets the processors from `add_span_processor`.
+        Open spans end in the pipeline that they started in. `with_added` says whether the pipeline
+        gets the `added_processors`.
         """
         with self._live_lock:
             if with_added:
@@ -155,14 +149,6 @@ class LiveTracerProvider(sdk.TracerProvider):
     def tracer(self, target: str) -> trace.Tracer | None:
         """Return a tracer for a target, or None where nothing is recorded."""
         return None if self.pipeline is None else self.get_tracer(target)
-
-
-def _specialize(tracer: sdk.Tracer) -> LiveTracer:
-    # The SDK has no parameter for the class of its tracers. A new class for the same instance keeps
-    # every attribute that a release of the SDK sets.
-    tracer.__class__ = LiveTracer
-    assert isinstance(tracer, LiveTracer)  # noqa: S101 - for the type checker
-    return tracer
 
 
 @contextmanager

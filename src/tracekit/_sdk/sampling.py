@@ -30,12 +30,7 @@ KnownDecision = bool | None
 class KnownDecisions(NamedTuple):
     """What a sampler decides about a span, by the kind of its parent.
 
-    Attributes:
-        root: The span has no parent.
-        local_unsampled: The parent is in this process and not sampled.
-        local_sampled: The parent is in this process and sampled.
-        remote_unsampled: The parent is in another process and not sampled.
-        remote_sampled: The parent is in another process and sampled.
+    A local parent is in this process, a remote one in another. A root span has none.
     """
 
     root: KnownDecision = None

@@ -92,23 +92,23 @@ def moved_names() -> tuple[str, ...]:
 
 
 def _find_moved_names() -> Iterator[str]:
-    tracer = _create_tracer()
+    provider = sdk.TracerProvider(
+        sampler=ALWAYS_ON, resource=Resource({}), shutdown_on_exit=False, id_generator=_FixedIds()
+    )
+    tracer = provider.get_tracer("tracekit")
     if isinstance(tracer, sdk.Tracer):
         span = tracer.start_span("a span to look at")
         names = frozenset(vars(span))
         yield from (f"Span.{name}" for name in sorted(SPAN ^ (names - SPAN_OF_SOME)))
         yield from (f"Span.{name}" for name in SPAN_METHODS if not hasattr(span, name))
-        yield from _moved_names_of_tracer(frozenset(vars(tracer)))
+        of_tracer = frozenset(vars(tracer)) - TRACER_OF_SOME
+        yield from (f"Tracer.{name}" for name in sorted(TRACER ^ of_tracer))
     if not _is_span_context_a_tuple_of_six():
         yield "SpanContext"
     if not _has_bounded_attributes_a_dict():
         yield "BoundedAttributes"
     if "_span_processors" not in vars(sdk.SynchronousMultiSpanProcessor()):  # type: ignore[no-untyped-call]  # untyped in the SDK
         yield "SynchronousMultiSpanProcessor._span_processors"
-
-
-def _moved_names_of_tracer(names: frozenset[str]) -> Iterator[str]:
-    return (f"Tracer.{name}" for name in sorted(TRACER ^ (names - TRACER_OF_SOME)))
 
 
 class _FixedIds(IdGenerator):
@@ -119,13 +119,6 @@ class _FixedIds(IdGenerator):
 
     def generate_span_id(self) -> int:
         return 1
-
-
-def _create_tracer() -> Any:
-    provider = sdk.TracerProvider(
-        sampler=ALWAYS_ON, resource=Resource({}), shutdown_on_exit=False, id_generator=_FixedIds()
-    )
-    return provider.get_tracer("tracekit")
 
 
 def _is_span_context_a_tuple_of_six() -> bool:

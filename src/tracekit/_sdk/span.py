@@ -24,8 +24,8 @@ from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 from opentelemetry.util.types import Attributes
 
 from tracekit._recording.attributes import SiteAttributes
-from tracekit._sdk.filtered_events import EventFilteringSpan
 from tracekit._sdk.pipeline import TracerShared
+from tracekit._sdk.views import MaskedSpan
 
 # The logger that the SDK uses for its spans.
 _logger: Final = logging.getLogger(sdk.__name__)
@@ -48,14 +48,7 @@ class _Shared:
 
 
 class StartSpanArguments(NamedTuple):
-    """The arguments of `start_span` that spans of tracekit's own do not have.
-
-    Attributes:
-        attributes: The attributes, not checked.
-        start_time: The start in nanoseconds since the epoch, or None for now.
-        record_exception: Whether an exception that leaves the block is recorded.
-        set_status_on_exception: Whether such an exception sets the status to ERROR.
-    """
+    """The arguments of `start_span` that spans of tracekit's own do not have, unchecked."""
 
     attributes: Attributes = None
     start_time: int | None = None
@@ -72,7 +65,7 @@ class StartSpanArguments(NamedTuple):
             span._set_status_on_exception = self.set_status_on_exception
 
 
-class LeanSpan(EventFilteringSpan):
+class LeanSpan(MaskedSpan):
     """A span of the SDK that creates only what is used. `LiveTracer` makes it.
 
     Processors get the span itself when it ends, not a copy. It does not change from then on.
@@ -120,9 +113,6 @@ class LeanSpan(EventFilteringSpan):
     _instrumentation_info = _Shared("info")
     _sampler = _Shared("sampler")
 
-    # The parents that exporters see which do not want the real one, by the exporter's bit.
-    _tracekit_parents: Mapping[int, SpanContext | None] = {}
-
     def get_span_context(self) -> SpanContext:
         """Return the span's context."""
         return self._context
@@ -162,6 +152,11 @@ class LeanSpan(EventFilteringSpan):
         self._link_list = _reentrant(self._new_links(links))
 
     @property
+    def events(self) -> Sequence[sdk.Event]:
+        """The events. A span without events creates no list."""
+        return () if self._event_list is None else super().events
+
+    @property
     def _events(self) -> Any:
         if self._event_list is None:
             with self._lock:
@@ -197,9 +192,7 @@ class LeanSpan(EventFilteringSpan):
     def set_last_attribute(self, key: str, value: Any) -> None:
         """Set an attribute that the span gets when it ends, without creating a lock.
 
-        Args:
-            key: The name.
-            value: A value that needs no cleaning.
+        The value needs no cleaning.
         """
         self._last_attribute = key, value
 

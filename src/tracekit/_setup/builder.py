@@ -132,6 +132,10 @@ class TelemetryBuilder:
         """Set whether the process continues the trace of `TRACEPARENT`. See `init_telemetry`."""
         return self._with(continue_trace=continue_trace)
 
+    def with_signals(self, signals: bool) -> TelemetryBuilder:
+        """Set whether spans are delivered when `SIGTERM` ends the process. See `init_telemetry`."""
+        return self._with(signals=signals)
+
     def build(self) -> Telemetry:
         """Create a private set-up beside the installed one.
 
@@ -172,6 +176,7 @@ def init_telemetry(
     redact: bool | str | Iterable[str] = True,
     id_generator: IdGenerator | None = None,
     continue_trace: bool = True,
+    signals: bool = True,
 ) -> Telemetry:
     """Set up tracing for the whole process. Call it once, in `main`.
 
@@ -203,6 +208,9 @@ def init_telemetry(
         id_generator: The generator of trace and span ids.
         continue_trace: Whether the process continues the trace that `TRACEPARENT` names. A
             long-lived process passes False.
+        signals: Whether spans are delivered when `SIGTERM` ends the process. Where the signal has
+            its default action, a handler delivers first. The set-up has to be in the main thread
+            for this.
 
     Returns:
         The handle of the set-up.
@@ -234,6 +242,7 @@ def init_telemetry(
         redact=_read_once(redact),
         id_generator=id_generator,
         continue_trace=continue_trace,
+        signals=signals,
     )
     return builder.install()
 

@@ -39,6 +39,7 @@ class Configuration:
         exporters: Exporters, each with its own filter or None.
         export_local_roots_at_once: Whether the end of a local root starts an export without waiting
             for the batch's delay.
+        signals: Whether spans are delivered when `SIGTERM` ends the process.
         exporter_filters: The filters of single exporters by name, which replace those in
             `exporters`.
     """
@@ -55,6 +56,7 @@ class Configuration:
     id_generator: Any = None
     continue_trace: bool = True
     export_local_roots_at_once: bool = False
+    signals: bool = True
     exporter_filters: Mapping[str, str] | None = None
 
     def changed_fields(self) -> dict[str, Any]:
@@ -123,6 +125,7 @@ class Components:
     propagator: TextMapPropagator
     libraries: Libraries
     continue_trace: bool
+    signals: bool
 
     def discard(self) -> None:
         """Shut down the exporters that were created for a set-up that failed."""
@@ -145,6 +148,11 @@ def create_components(configuration: Configuration) -> Components:
     settings = BatchSettings.from_environment()
     processors = tuple(map(check_processor, configuration.processors))
     id_generator = resolve_id_generator(configuration.id_generator)
+    if not isinstance(configuration.signals, bool):
+        raise ConfigurationError(
+            f"signals={configuration.signals!r}: expected True, to deliver spans when SIGTERM ends "
+            f"the process, or False"
+        )
     libraries = Libraries.find(configuration.libraries)
     is_disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     # Last, so that an error in another argument leaves no exporter open.
@@ -173,4 +181,5 @@ def create_components(configuration: Configuration) -> Components:
         propagator=propagator,
         libraries=libraries,
         continue_trace=configuration.continue_trace,
+        signals=configuration.signals,
     )

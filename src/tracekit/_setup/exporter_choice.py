@@ -16,9 +16,8 @@ from tracekit._base.errors import ConfigurationError
 from tracekit._console.exporter import ConsoleExporter
 from tracekit._delivery.batch_processor import BatchProcessor
 from tracekit._delivery.batch_schedule import BatchSettings
-from tracekit._delivery.export_processor import ExportProcessor
+from tracekit._delivery.export_processor import ExportProcessor, SimpleProcessor
 from tracekit._delivery.memory_exporter import MemoryExporter
-from tracekit._delivery.simple_processor import SimpleProcessor
 from tracekit._filters.filter import Filter
 from tracekit._setup.choices import resolve_filter
 from tracekit._setup.entry_points import create_component, entry_point_names

@@ -120,7 +120,7 @@ class Lifecycle:
             if processor in kept:
                 waits.append(deadlines.begin_flush(processor, seconds))
             else:
-                waits.append(deadlines.begin_shutdown(processor))
+                waits.append(deadlines.begin_call(processor.shutdown, "shutdown"))
         if successor is None and isinstance(self.provider, LiveTracerProvider):
             self.provider.forget_added_processors()
 

@@ -17,7 +17,9 @@ from multiprocessing import util as _util
 from typing import Final
 
 from tracekit._base.log import log_warning
+from tracekit._setup import process_signals
 from tracekit._setup.lifecycle import Lifecycle
+from tracekit._setup.process_signals import ProcessSignals
 from tracekit._setup.termination import TerminationHandler
 
 # The seconds that all flushes at the exit of a process may take together.
@@ -35,11 +37,13 @@ class LiveSetups:
     Attributes:
         is_exiting: Whether the shutdown at exit has begun.
         termination: The handler of `SIGTERM` in worker processes.
+        signals: The delivery when a signal ends the process.
     """
 
     def __init__(self) -> None:
         self.is_exiting = False
         self.termination = TerminationHandler(self._flush_before_termination)
+        self.signals = ProcessSignals(self._flush_before_signal_acts, self._deliver_at_once)
         self._is_registered = False
         self._adds_finalizers = False
         # Includes replaced set-ups, because their shutdown may be interrupted.
@@ -93,6 +97,7 @@ class LiveSetups:
         for lifecycle in lifecycles:
             if not lifecycle.shutdown(self._remaining_seconds()):
                 _log_lost_spans(lifecycle)
+        self.signals.stop()
 
     def _unfinished(self) -> list[Lifecycle]:
         return [one for one in (*self._installed, *self._private) if not one.is_finished]
@@ -106,6 +111,9 @@ class LiveSetups:
     def _add_finalizer(self) -> None:
         self._deadline = None
         self.termination.start()
+        for lifecycle in self._unfinished():
+            for processor in lifecycle.components.export_processors:
+                processor.expect_normal_exit()
         _util.Finalize(None, self._exit_worker, exitpriority=_PRIORITY)
 
     def _exit_worker(self) -> None:
@@ -136,6 +144,18 @@ class LiveSetups:
     def _flush_before_termination(self) -> None:
         self._deadline = time.monotonic() + TERMINATION_TIMEOUT
         self.flush()
+
+    def _flush_before_signal_acts(self) -> None:
+        self._deadline = time.monotonic() + process_signals.FLUSH_TIMEOUT
+        self.flush()
+
+    def _deliver_at_once(self) -> None:
+        lifecycles = self._unfinished()
+        for lifecycle in lifecycles:
+            for processor in lifecycle.components.export_processors:
+                processor.export_local_roots_at_once()
+        for lifecycle in lifecycles:
+            lifecycle.flush(process_signals.FLUSH_TIMEOUT)
 
 
 def _log_lost_spans(lifecycle: Lifecycle) -> None:

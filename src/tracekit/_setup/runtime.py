@@ -141,6 +141,9 @@ def install(components: Components, worker_initializer: WorkerInitializer) -> Te
     """
     with _runtime.lock:
         telemetry, replaced = _replace(components, worker_initializer)
+        live_setups.signals.stop()
+        if components.signals and components.pipeline is not None:
+            live_setups.signals.start()
     if replaced is not None:
         _shut_down_replaced(replaced, components)
     return telemetry
@@ -240,6 +243,7 @@ def _uninstall(lifecycle: Lifecycle) -> None:
         if installed is None or installed.lifecycle is not lifecycle or live_setups.is_exiting:
             return
         installed.lifecycle.components.libraries.uninstrument()
+        live_setups.signals.stop()
         _runtime.installed = None
         filters = FilterSet([installed.telemetry.filter])
         _runtime.apply(_Effect(None, _NO_BACKEND, filters, current_redaction()))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Final, Protocol
 
 from opentelemetry.sdk.trace import TracerProvider
 
 from tracekit._base.errors import ConfigurationError
+from tracekit._base.log import log_warning
 from tracekit._delivery.deadlines import check_timeout
 from tracekit._delivery.stats import Stats
 from tracekit._filters.filter import Filter
@@ -18,6 +20,8 @@ from tracekit._setup.components import ExporterFilters
 from tracekit._setup.lifecycle import Lifecycle
 
 DEFAULT_TIMEOUT: Final = 30.0
+# Servers wait for the end of a lifespan before they end the process.
+LIFESPAN_TIMEOUT: Final = 3.0
 
 
 class WorkerInitializer(Protocol):
@@ -141,6 +145,32 @@ class Telemetry:
             ConfigurationError: The timeout is not a number, or below 0.
         """
         return self._lifecycle.flush(check_timeout(timeout))
+
+    @asynccontextmanager
+    async def lifespan(self, app: object = None) -> AsyncIterator[None]:
+        """Deliver the spans at the end of the lifespan of an ASGI application.
+
+        The server ends the lifespan after the last request, and waits for it before it ends the
+        process. The delivery takes 3 seconds at most, and a loss is logged.
+
+        Args:
+            app: The application, which is not used.
+
+        Example:
+            ```python
+            import tracekit
+            from fastapi import FastAPI
+
+            telemetry = tracekit.init_telemetry("shop", exporter="none")
+            app = FastAPI(lifespan=telemetry.lifespan)
+            ```
+        """
+        try:
+            yield
+        finally:
+            # The event loop has no more requests that could wait for it.
+            if not self._lifecycle.flush(LIFESPAN_TIMEOUT):
+                log_warning("at the end of the lifespan, not all spans had been delivered")
 
     def shutdown(self, timeout: float = DEFAULT_TIMEOUT) -> bool:
         """Deliver the spans that have ended, and end the set-up.

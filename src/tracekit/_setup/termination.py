@@ -51,7 +51,7 @@ class TerminationHandler:
         self._is_exiting = False
         self._has_signal = False
         self._task_depth = _TaskDepth()
-        self._wakeup = SignalWakeup(lambda: self._has_signal)
+        self._wakeup = SignalWakeup(self._wake_main_thread)
 
     def start(self) -> None:
         """Begin in a worker process, before its first task."""
@@ -105,6 +105,13 @@ class TerminationHandler:
         finally:
             _terminate()
 
+    def _wake_main_thread(self, received: bytes) -> None:
+        """Send `SIGTERM` to the main thread again until its handler has begun there."""
+        main = threading.main_thread().ident
+        while signal.SIGTERM in received and main is not None and not self._has_signal:
+            time.sleep(_GRACE_PERIOD)
+            signal.pthread_kill(main, signal.SIGTERM)
+
     def _is_main_thread_of_worker(self) -> bool:
         is_main_thread = threading.current_thread() is threading.main_thread()
         return self.worker_pid == os.getpid() and is_main_thread
@@ -116,14 +123,17 @@ def _terminate() -> None:
 
 
 class SignalWakeup:
-    """Sends `SIGTERM` to the main thread again until its handler has begun there.
+    """Reports signals to a thread of its own, also while the main thread runs no Python code.
+
+    Python's own part of a signal handler reports them, so a signal with its default action is not
+    reported. Processes that this one starts do not inherit the descriptor.
 
     Args:
-        has_begun: Whether the handler has begun.
+        on_signals: Called in that thread with the numbers of signals that arrived.
     """
 
-    def __init__(self, has_begun: Callable[[], bool]) -> None:
-        self._has_begun = has_begun
+    def __init__(self, on_signals: Callable[[bytes], object]) -> None:
+        self._on_signals = on_signals
         self._sockets: tuple[socket.socket, socket.socket] | None = None
         forks.register(self)
 
@@ -151,6 +161,14 @@ class SignalWakeup:
         if current != self._sockets[1].fileno():
             signal.set_wakeup_fd(current)
 
+    def close(self) -> None:
+        """Stop watching, and end the thread; called in the main thread."""
+        self.stop()
+        if self._sockets is not None:
+            # The thread reads the end of the stream, and closes its own side.
+            self._sockets[1].close()
+        self._sockets = None
+
     def after_fork_in_child(self) -> None:
         """Stop watching and close the copies of the parent's sockets, in a forked process."""
         self.stop()
@@ -174,9 +192,6 @@ class SignalWakeup:
         return _NO_DESCRIPTOR if self._sockets is None else self._sockets[1].fileno()
 
     def _watch(self, reader: socket.socket) -> None:
-        main = threading.main_thread().ident
-        while signal.SIGTERM not in reader.recv(64):
-            pass
-        while main is not None and not self._has_begun():
-            time.sleep(_GRACE_PERIOD)
-            signal.pthread_kill(main, signal.SIGTERM)
+        with reader:
+            while received := reader.recv(64):
+                self._on_signals(received)
