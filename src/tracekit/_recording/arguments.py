@@ -154,8 +154,11 @@ def usable_attributes(where: str, attributes: Any) -> Mapping[str, object]:
 
 
 def _mapping_of(attributes: Any) -> Mapping[str, object]:
-    are_pairs = isinstance(attributes, (list, tuple)) and all(map(_is_pair, attributes))
-    return dict(attributes) if are_pairs else check_attributes(attributes)
+    return dict(attributes) if _are_pairs(attributes) else check_attributes(attributes)
+
+
+def _are_pairs(attributes: object) -> bool:
+    return isinstance(attributes, (list, tuple)) and all(map(_is_pair, attributes))
 
 
 def _is_pair(value: object) -> bool:
