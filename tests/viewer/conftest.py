@@ -32,7 +32,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-@pytest.fixture(scope="session")
+# Playwright keeps an event loop running in this thread, which the tests of other files must not find.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     from tests.viewer.browser import launch
 
