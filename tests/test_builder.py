@@ -354,7 +354,10 @@ def test_every_step_of_the_builder_has_its_effect():
 
 
 INVALID = [
-    ({"exporter": "oltp"}, r"exporter='oltp' is unknown: use 'console', 'viewer', 'otlp', 'otlp-http'"),
+    (
+        {"exporter": "oltp"},
+        r"exporter='oltp' is unknown: use 'console', 'viewer', 'otlp', 'otlp-http'",
+    ),
     ({"exporter": ["console", "x"]}, r"exporter\[1\]='x' is unknown"),
     ({"exporter": 7}, "exporter=7 is not an exporter"),
     ({"exporter": OwnExporter}, r"pass an instance: OwnExporter\(\)"),

@@ -32,7 +32,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-# Playwright keeps an event loop running in this thread, which the tests of other files must not find.
+# Playwright keeps an event loop running in this thread. The tests of other files must not find it.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     from tests.viewer.browser import launch
