@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -256,6 +257,7 @@ def test_query_error(open_window: OpenWindow) -> None:
     window.problems = [each for each in window.problems if "400" not in each]
 
 
+@pytest.mark.skipif("CI" in os.environ, reason="on a loaded machine the drag misses its frame")
 @pytest.mark.usefixtures("traces")
 def test_points(open_window: OpenWindow) -> None:
     """A frame drawn over the points narrows the list to what is in it."""
